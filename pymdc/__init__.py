@@ -1,0 +1,10 @@
+"""Metadisk object storage: accounts, key pairs, buckets, files."""
+
+from __future__ import absolute_import, division, print_function
+
+from . import api, errors, keypair
+from .rest import Client, configure
+
+__all__ = ["Client", "__version__", "api", "configure", "errors", "keypair"]
+
+__version__ = "1.0.0"

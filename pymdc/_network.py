@@ -1,0 +1,217 @@
+"""One request over the network: proxies, certificates, timeouts; what requests raises becomes an error of ours."""
+
+from __future__ import absolute_import, division, print_function
+
+import logging
+import os
+import re
+import socket
+import ssl
+
+import requests
+import urllib3
+from requests.utils import getproxies, should_bypass_proxies
+
+from ._compat import urlsplit
+from ._connection import Adapter
+from ._source import SourceFailure
+from .errors import Timeout, TransportError
+
+__all__ = ["Network", "Reply", "is_loopback"]
+
+_CHUNK = 256 * 1024
+_LOOPBACK = re.compile(r"(localhost|127(\.\d{1,3}){3}|::1)\Z")
+
+
+class Network(object):
+    """
+    The way to other hosts.  Safe to share between threads.
+
+    The environment's proxies and CA bundle are read once, here, not for every request.
+
+    :param tuple timeout: seconds to wait for a connection, and between two reads or two writes.
+    :param verify: whether to check certificates, or the path of a CA bundle.
+    :param dict proxies: URL scheme to proxy URL, in place of the environment's.
+    """
+
+    def __init__(self, timeout, verify=None, proxies=None):
+        if verify is None:
+            verify = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True
+        self.timeout = timeout
+        self.verify = verify
+        self._proxies = getproxies() if proxies is None else dict(proxies)
+        self._direct = {}  # whether a host is reached without a proxy
+        self._given_proxies = proxies is not None
+        self._session = requests.Session()
+        self._session.trust_env = False
+        for scheme in ("http://", "https://"):
+            self._session.mount(scheme, Adapter(timeout[1], pool_maxsize=64))
+
+    def proxies_for(self, url):
+        """Return the proxies to use for *url*; none for a host that is this one."""
+        host = urlsplit(url).hostname
+        if host not in self._direct:
+            self._direct[host] = is_loopback(url) or (
+                not self._given_proxies and should_bypass_proxies(url, no_proxy=None)
+            )
+        return {} if self._direct[host] else self._proxies
+
+    def tls_options(self):
+        """Return how certificates are checked, as websocket-client wants it told."""
+        if self.verify is False:
+            return {"cert_reqs": ssl.CERT_NONE, "check_hostname": False}
+        bundle = requests.certs.where() if self.verify is True else self.verify
+        return {"ca_cert_path" if os.path.isdir(bundle) else "ca_certs": bundle}
+
+    def send(self, method, url, headers, body=None, sign=None):
+        """
+        Send one request and return its :class:`Reply`, whose body is still to be read.
+
+        :param body: bytes, or an object that streams.
+        :param sign: is given the path, the query and the body as they will be sent, and returns headers.
+        """
+        request = self._session.prepare_request(
+            requests.Request(method, url, headers=headers, data=body, auth=_no_auth)
+        )
+        if sign is not None:
+            path, _, query = request.path_url.partition("?")
+            request.headers.update(sign(path, query, body))
+        try:
+            response = self._session.send(
+                request,
+                stream=True,
+                timeout=self.timeout,
+                verify=self.verify,
+                cert=None,
+                proxies=self.proxies_for(url),
+                allow_redirects=False,
+            )
+        except SourceFailure as error:
+            failure = error.cause
+        except (requests.RequestException, urllib3.exceptions.HTTPError, EnvironmentError) as error:
+            failure = _translated(error, url)
+        else:
+            return Reply(response, url)
+        raise failure  # outside the handler, so that it chains nothing: what requests says quotes the whole URL
+
+    def close(self):
+        self._session.close()
+
+
+class Reply(object):
+    """The answer to one request; *status* and *headers* are there, the body comes when it is read."""
+
+    def __init__(self, response, url):
+        self.status = response.status_code
+        self.reason = response.reason or ""
+        self.headers = response.headers
+        self._response = response
+        self._url = url
+
+    def chunks(self):
+        """Yield the body as bytes, as it comes."""
+        chunks, count = self._response.iter_content(_CHUNK), 0
+        while True:
+            chunk, failure = self._next(chunks)
+            if failure is None and chunk is None and self._length() not in (None, count):
+                failure = TransportError("the answer of {0} was cut short".format(_origin(self._url)))
+            if failure is not None:
+                raise failure
+            if chunk is None:
+                return
+            count += len(chunk)
+            yield chunk
+
+    def _next(self, chunks):
+        try:
+            return next(chunks, None), None
+        except (requests.RequestException, urllib3.exceptions.HTTPError, EnvironmentError) as error:
+            return None, _translated(error, self._url)
+
+    def _length(self):
+        """Return how many bytes were announced, or None.  Older versions of urllib3 do not compare."""
+        length = self.headers.get("Content-Length", "")
+        return int(length) if length.isdigit() and "Content-Encoding" not in self.headers else None
+
+    def read(self):
+        """Return the whole body as bytes."""
+        return b"".join(self.chunks())
+
+    def close(self):
+        self._response.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        self.close()
+
+
+def is_loopback(url):
+    """Return whether *url* leads to this very machine, by its name alone."""
+    return bool(_LOOPBACK.match(urlsplit(url).hostname or ""))
+
+
+def _no_auth(request):
+    """Stand where an ``auth`` would, so that requests does not look for one in a ``.netrc``."""
+    return request
+
+
+def _origin(url):
+    parts = urlsplit(url)
+    return "{0}://{1}".format(parts.scheme, parts.netloc)
+
+
+def _translated(error, url):
+    where, causes = _origin(url), list(_causes(error))
+
+    def caused_by(*classes):
+        return any(isinstance(cause, classes) for cause in causes)
+
+    if caused_by(urllib3.exceptions.NewConnectionError):
+        return TransportError(_nobody(where, is_loopback(url)), sent=False)
+    if caused_by(urllib3.exceptions.ConnectTimeoutError):
+        return Timeout("connecting to {0} took too long".format(where), sent=False)
+    if caused_by(requests.exceptions.SSLError, urllib3.exceptions.SSLError):
+        return TransportError("no secure connection to {0}: {1}".format(where, _reason(causes[-1])))
+    if caused_by(requests.Timeout, urllib3.exceptions.TimeoutError, socket.timeout):
+        return Timeout("{0} was silent for too long".format(where))
+    return TransportError("the connection to {0} broke: {1}".format(where, _reason(causes[-1])))
+
+
+def _nobody(where, loopback):
+    if loopback:
+        return "no bridge at {0}: start one with python -m pymdc.bridge".format(where)
+    return (
+        "no bridge at {0}: check the address (pymdc.configure or PYMDC_API_URL), the network and the proxy"
+    ).format(where)
+
+
+def _causes(error):
+    """Yield *error* and what it was made from, as requests and urllib3 nest it."""
+    for _ in range(8):
+        yield error
+        inner = getattr(error, "reason", None)
+        if not isinstance(inner, BaseException):
+            inner = next((arg for arg in error.args if isinstance(arg, BaseException)), None)
+        if inner is None:
+            return
+        error = inner
+
+
+def _reason(error):
+    return getattr(error, "verify_message", None) or getattr(error, "strerror", None) or type(error).__name__
+
+
+class _HideActivations(logging.Filter):
+    """Take activation tokens out of the request lines that urllib3 logs."""
+
+    def filter(self, record):
+        if isinstance(record.args, tuple):
+            record.args = tuple(
+                re.sub("(/activations/)[^?\\s]+", r"\1...", arg) if isinstance(arg, str) else arg for arg in record.args
+            )
+        return True
+
+
+logging.getLogger("urllib3.connectionpool").addFilter(_HideActivations())

@@ -1,0 +1,69 @@
+"""Who is asking: nonces, signatures, HTTP Basic.  Source: docs/protocol, "Who is asking"."""
+
+from __future__ import absolute_import, division, print_function
+
+import base64
+import hashlib
+import threading
+import time
+
+from ._compat import text_type
+
+__all__ = ["Basic", "Nonces", "signature_headers"]
+
+
+class Basic(object):
+    """
+    An account's e-mail and password, as HTTP Basic sends them.
+
+    :param str email: text.
+    :param password: text (taken as UTF-8, not normalized) or bytes.
+    """
+
+    def __init__(self, email, password):
+        if isinstance(password, text_type):
+            password = password.encode("utf-8")
+        self.email = email
+        self.password_hash = hashlib.sha256(password).hexdigest()
+
+    def headers(self):
+        pair = (self.email + ":" + self.password_hash).encode("utf-8")
+        return {"Authorization": "Basic " + base64.b64encode(pair).decode("ascii")}
+
+    def __repr__(self):
+        return "<Basic {0!r}>".format(self.email)
+
+
+class Nonces(object):
+    """
+    Milliseconds since the epoch with three decimals, strictly rising whatever the clock does.
+
+    :param clock: returns seconds since the epoch.
+    """
+
+    def __init__(self, clock=time.time):
+        self._clock = clock
+        self._last = 0  # microseconds
+        self._lock = threading.Lock()
+
+    def next(self):
+        """Return a nonce above all that came before, as text."""
+        with self._lock:
+            self._last = max(int(self._clock() * 1000000), self._last + 1)
+            return "{0}.{1:03d}".format(*divmod(self._last, 1000))
+
+    def rise_above(self, nonce):
+        """Go on above *nonce*, a number of milliseconds."""
+        with self._lock:
+            self._last = max(self._last, int(nonce * 1000) + 1)
+
+
+def signature_headers(key_pair, method, path, payload):
+    """
+    Return the headers that sign one request.
+
+    :param str path: as on the request line, without the query.
+    :param bytes payload: the raw query of a GET, DELETE or OPTIONS, the raw body of any other.
+    """
+    message = "{0}\n{1}\n".format(method, path).encode("utf-8") + payload
+    return {"x-pubkey": key_pair.get_public_key(), "x-signature": key_pair.sign(message)}

@@ -1,0 +1,103 @@
+"""What callers may hand in for an id, a token, a key or a hash: text, or the dict that the bridge returned for it."""
+
+from __future__ import absolute_import, division, print_function
+
+import re
+
+from .._compat import text_type
+from ..keypair import ECDSA
+
+__all__ = [
+    "activation_token",
+    "bucket_id_text",
+    "email_text",
+    "file_hash_text",
+    "name_text",
+    "password_bytes",
+    "public_key_text",
+    "public_key_texts",
+    "token_text",
+]
+
+_HASH = re.compile(r"[0-9a-fA-F]{40}\Z")
+_ACTIVATION = re.compile(r"(?<![0-9a-fA-F])[0-9a-fA-F]{64}(?![0-9a-fA-F])")
+_SEGMENT = re.compile(r"[0-9A-Za-z_-]+\Z")
+
+
+def bucket_id_text(value):
+    return _segment(_text(value, "id", "a bucket id"), "a bucket id")
+
+
+def token_text(value):
+    token = _text(value, "token", "a token")
+    if not re.match(r"[\x21-\x7e]+\Z", token):
+        raise ValueError("a token is hex digits")
+    return token
+
+
+def file_hash_text(value):
+    file_hash = _text(value, "hash", "a file hash")
+    if not _HASH.match(file_hash):
+        raise ValueError("a file hash is 40 hex digits, not {0!r}".format(file_hash))
+    return file_hash.lower()
+
+
+def public_key_text(value):
+    """Return the text of a public key, which need not be one: it is the bridge that knows what it has registered."""
+    if isinstance(value, ECDSA):
+        return value.get_public_key()
+    return _segment(_text(value, "key", "a public key"), "a public key")
+
+
+def public_key_texts(values):
+    if not isinstance(values, (list, tuple)):
+        raise ValueError("key_pairs must be a list of key pairs, not {0!r}".format(type(values).__name__))
+    return [ECDSA(public_key_text(value)).get_public_key() for value in values]
+
+
+def activation_token(value):
+    """Return the token of an activation link; its host is never used."""
+    text = _text(value, "token", "an activation token")
+    digits = _ACTIVATION.search(text)
+    if digits:
+        return digits.group()
+    if not _SEGMENT.match(text):
+        raise ValueError("an activation token, or the link that holds it, has 64 hex digits")
+    return text
+
+
+def email_text(value):
+    return _text(value, "email", "an e-mail address")
+
+
+def name_text(value):
+    return _text(value, "name", "a name")
+
+
+def password_bytes(value):
+    if isinstance(value, text_type):
+        value = value.encode("utf-8")
+    if not isinstance(value, bytes) or not value:
+        raise ValueError("a password must be text or bytes, and not empty")
+    return value
+
+
+def _text(value, key, what):
+    if isinstance(value, dict):
+        if "error" in value:
+            raise ValueError("{0} is needed, but the bridge had said: {1}".format(what, value["error"]))
+        value = value.get(key)
+    if isinstance(value, bytes):
+        try:
+            value = value.decode("utf-8")
+        except UnicodeDecodeError:
+            raise ValueError("{0} must be UTF-8".format(what))
+    if not isinstance(value, text_type) or not value:
+        raise ValueError("{0} must be text, or the dict that the bridge returned for it".format(what))
+    return value
+
+
+def _segment(text, what):
+    if not _SEGMENT.match(text):
+        raise ValueError("{0} is hex digits, not {1!r}".format(what, text))
+    return text

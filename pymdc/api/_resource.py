@@ -1,0 +1,44 @@
+"""The common ground of the resources."""
+
+from __future__ import absolute_import, division, print_function
+
+from .. import rest
+from .._signing import Basic
+from ..errors import APIError
+from ..keypair import ECDSA
+
+__all__ = ["Resource"]
+
+
+class Resource(object):
+    """Something of a bridge, and who is asking for it."""
+
+    def __init__(self, auth, client):
+        if isinstance(auth, Resource):
+            auth, client = auth._auth, client or auth._client
+        if auth is not None and not isinstance(auth, (Basic, ECDSA)):
+            raise ValueError("a key pair or a user is needed, not {0!r}".format(type(auth).__name__))
+        if client is not None and not isinstance(client, rest.Client):
+            raise ValueError("client must be a pymdc.Client, not {0!r}".format(type(client).__name__))
+        self._auth = auth
+        self._client = client
+
+    def _run(self, callback, work):
+        return self._client_in_use().run(work, callback)
+
+    def _request(self, method, route, ids=None, fields=None, **options):
+        options.setdefault("auth", self._auth)
+        call = rest.Call(method, route, ids=ids, fields=fields, **options)
+        return self._client_in_use().request(call)
+
+    def _client_in_use(self):
+        return self._client or rest.default_client()
+
+    def _delete(self, route, ids):
+        """Delete something; what is not found may be what an attempt whose answer was lost has deleted."""
+        try:
+            return self._request("DELETE", route, ids)
+        except APIError as error:
+            if error.status == 404 and error.maybe_done:
+                return {}
+            raise

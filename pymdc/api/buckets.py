@@ -1,0 +1,104 @@
+"""Buckets."""
+
+from __future__ import absolute_import, division, print_function
+
+from .._compat import integer_types
+from ..rest import UNDONE
+from ._arguments import bucket_id_text, name_text, public_key_texts
+from ._resource import Resource
+from .files import Files
+
+__all__ = ["Bucket", "Buckets"]
+
+
+class Buckets(Resource):
+    """
+    The buckets of one account.
+
+    :param key_pair: a registered key pair; or the account, as :class:`pymdc.api.Users`.
+    :param client: the :class:`pymdc.Client` to use; by default that of the account, or the one of
+        :func:`pymdc.configure`.
+    """
+
+    def __init__(self, key_pair, client=None):
+        super(Buckets, self).__init__(key_pair, client)
+
+    def list(self, callback=None):
+        """Return every bucket of the account, as a list of dicts.  Source: ``GET /buckets``."""
+        return self._run(callback, lambda: self._request("GET", "/buckets"))
+
+    def create(self, name, storage, transfer, key_pairs=(), callback=None):
+        """
+        Create a bucket.
+
+        :param str name: free text, up to 255 characters; two buckets may share a name.
+        :param storage: room for stored files, in GB (10^9 bytes).
+        :param transfer: allowance for downloads, in GB (10^9 bytes).
+        :param key_pairs: key pairs (or hex public keys) that may ask for this bucket's tokens.
+        :returns: the bucket as a dict.
+        :raises TransportError: no answer came; the bucket may have been created all the same.
+
+        Source: ``POST /buckets`` (docs/protocol, "Buckets").
+        """
+        return self._run(callback, lambda: self._request(
+            "POST", "/buckets", fields=_fields(name, storage, transfer, key_pairs), repeat=UNDONE,
+        ))
+
+
+class Bucket(Resource):
+    """
+    One bucket.
+
+    :param bucket_id: 24 hex digits, or the dict that the bridge returned for the bucket.
+    :param key_pair: a registered key pair, one that the bucket lists, or the account as :class:`pymdc.api.Users`.
+        With none, files can still go in and out by a token that somebody handed over.
+    :param client: the :class:`pymdc.Client` to use; by default that of the account, or the one of
+        :func:`pymdc.configure`.
+    """
+
+    def __init__(self, bucket_id, key_pair=None, client=None):
+        super(Bucket, self).__init__(key_pair, client)
+        self._ids = {"bucket_id": bucket_id_text(bucket_id)}
+        #: The bucket's files, as :class:`pymdc.api.Files`.
+        self.files = Files(bucket_id, key_pair, client)
+
+    def list(self, callback=None):
+        """Return the bucket's metadata, as a dict.  Source: ``GET /buckets/:id``."""
+        return self._run(callback, lambda: self._request("GET", "/buckets/{bucket_id}", self._ids))
+
+    def update(self, name=None, storage=None, transfer=None, key_pairs=None, callback=None):
+        """
+        Change what is given, and leave the rest.
+
+        :param key_pairs: takes the place of the whole list.
+        :returns: the whole bucket as a dict.
+
+        Source: ``PATCH /buckets/:id`` (docs/protocol, "Buckets").
+        """
+        return self._run(callback, lambda: self._request(
+            "PATCH", "/buckets/{bucket_id}", self._ids, fields=_fields(name, storage, transfer, key_pairs),
+        ))
+
+    def delete(self, callback=None):
+        """Delete the bucket with all its files, and return an empty dict.  Source: ``DELETE /buckets/:id``."""
+        return self._run(callback, lambda: self._delete("/buckets/{bucket_id}", self._ids))
+
+    def __repr__(self):
+        return "<Bucket {0}>".format(self._ids["bucket_id"])
+
+
+def _fields(name, storage, transfer, key_pairs):
+    fields = {
+        "name": None if name is None else name_text(name),
+        "storage": _gigabytes(storage, "storage"),
+        "transfer": _gigabytes(transfer, "transfer"),
+        "pubkeys": None if key_pairs is None else public_key_texts(key_pairs),
+    }
+    return {field: value for field, value in fields.items() if value is not None}
+
+
+def _gigabytes(value, name):
+    number = isinstance(value, integer_types + (float,)) and not isinstance(value, bool)
+    if value is not None and not (number and 0 <= value < float("inf")):
+        raise ValueError("{0} must be a number of GB, zero or more".format(name))
+    return value

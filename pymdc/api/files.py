@@ -1,0 +1,118 @@
+"""Files of a bucket."""
+
+from __future__ import absolute_import, division, print_function
+
+from .. import _transfer
+from .._source import Source
+from ..rest import ALWAYS, UNCONNECTED
+from ._arguments import bucket_id_text, file_hash_text, token_text
+from ._resource import Resource
+
+__all__ = ["Files"]
+
+
+class Files(Resource):
+    """
+    The files of one bucket.
+
+    :param bucket_id: 24 hex digits, or the dict that the bridge returned for the bucket.
+    :param key_pair: as of :class:`pymdc.api.Bucket`.
+    :param client: as of :class:`pymdc.api.Bucket`.
+    """
+
+    def __init__(self, bucket_id, key_pair=None, client=None):
+        super(Files, self).__init__(key_pair, client)
+        self._ids = {"bucket_id": bucket_id_text(bucket_id)}
+
+    def list(self, callback=None):
+        """Return every file of the bucket, as a list of dicts.  Source: ``GET /buckets/:id/files``."""
+        return self._run(callback, lambda: self._request("GET", "/buckets/{bucket_id}/files", self._ids))
+
+    def token(self, operation, callback=None):
+        """
+        Ask for a token, good for one upload or download by anyone who has it, within five minutes.
+
+        :param str operation: ``"PUSH"`` to upload, ``"PULL"`` to download.
+        :returns: the token as a dict.
+
+        Source: ``POST /buckets/:id/tokens`` (docs/protocol, "Tokens").
+        """
+        return self._run(callback, lambda: self._token(operation))
+
+    def upload(self, path, token=None, callback=None, filename=None, mimetype=None, progress=None):
+        """
+        Upload a file.
+
+        :param path: a path, or a binary file object, which is read from where it stands and stays open.
+        :param token: a PUSH token; without one, the call asks for its own, and only then can it start again by itself
+            after an interruption.
+        :param str filename: the name to store; by default the last part of the path, or the hash of the content.
+        :param str mimetype: by default what the content looks like, or what the name's ending stands for.
+        :param progress: is called with (bytes done, bytes in all) on the thread that transfers; what it raises ends the
+            upload.
+        :returns: the file as a dict; its hash has been compared with the bytes that were sent.
+        :raises IntegrityError: the file changed meanwhile, or the bridge stored something else.
+        :raises TransportError: no answer came; a token that was handed in may be spent, and the file be stored.
+
+        Source: ``PUT /buckets/:id/files`` (docs/protocol, "Upload").
+        """
+        return self._run(callback, lambda: self._upload(path, token, filename, mimetype, progress))
+
+    def download(self, file_hash, path, token=None, callback=None, progress=None):
+        """
+        Download a file.
+
+        :param file_hash: 40 hex digits, or the dict that the bridge returned for the file.
+        :param path: a path, or a binary file object, which stays open.  A path holds the old content or, once every
+            byte has been verified, the whole new one.
+        :param token: a PULL token; without one, the call asks for its own.
+        :param progress: as of :meth:`upload`.
+        :returns: ``{"hash", "size", "path"}``; size in bytes.
+        :raises IntegrityError: the bytes that came are not those of *file_hash*.
+
+        Source: ``GET /buckets/:id/files/:hash`` (docs/protocol, "Files", "Data channel").
+        """
+        return self._run(callback, lambda: self._download(file_hash, path, token, progress))
+
+    def delete(self, file_hash, callback=None):
+        """Delete a file, and return an empty dict.  Source: ``DELETE /buckets/:id/files/:hash``."""
+        return self._run(callback, lambda: self._delete(
+            "/buckets/{bucket_id}/files/{file_hash}", dict(self._ids, file_hash=file_hash_text(file_hash)),
+        ))
+
+    def __repr__(self):
+        return "<Files of {0}>".format(self._ids["bucket_id"])
+
+    def _token(self, operation):
+        if operation not in ("PUSH", "PULL"):
+            raise ValueError("operation must be 'PUSH' or 'PULL', not {0!r}".format(operation))
+        if self._auth is None:
+            raise ValueError("a key pair or a user is needed to ask for a token; or hand one in")
+        return self._request(
+            "POST", "/buckets/{bucket_id}/tokens", self._ids, fields={"operation": operation}, secret=True,
+        )
+
+    def _transfer_options(self, operation, token):
+        """Return what a call needs to present a token: the one handed in, or one of its own for each attempt."""
+        if token is None:
+            return {"auth": None, "token": lambda: self._token(operation)["token"], "repeat": ALWAYS}
+        text = token_text(token)
+        return {"auth": None, "token": lambda: text, "repeat": UNCONNECTED}
+
+    def _upload(self, path, token, filename, mimetype, progress):
+        options = self._transfer_options("PUSH", token)
+        with Source(path, filename, mimetype) as source:
+            answer = self._request(
+                "PUT", "/buckets/{bucket_id}/files", self._ids,
+                body=lambda: source.body(progress), headers=source.headers, **options
+            )
+            source.verify(answer)
+        return answer
+
+    def _download(self, file_hash, path, token, progress):
+        file_hash = file_hash_text(file_hash)
+        pointers = self._request(
+            "GET", "/buckets/{bucket_id}/files/{file_hash}", dict(self._ids, file_hash=file_hash),
+            **self._transfer_options("PULL", token)
+        )
+        return _transfer.download(pointers, file_hash, path, self._client_in_use().network, progress)

@@ -1,0 +1,65 @@
+"""Public keys."""
+
+from __future__ import absolute_import, division, print_function
+
+from ..errors import APIError
+from ..keypair import ECDSA
+from ._arguments import public_key_text
+from ._resource import Resource
+
+__all__ = ["Keys"]
+
+
+class Keys(Resource):
+    """
+    The public keys of one account.
+
+    :param user: the account, as :class:`pymdc.api.Users`; or one of its key pairs.
+    :param client: the :class:`pymdc.Client` to use; by default that of *user*.
+    """
+
+    def __init__(self, user, client=None):
+        super(Keys, self).__init__(user, client)
+
+    def list(self, callback=None):
+        """Return the account's public keys, as a list of dicts.  Source: ``GET /keys``."""
+        return self._run(callback, lambda: self._request("GET", "/keys"))
+
+    def create(self, key_pair, callback=None):
+        """
+        Register a public key.
+
+        :param key_pair: a key pair, with or without its private key, or the public key as hex.  Where the private key
+            is at hand the request is also signed with it, which proves that the account holds it.
+        :returns: the key as a dict.
+
+        Source: ``POST /keys`` (docs/protocol, "Keys").
+        """
+        return self._run(callback, lambda: self._create(key_pair))
+
+    def delete(self, key_pair, callback=None):
+        """
+        Take a public key off the account, and out of its buckets.
+
+        :param key_pair: a key pair, or the public key as hex.
+        :returns: an empty dict.
+
+        Source: ``DELETE /keys/:key`` (docs/protocol, "Keys").
+        """
+        return self._run(callback, lambda: self._delete("/keys/{key}", {"key": public_key_text(key_pair)}))
+
+    def _create(self, key_pair):
+        if not isinstance(key_pair, ECDSA):
+            key_pair = ECDSA(public_key_text(key_pair))
+        public_key = key_pair.get_public_key()
+        prove = key_pair if key_pair.get_private_key() else None
+        try:
+            return self._request("POST", "/keys", fields={"key": public_key}, prove=prove)
+        except APIError as error:
+            if not error.maybe_done:
+                raise
+            failure = error
+        for key in self._request("GET", "/keys"):  # an attempt whose answer was lost may have registered it
+            if key["key"] == public_key:
+                return key
+        raise failure

@@ -1,0 +1,166 @@
+"""Who is asking: HTTP Basic, a signature with a nonce, a token."""
+
+import base64
+import binascii
+import hashlib
+import threading
+import urllib.parse
+from dataclasses import dataclass
+
+import argon2
+import coincurve
+
+from . import fields
+from .call import Call, now
+from .refusal import Refusal
+
+WINDOW = 60_000  # how far below the highest nonce one may be; milliseconds, for who counts in them
+DAY = 86_400_000  # milliseconds
+
+_hasher = argon2.PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
+_two_at_once = threading.BoundedSemaphore(2)  # each takes 19 MiB
+_nobody = _hasher.hash("nobody")  # what the password of an unknown account is compared with: it takes as long
+
+
+@dataclass
+class Identity:
+    """An account that has shown who it is.  *point* is the key it has signed with, *key* that key as it is written."""
+
+    email: str
+    point: str | None = None
+    key: str | None = None
+
+
+def hash_password(password: str) -> str:
+    with _two_at_once:
+        return _hasher.hash(password)
+
+
+def hash_token(token: str) -> str:
+    return hashlib.sha256(token.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def identify(call: Call) -> Identity:
+    """Return the account that asks, by whichever way; a nonce is spent."""
+    basic = _basic(call.headers.get("authorization", ""))
+    if basic is not None:
+        return Identity(_check_password(call, *basic))
+    signature = _signature(call)
+    key = call.metadata.key(signature.point)
+    if key is None or key["text"] != signature.key:
+        raise Refusal(401, "Public key not registered")
+    if not key["activated"]:
+        raise Refusal(401, "User account has not been activated")
+    signature.spend_nonce(call)
+    return Identity(key["email"], signature.point, signature.key)
+
+
+def identify_for_tokens(call: Call, bucket_id: str) -> Identity:
+    """Return who asks for a token of a bucket: its owner, or whoever holds a key that the bucket lists."""
+    if _basic(call.headers.get("authorization", "")) is not None:
+        identity = identify(call)
+        call.metadata.bucket(bucket_id, identity.email)
+        return identity
+    signature = _signature(call)
+    bucket = call.metadata.bucket(bucket_id)
+    key = call.metadata.key(signature.point)
+    owner = key is not None and key["text"] == signature.key and key["email"] == bucket["email"] and key["activated"]
+    if not owner and signature.key not in bucket["points"]:
+        raise Refusal(404, "Bucket not found")
+    signature.spend_nonce(call)
+    return Identity(bucket["email"], signature.point, signature.key)
+
+
+def proof(call: Call, public_key: str) -> bool:
+    """Return whether the request is also signed with the key that it registers."""
+    if call.headers.get("x-pubkey") != public_key or "x-signature" not in call.headers:
+        return False
+    _signature(call).spend_nonce(call)
+    return True
+
+
+def spend_token(call: Call) -> dict:
+    """Return the token that the request presents; it is used up, whatever becomes of the request."""
+    token = call.headers.get("x-token")
+    row = token and call.metadata.spend_token(hash_token(token), now())
+    if not row:
+        raise Refusal(401, "Invalid or expired token")
+    return row
+
+
+@dataclass
+class Signature:
+    """A valid signature.  *text* is what was signed."""
+
+    key: str
+    point: str
+    text: bytes
+
+    def spend_nonce(self, call: Call):
+        nonce, highest = fields.nonce(_raw_nonce(call)), None
+        if nonce is not None:
+            digest = hashlib.sha256(self.text).hexdigest()
+            highest = call.metadata.see(self.point, nonce, digest, WINDOW, ceiling=now() + DAY)
+            if highest is None:
+                return
+        headers = {} if highest is None else {"x-nonce": f"{highest:.3f}"}
+        raise Refusal(401, "Invalid nonce supplied", headers)
+
+
+def _signature(call: Call) -> Signature:
+    key, signature = call.headers.get("x-pubkey"), call.headers.get("x-signature")
+    if not key or not signature:
+        raise Refusal(401, "No authentication strategy detected")
+    payload = call.query if call.method in ("GET", "DELETE", "OPTIONS") else call.body
+    text = call.method.encode() + b"\n" + call.path + b"\n" + payload
+    try:
+        point = fields.point(key)
+        verified = _verify(bytes.fromhex(point), binascii.unhexlify(signature.encode("ascii")), text)
+    except (Refusal, ValueError):
+        verified = False
+    if not verified:
+        raise Refusal(401, "Invalid signature")
+    return Signature(key, point, text)
+
+
+def _verify(point: bytes, signature: bytes, text: bytes) -> bool:
+    """Verify a DER signature over the SHA-256 of *text*; a high S, which half of all clients send, is as good."""
+    try:
+        parsed = coincurve.ecdsa.der_to_cdata(signature)
+    except ValueError:
+        return False
+    _, low = coincurve.ecdsa.signature_normalize(parsed)
+    return coincurve.PublicKey(point).verify(coincurve.ecdsa.cdata_to_der(low), text)
+
+
+def _raw_nonce(call: Call):
+    if call.method in ("GET", "DELETE"):
+        query = urllib.parse.parse_qs(call.query.decode("latin-1"), keep_blank_values=True)
+        return query.get("__nonce", [None])[-1]
+    return call.fields.get("__nonce")
+
+
+def _basic(header: str) -> tuple[str, str] | None:
+    """Return e-mail and password of a Basic header; None without one, or when its password is empty."""
+    scheme, _, encoded = header.partition(" ")
+    if scheme.lower() != "basic":
+        return None
+    try:
+        email, _, password = base64.b64decode(encoded.strip(), validate=True).decode("utf-8").partition(":")
+    except ValueError:
+        raise Refusal(401, "Invalid email or password") from None
+    return (email, password) if password else None
+
+
+def _check_password(call: Call, email: str, password: str) -> str:
+    account = call.metadata.account(email.lower())
+    with _two_at_once:
+        try:
+            _hasher.verify(account["password"] if account else _nobody, password.lower())
+        except argon2.exceptions.VerificationError:
+            account = None
+    if account is None:
+        raise Refusal(401, "Invalid email or password")
+    if not account["activated"]:
+        raise Refusal(401, "User account has not been activated")
+    return account["email"]

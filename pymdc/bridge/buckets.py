@@ -1,0 +1,82 @@
+"""Buckets and their tokens."""
+
+import secrets
+
+from starlette.responses import Response
+
+from . import auth, fields
+from .call import Call, JSON, iso, now
+
+TOKEN_LIFE = 5 * 60 * 1000  # milliseconds
+_DEFAULTS = {"name": "New Bucket", "storage": 10, "transfer": 30}
+
+
+def show(call: Call) -> Response:
+    return JSON([_bucket(row) for row in call.metadata.buckets(auth.identify(call).email)])
+
+
+def create(call: Call) -> Response:
+    identity = auth.identify(call)
+    values = {**_DEFAULTS, **fields.bucket(call.fields)}
+    texts = values.pop("pubkeys", [])
+    if identity.key is not None and identity.key not in texts:
+        texts.append(identity.key)
+    return JSON(_bucket(call.metadata.add_bucket(identity.email, now(), values, _points(texts))))
+
+
+def read(call: Call) -> Response:
+    identity = auth.identify(call)
+    return JSON(_bucket(call.metadata.bucket(call.ids["bucket"], identity.email)))
+
+
+def update(call: Call) -> Response:
+    identity = auth.identify(call)
+    values = fields.bucket(call.fields)
+    texts = values.pop("pubkeys", None)
+    points = None if texts is None else _points(texts)
+    return JSON(_bucket(call.metadata.change_bucket(identity.email, call.ids["bucket"], values, points)))
+
+
+def delete(call: Call) -> Response:
+    identity = auth.identify(call)
+    for name in call.metadata.delete_bucket(identity.email, call.ids["bucket"]):
+        call.services.store.delete(name)
+    return Response(status_code=204)
+
+
+def create_token(call: Call) -> Response:
+    bucket_id = call.ids["bucket"]
+    identity = auth.identify_for_tokens(call, bucket_id)
+    operation = fields.operation(call.fields.get("operation"))
+    token, moment = secrets.token_hex(32), now()
+    call.metadata.add_token({
+        "hash": auth.hash_token(token),
+        "bucket": bucket_id,
+        "operation": operation,
+        "expires": moment + TOKEN_LIFE,
+        "point": identity.point,
+    }, moment)
+    expires = iso(moment + TOKEN_LIFE)
+    return JSON({"bucket": bucket_id, "operation": operation, "expires": expires, "token": token, "id": token})
+
+
+def _points(texts):
+    return {text: fields.point(text) for text in texts}
+
+
+def _bucket(row):
+    return {
+        "user": row["email"],
+        "created": iso(row["created"]),
+        "name": row["name"],
+        "pubkeys": row["pubkeys"],
+        "status": "Active",
+        "transfer": _plain(row["transfer"]),
+        "storage": _plain(row["storage"]),
+        "id": row["id"],
+    }
+
+
+def _plain(number):
+    """Write whole numbers as they were sent: 10, not 10.0."""
+    return int(number) if number == int(number) else number

@@ -1,0 +1,53 @@
+"""The data channel: one shard over a websocket, in the plain dialect.  Source: docs/protocol, "Data channel"."""
+
+import asyncio
+import json
+
+from starlette.concurrency import run_in_threadpool
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from . import files
+from .call import Call
+from .refusal import Refusal
+
+BLOCK = 256 * 1024  # bytes of one message
+PATIENCE = 60  # seconds to wait for the one message of the client
+
+
+async def serve(call: Call, websocket: WebSocket):
+    await websocket.accept()
+    try:
+        message = await asyncio.wait_for(websocket.receive(), PATIENCE)
+        if message["type"] == "websocket.disconnect":
+            return
+        try:
+            token, shard_hash = _wanted(message.get("text"))
+            file, _ = await run_in_threadpool(files.open_shard, call, token, shard_hash)
+        except Refusal as refusal:
+            await websocket.send_text(json.dumps({"code": 400, "message": refusal.text}, separators=(",", ":")))
+            await websocket.close(1008)
+            return
+        async for block in files.blocks(file, BLOCK):
+            await websocket.send_bytes(block)
+        await websocket.send_text('{"code":200}')
+        await websocket.close(1000)
+    except TimeoutError:
+        await websocket.close(1008)
+    except WebSocketDisconnect:
+        pass  # nothing to tell, and nobody to tell it
+
+
+def _wanted(text):
+    """Return token and hash of the shard that a message asks for."""
+    try:
+        message = json.loads(text or "")
+    except (ValueError, RecursionError):
+        message = None
+    if not isinstance(message, dict):
+        raise Refusal(400, "Failed to parse message")
+    for field, complaint in (("token", "You did not supply a token"), ("hash", "You did not supply the data hash")):
+        if not isinstance(message.get(field), str) or not message[field]:
+            raise Refusal(400, complaint)
+    if message.get("operation") != "PULL":
+        raise Refusal(400, "Failed to handle the defined operation")
+    return message["token"], message["hash"]

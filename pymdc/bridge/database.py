@@ -1,0 +1,54 @@
+"""The database: how it is opened, and what a transaction is."""
+
+import contextlib
+import threading
+
+import sqlalchemy
+from sqlalchemy import event
+
+from .tables import schema
+
+
+class Database:
+    """
+    A pool of connections, for threads to share.
+
+    :param url: of SQLAlchemy, such as ``sqlite:////var/lib/pymdc/bridge.sqlite``.
+    """
+
+    def __init__(self, url: str):
+        self._engine = sqlalchemy.create_engine(url, pool_size=16, max_overflow=0, pool_timeout=60)
+        self._turn = contextlib.nullcontext()
+        if self._engine.dialect.name == "sqlite":
+            self._turn = threading.Lock()  # fairer than SQLite's own waiting, which starves some
+            event.listen(self._engine, "connect", _prepare_sqlite)
+            event.listen(self._engine, "begin", _begin_sqlite)
+        with self.write() as transaction:
+            schema.create_all(transaction)
+
+    @contextlib.contextmanager
+    def write(self):
+        """A transaction that is on disk when the block ends; it is undone when the block raises."""
+        with self._turn, self._engine.begin() as connection:
+            yield connection
+
+    @contextlib.contextmanager
+    def read(self):
+        """A transaction that sees one state of things and changes nothing."""
+        with self._engine.connect().execution_options(pymdc_read=True) as connection:
+            yield connection
+
+    def close(self):
+        self._engine.dispose()
+
+
+def _prepare_sqlite(connection, record):
+    connection.isolation_level = None  # the driver's own transactions begin too late
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=60000"):
+        connection.execute("PRAGMA " + pragma)
+
+
+def _begin_sqlite(connection):
+    # A transaction that starts by reading and then writes fails at once when another has written meanwhile.
+    reading = connection.get_execution_options().get("pymdc_read")
+    connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")

@@ -1,0 +1,153 @@
+"""The fields of requests: each function returns the value in the form that is kept, or refuses it by name."""
+
+import json
+import math
+import re
+
+import coincurve
+
+from .refusal import Refusal
+
+MAX_NAME = 255
+MAX_EMAIL = 254
+MAX_PUBLIC_KEYS = 1000
+MAX_GIGABYTES = 10**9
+
+_EMAIL = re.compile(r"[^@\s\x00-\x1f\x7f<>()\[\],:;\\\"]+@[^@\s\x00-\x1f\x7f<>()\[\],:;\\\"]+")
+_HEX = re.compile(r"[0-9a-f]+")
+_PASSWORD = re.compile(r"[0-9a-fA-F]{64}")
+_POINT = re.compile(r"0[23][0-9a-fA-F]{64}|04[0-9a-fA-F]{128}")
+_NONCE = re.compile(r"[0-9.eE+-]{1,32}")
+
+
+def json_object(body: bytes) -> dict:
+    """Decode a request body.  An empty one is an object without fields."""
+    if not body:
+        return {}
+    try:
+        decoded = json.loads(body.decode("utf-8"), parse_constant=_no_constant)
+    except (ValueError, RecursionError):  # not UTF-8, not JSON, NaN, a number of thousands of digits, nested too deep
+        raise Refusal(400, "Body is not valid JSON") from None
+    if not isinstance(decoded, dict):
+        raise Refusal(400, "Body is not a JSON object")
+    return decoded
+
+
+def email(value) -> str:
+    if not isinstance(value, str) or len(value) > MAX_EMAIL or not _EMAIL.fullmatch(value) or not _storable(value):
+        raise Refusal(400, "User validation failed: email is missing or is not an e-mail address")
+    return value.lower()
+
+
+def password(value) -> str:
+    if not isinstance(value, str) or not _PASSWORD.fullmatch(value):
+        raise Refusal(400, "Password must be hex encoded SHA-256 hash")
+    return value.lower()
+
+
+def public_key(value) -> str:
+    """Check that *value* is a point of the curve, as hex, and return it as it was written."""
+    point(value)
+    return value
+
+
+def point(text) -> str:
+    """Return the point that a public key stands for: its compressed form, in lower-case hex, however it was written."""
+    if isinstance(text, str) and _POINT.fullmatch(text):
+        try:
+            return coincurve.PublicKey(bytes.fromhex(text)).format().hex()
+        except ValueError:
+            pass
+    raise Refusal(400, "Invalid public key supplied: not a point of secp256k1 in hex")
+
+
+def public_keys(value) -> list[str]:
+    if not isinstance(value, list) or len(value) > MAX_PUBLIC_KEYS:
+        raise Refusal(400, f"Bucket validation failed: pubkeys must be a list of at most {MAX_PUBLIC_KEYS} public keys")
+    try:
+        return list(dict.fromkeys(public_key(text) for text in value))
+    except Refusal:
+        raise Refusal(400, "Invalid public key supplied") from None
+
+
+def bucket(body: dict) -> dict:
+    """Return the fields of a bucket that *body* gives a value."""
+    checks = {"name": _bucket_name, "storage": _gigabytes, "transfer": _gigabytes, "pubkeys": _bucket_keys}
+    return {field: check(field, body[field]) for field, check in checks.items() if body.get(field) is not None}
+
+
+def _bucket_name(field, value):
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        value = str(value)  # as the bridges of 2016 did
+    if not isinstance(value, str) or len(value) > MAX_NAME or not _storable(value):
+        raise Refusal(400, f"Bucket validation failed: name must be text of at most {MAX_NAME} characters")
+    return value
+
+
+def _bucket_keys(field, value):
+    return public_keys(value)
+
+
+def _gigabytes(field, value):
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not number or not 0 <= value <= MAX_GIGABYTES:
+        raise Refusal(400, f"Bucket validation failed: {field} must be a number of GB from 0 to {MAX_GIGABYTES}")
+    return value
+
+
+def operation(value) -> str:
+    if value not in ("PUSH", "PULL") or not isinstance(value, str):
+        raise Refusal(400, "Token validation failed")
+    return value
+
+
+def file_size(text: str | None) -> int:
+    if text is None or not re.fullmatch("[0-9]{1,15}", text):
+        raise Refusal(400, "Missing or invalid x-filesize header sent")
+    return int(text)
+
+
+def filename(value: bytes) -> str:
+    """Return the base name that an upload's file is kept under; empty when it has none."""
+    try:
+        name = re.split(r"[/\\]", value.decode("utf-8"))[-1]
+    except UnicodeDecodeError:
+        raise Refusal(400, "The file name is not UTF-8") from None
+    if len(name) > MAX_NAME:
+        raise Refusal(400, f"The file name is longer than {MAX_NAME} characters")
+    if re.search("[\x00-\x1f\x7f]", name):
+        raise Refusal(400, "The file name holds a control character")
+    return name
+
+
+def mimetype(value: bytes) -> str:
+    """Return the type of a Content-Type, lower case, without its parameters."""
+    text = value.decode("latin-1").split(";")[0].strip().lower()
+    return text if re.fullmatch(r"[\x21-\x7e]{1,255}", text) else "text/plain"
+
+
+def nonce(value) -> float | None:
+    """Return a nonce as a number, or None when it is none.  A float: 2^53 ms is in the year 287 000."""
+    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+        return None
+    text = str(value)
+    if not _NONCE.fullmatch(text):
+        return None
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) and number >= 0 else None
+
+
+def is_hex(text: str, length: int) -> bool:
+    return len(text) == length and bool(_HEX.fullmatch(text))
+
+
+def _storable(text: str) -> bool:
+    """Whether every database can keep *text*: no NUL, no half of a surrogate pair."""
+    return "\0" not in text and not re.search("[\ud800-\udfff]", text)
+
+
+def _no_constant(name):
+    raise ValueError(name)

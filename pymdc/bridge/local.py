@@ -1,0 +1,61 @@
+"""A bridge in this process, for trying out and for tests."""
+
+import email
+import email.policy
+import re
+import tempfile
+import threading
+from pathlib import Path
+
+from .server import Server
+from .settings import Settings
+
+
+class LocalBridge:
+    """
+    A bridge in a thread of this process, on a free loopback port, while the context lasts.
+
+    :param data_dir: the folder of its data; by default a temporary one, which goes with it.
+    :param options: as of ``python -m pymdc.bridge``, with underscores.
+    :ivar str url: where it listens.
+    :ivar outbox: the folder of its mails, as ``.eml`` files.
+    """
+
+    def __init__(self, data_dir=None, **options):
+        self._data_dir = data_dir
+        self._options = {"port": 0, **options}
+
+    def __enter__(self):
+        self._temporary = tempfile.TemporaryDirectory(prefix="pymdc-") if self._data_dir is None else None
+        try:
+            self._start(Path(self._data_dir or self._temporary.name))
+        except BaseException:
+            self._clean_up()
+            raise
+        return self
+
+    def __exit__(self, *exception):
+        self._server.should_exit = True
+        self._thread.join()
+        self._clean_up()
+
+    def activation_token(self, email_address: str) -> str:
+        """Return the token in the newest mail to an address."""
+        for path in sorted(self.outbox.glob("*.eml"), reverse=True):
+            mail = email.message_from_bytes(path.read_bytes(), policy=email.policy.default)
+            if str(mail["To"]).lower() == email_address.lower():
+                return re.search("/activations/([0-9a-f]{64})", mail.get_content()).group(1)
+        raise LookupError(f"no mail to {email_address} in {self.outbox}")
+
+    def _start(self, folder):
+        listening = threading.Event()
+        self._server = Server(Settings(data_dir=folder, **self._options), ready=listening.set)
+        self.url = self._server.url
+        self.outbox = self._server.services.outbox.folder
+        self._thread = threading.Thread(target=self._server.run, name="pymdc-bridge", daemon=True)
+        self._thread.start()
+        listening.wait()
+
+    def _clean_up(self):
+        if self._temporary is not None:
+            self._temporary.cleanup()

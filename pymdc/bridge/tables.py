@@ -1,0 +1,126 @@
+"""The tables.  Times are milliseconds since the epoch; a point is a public key's compressed form in lower-case hex."""
+
+from sqlalchemy import (
+    BigInteger, Boolean, Column, Double, ForeignKey, Index, Integer, MetaData, String, Table, Text, UniqueConstraint,
+)
+
+schema = MetaData()
+_Id = BigInteger().with_variant(Integer, "sqlite")  # SQLite counts up only what it calls INTEGER
+
+
+def _cascade(column):
+    return ForeignKey(column, ondelete="CASCADE")
+
+
+accounts = Table(
+    "accounts", schema,
+    Column("email", String(254), primary_key=True),
+    Column("password", Text, nullable=False),  # argon2id over the hash that the client sends
+    Column("created", BigInteger, nullable=False),
+    Column("activated", Boolean, nullable=False),
+)
+
+#: What waits for its link to be followed.  An address may have several; the first that is followed decides.
+registrations = Table(
+    "registrations", schema,
+    Column("token", String(64), primary_key=True),  # SHA-256 of the activation token
+    Column("email", _cascade("accounts.email"), nullable=False, index=True),
+    Column("password", Text, nullable=False),
+    Column("redirect", Text),
+    Column("created", BigInteger, nullable=False),
+)
+
+keys = Table(
+    "keys", schema,
+    Column("id", _Id, primary_key=True),
+    Column("point", String(66), nullable=False, unique=True),
+    Column("text", String(130), nullable=False),  # as it was registered, and is looked up
+    Column("email", _cascade("accounts.email"), nullable=False, index=True),
+    Column("proved", Boolean, nullable=False),  # a request signed with it has registered it
+    Column("registration", _cascade("registrations.token")),  # that it waits with
+)
+
+buckets = Table(
+    "buckets", schema,
+    Column("number", _Id, primary_key=True),
+    Column("id", String(24), nullable=False, unique=True),
+    Column("email", _cascade("accounts.email"), nullable=False, index=True),
+    Column("created", BigInteger, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("storage", Double, nullable=False),  # GB
+    Column("transfer", Double, nullable=False),  # GB
+    Column("transferred", BigInteger, nullable=False, default=0),  # bytes handed out
+)
+
+bucket_keys = Table(
+    "bucket_keys", schema,
+    Column("bucket", _cascade("buckets.id"), primary_key=True),
+    Column("position", Integer, primary_key=True),
+    Column("point", String(66), nullable=False, index=True),
+    Column("text", String(130), nullable=False),
+)
+
+#: Unused tokens.  They outlive their bucket, so that the answer to a late one is that the bucket is gone.
+tokens = Table(
+    "tokens", schema,
+    Column("hash", String(64), primary_key=True),  # SHA-256 of the token
+    Column("bucket", String(24), nullable=False),
+    Column("operation", String(4), nullable=False),
+    Column("expires", BigInteger, nullable=False, index=True),
+    Column("point", String(66), index=True),  # the key that asked for it, if one did
+)
+
+files = Table(
+    "files", schema,
+    Column("id", _Id, primary_key=True),
+    Column("bucket", _cascade("buckets.id"), nullable=False),
+    Column("hash", String(40), nullable=False),
+    Column("filename", Text, nullable=False),
+    Column("mimetype", Text, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    UniqueConstraint("bucket", "hash"),
+)
+
+shards = Table(
+    "shards", schema,
+    Column("id", _Id, primary_key=True),
+    Column("object", String(80), nullable=False, unique=True),  # its name in the store
+    Column("hash", String(40), nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("size", Integer, nullable=False),
+    UniqueConstraint("sha256", "size"),
+)
+
+file_shards = Table(
+    "file_shards", schema,
+    Column("file", _cascade("files.id"), primary_key=True),
+    Column("position", Integer, primary_key=True),
+    Column("shard", ForeignKey("shards.id"), nullable=False, index=True),
+)
+
+shard_tokens = Table(
+    "shard_tokens", schema,
+    Column("hash", String(64), primary_key=True),  # SHA-256 of the token
+    Column("shard", _cascade("shards.id"), nullable=False, index=True),
+    Column("bucket", _cascade("buckets.id"), nullable=False, index=True),
+    Column("left", Integer, nullable=False),  # how often it may still be used
+    Column("expires", BigInteger, nullable=False, index=True),
+)
+
+#: What is known of the nonces of one key, whether registered, granted or deleted.
+windows = Table(
+    "windows", schema,
+    Column("point", String(66), primary_key=True),
+    Column("highest", Double, nullable=False),
+    Column("floor", Double, nullable=False),  # at or below it, nothing passes
+    Column("texts", Integer, nullable=False),  # how many are kept in seen
+)
+
+#: The signed texts within the window of a key.
+seen = Table(
+    "seen", schema,
+    Column("point", String(66), primary_key=True),
+    Column("text", String(64), primary_key=True),  # SHA-256 of the signed text
+    Column("nonce", Double, nullable=False),
+    Index("seen_by_nonce", "point", "nonce"),
+)

@@ -1,0 +1,74 @@
+"""A file on its way in: cut into shards, hashed, on disk."""
+
+import hashlib
+
+from .._digest import content_hash
+from .refusal import Refusal
+from .shards import SHARD_SIZE, Store
+
+
+class Upload:
+    """
+    Takes a file's bytes and keeps them as shards.  What is not entered in the end has to be discarded.
+
+    :param size: how many bytes are to come.
+    """
+
+    def __init__(self, store: Store, size: int):
+        self.filename = ""
+        self.mimetype = "text/plain"
+        self.shards = []  # their rows, in order
+        self._store = store
+        self._size = size
+        self._left = size
+        self._sha256 = hashlib.sha256()
+        self._writer = None
+
+    def begin(self, filename: str, mimetype: str):
+        self.filename, self.mimetype = filename, mimetype
+
+    def write(self, data: memoryview):
+        self._left -= len(data)
+        if self._left < 0:
+            raise Refusal(400, "File size exceeds declared size")
+        while len(data):
+            if self._writer is None:
+                self._writer = self._store.create()
+            piece = data[:SHARD_SIZE - self._writer.size]
+            self._writer.write(piece)
+            if self.shards:  # the hash of the first shard is that of the file so far: no need for both
+                self._sha256.update(piece)
+            if self._writer.size == SHARD_SIZE:
+                self._keep()
+            data = data[len(piece):]
+
+    def finish(self):
+        """Put the last shard on disk."""
+        if self._left:
+            raise Refusal(400, "File does not match the declared size")
+        if self._writer is not None:
+            self._keep()
+
+    def entry(self) -> dict:
+        """Return the file, as the protocol describes one."""
+        digest = content_hash(self._sha256)
+        return {"mimetype": self.mimetype, "filename": self.filename or digest, "size": self._size, "hash": digest}
+
+    def release(self) -> list[dict]:
+        """Hand the shards over to whoever answers for them from now on."""
+        shards, self.shards = self.shards, []
+        return shards
+
+    def discard(self):
+        """Remove all that was written and not handed over."""
+        if self._writer is not None:
+            self._writer.discard()
+            self._writer = None
+        for shard in self.shards:
+            self._store.delete(shard["object"])
+
+    def _keep(self):
+        if not self.shards:
+            self._sha256 = self._writer.sha256.copy()
+        self.shards.append(self._writer.keep())
+        self._writer = None

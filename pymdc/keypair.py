@@ -1,0 +1,132 @@
+"""Key pairs that sign requests."""
+
+from __future__ import absolute_import, division, print_function
+
+import binascii
+import hashlib
+import re
+
+import ecdsa
+from ecdsa.util import sigdecode_der, sigencode_der_canonize
+
+from ._compat import text_type
+from .errors import InvalidKey
+
+__all__ = ["ECDSA"]
+
+_CURVE = ecdsa.SECP256k1
+_HEX = re.compile(r"[0-9a-fA-F]+\Z")
+
+
+class ECDSA(object):
+    """
+    A key pair of the curve secp256k1, or only its public half.
+
+    With no argument a new pair is made.  A private key alone brings its public key along.
+
+    :param str public_key: hex, compressed (66 characters) or uncompressed (130); the form is kept, since a bridge
+        knows a key by its text.
+    :param str private_key: hex, 64 characters.
+    :raises InvalidKey: malformed, off the curve, out of range, or the two do not belong together.
+    """
+
+    def __init__(self, public_key=None, private_key=None):
+        if public_key is None and private_key is None:
+            self._signing_key = ecdsa.SigningKey.generate(_CURVE, hashfunc=hashlib.sha256)
+        else:
+            self._signing_key = None if private_key is None else _read_private_key(private_key)
+        own = self._signing_key and self._signing_key.get_verifying_key()
+        self._verifying_key = own if public_key is None else _read_public_key(public_key)
+        if own and own.to_string() != self._verifying_key.to_string():
+            raise InvalidKey("the private key does not belong to the public key")
+        self._form = "uncompressed" if public_key is not None and len(public_key) == 130 else "compressed"
+
+    def get_public_key(self, format="hex"):
+        """Return the public key as lower-case hex: 66 characters, or 130 when made from the uncompressed form."""
+        _check_format(format)
+        return _hex(self._verifying_key.to_string(self._form))
+
+    def get_private_key(self, format="hex"):
+        """Return the private key as 64 characters of lower-case hex, or None when only the public key is known."""
+        _check_format(format)
+        return self._signing_key and _hex(self._signing_key.to_string())
+
+    def sign(self, message):
+        """
+        Sign the SHA-256 of *message* (bytes, or text as UTF-8).
+
+        :returns: hex of the DER encoding, low S; the same message always gives the same signature (RFC 6979).
+        :raises InvalidKey: there is no private key.
+        """
+        if self._signing_key is None:
+            raise InvalidKey("this key pair has no private key, so it cannot sign")
+        return _hex(self._signing_key.sign_deterministic(
+            _bytes(message), hashfunc=hashlib.sha256, sigencode=sigencode_der_canonize,
+        ))
+
+    def verify(self, message, signature):
+        """Return whether *signature* (hex of DER, either case, high or low S) is this key's, of *message*."""
+        try:
+            der = binascii.unhexlify(_bytes(signature))
+            return self._verifying_key.verify(der, _bytes(message), hashfunc=hashlib.sha256, sigdecode=sigdecode_der)
+        except (ecdsa.BadSignatureError, ecdsa.der.UnexpectedDER, binascii.Error, TypeError, ValueError):
+            return False
+
+    def __eq__(self, other):
+        if not isinstance(other, ECDSA):
+            return NotImplemented
+        return self._point() == other._point()
+
+    def __ne__(self, other):
+        return not self == other
+
+    def __hash__(self):
+        return hash(self._point())
+
+    def __repr__(self):
+        return "<ECDSA {0}>".format(self.get_public_key())
+
+    def __reduce_ex__(self, protocol):
+        raise TypeError("a key pair is not picklable, so that a private key is never written by accident")
+
+    def _point(self):
+        return self._verifying_key.to_string("compressed")
+
+
+def _read_private_key(text):
+    raw = _unhex(text, (64,), "a private key is 64 hex characters")
+    number = int(binascii.hexlify(raw), 16)
+    if not 0 < number < _CURVE.order:
+        raise InvalidKey("the private key is zero, or not below the order of secp256k1")
+    return ecdsa.SigningKey.from_secret_exponent(number, _CURVE, hashfunc=hashlib.sha256)
+
+
+def _read_public_key(text):
+    raw = _unhex(text, (66, 130), "a public key is 66 hex characters (compressed) or 130 (uncompressed)")
+    form = "compressed" if len(raw) == 33 else "uncompressed"
+    try:
+        return ecdsa.VerifyingKey.from_string(raw, _CURVE, hashfunc=hashlib.sha256, valid_encodings=(form,))
+    except (ecdsa.keys.MalformedPointError, ValueError):
+        pass  # raised from here, it would chain what ecdsa says, which quotes the key
+    raise InvalidKey("the public key is not a point of secp256k1")
+
+
+def _unhex(text, lengths, rule):
+    if isinstance(text, bytes):
+        text = text.decode("latin-1")
+    if not isinstance(text, text_type) or len(text) not in lengths or not _HEX.match(text):
+        raise InvalidKey(rule)
+    return binascii.unhexlify(text.encode("ascii"))
+
+
+def _hex(raw):
+    return str(binascii.hexlify(raw).decode("ascii"))
+
+
+def _bytes(value):
+    return value.encode("utf-8") if isinstance(value, text_type) else value
+
+
+def _check_format(format):
+    if format != "hex":
+        raise ValueError("unknown key format {0!r}: only 'hex' is known".format(format))

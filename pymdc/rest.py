@@ -1,0 +1,311 @@
+"""The shared signed-request helper: encode, sign, send, repeat where that is safe, translate errors."""
+
+from __future__ import absolute_import, division, print_function
+
+import email.utils
+import json
+import logging
+import os
+import random
+import threading
+import time
+
+from . import _signing
+from ._background import Background
+from ._compat import main_thread, quote, text_type, urlsplit
+from ._network import Network, is_loopback
+from .errors import APIError, InsecureTransport, TransportError
+from .keypair import ECDSA
+
+__all__ = ["Call", "Client", "configure", "default_client"]
+
+DEFAULT_URL = "http://127.0.0.1:6382"
+MAX_DELAY = 20.0  # seconds
+MAX_RETRY_AFTER = 120.0  # seconds
+
+# What may be repeated by itself (docs/reliability):
+ALWAYS = "always"  # the second time has the same result
+UNDONE = "undone"  # only what was surely not done: no connection, 429, 503 with Retry-After
+UNCONNECTED = "unconnected"  # only when no connection was made
+
+_log = logging.getLogger("pymdc")
+_nonces = _signing.Nonces()
+_NONCE_REFUSED = "Invalid nonce supplied"
+_TRANSIENT_TEXTS = ("Failed to load the shard contracts",)  # of the bridges of 2016
+_TRANSIENT_STATUSES = (429, 502, 503, 504)
+
+
+class Call(object):
+    """
+    One call of the API: what all its attempts share.
+
+    :param str route: the path, with names for its variable parts: ``/buckets/{bucket_id}``.
+    :param dict ids: the variable parts.
+    :param auth: a key pair that signs, or a :class:`pymdc._signing.Basic`, or None.
+    :param dict fields: the JSON body, or for a GET or DELETE the query.
+    :param token: a function that returns the token of each attempt.
+    :param body: a function that returns the body of each attempt, in place of fields; it streams.
+    :param dict headers: further headers, for a call with a body of its own.
+    :param prove: a key pair that signs beside HTTP Basic, to prove that the caller holds it.
+    :param repeat: ``ALWAYS``, ``UNDONE`` or ``UNCONNECTED``.
+    :param bool secret: whether a password or a token travels in the body or the answer.
+    """
+
+    def __init__(self, method, route, ids=None, auth=None, fields=None, token=None, body=None, headers=None,
+                 prove=None, repeat=ALWAYS, secret=False):
+        self.method = method
+        self.route = route
+        self.path = route.format(**{name: quote(part.encode("utf-8"), safe="") for name, part in (ids or {}).items()})
+        self.basic = auth if isinstance(auth, _signing.Basic) else None
+        self.key_pair = prove or (auth if isinstance(auth, ECDSA) else None)
+        self.fields = fields or {}
+        self.token = token
+        self.body = body
+        self.headers = headers or {}
+        self.repeat = repeat
+        self.secret = bool(secret or self.basic or token)
+
+    def __repr__(self):
+        return "<Call {0} {1}>".format(self.method, self.route)
+
+
+class Client(object):
+    """
+    One bridge, and how to talk to it.  Safe to share between threads.
+
+    :param str api_url: where the bridge is; by default ``PYMDC_API_URL``, else ``http://127.0.0.1:6382``.
+    :param tuple timeout: seconds to wait for a connection, and for the other side to take or send something; never a
+        limit on a whole transfer.
+    :param int retries: how often a call is repeated at most, where that is safe.
+    :param bool raise_errors: whether blocking calls raise :class:`pymdc.errors.APIError` when the bridge says no,
+        in place of returning ``{"error": text}``.
+    :param verify: whether to check certificates, or the path of a CA bundle; by default as the environment says.
+    :param dict proxies: URL scheme to proxy URL; by default as the environment says.
+    :param bool allow_http: whether passwords and tokens may go over plain HTTP to another host.
+    :param sleep: waits so many seconds, between two attempts.
+    :param clock: returns seconds, for measuring.
+    """
+
+    def __init__(self, api_url=None, timeout=(10, 60), retries=4, raise_errors=False, verify=None, proxies=None,
+                 allow_http=False, sleep=time.sleep, clock=time.time):
+        self.api_url = _check_url(api_url or os.environ.get("PYMDC_API_URL") or DEFAULT_URL)
+        self.retries = retries
+        self.raise_errors = raise_errors
+        self.network = Network(_check_timeout(timeout), verify, proxies)
+        self._allow_http = allow_http or self.api_url.startswith("https:") or is_loopback(self.api_url)
+        self._background = Background()
+        self._sleep = sleep
+        self._clock = clock
+        self._turn = None  # a lock, once the bridge has turned out to want signed calls one after the other
+
+    def run(self, work, callback=None):
+        """
+        Run *work*, a function that makes calls, and return its result, or what the bridge said against it.
+
+        With a *callback* it runs on a worker thread, and a Future is returned.
+        """
+        if callback is not None:
+            return self._background.submit(work, callback)
+        try:
+            return work()
+        except APIError as error:
+            if self.raise_errors:
+                raise
+            return error.body
+
+    def request(self, call):
+        """
+        Make a call, again where that is safe, and return the decoded answer.
+
+        :raises APIError: the bridge said no.
+        :raises TransportError: no whole answer came.
+        """
+        attempts, maybe_done = [], False
+        while True:
+            started = self._clock()
+            try:
+                return self._attempt(call)
+            except (APIError, TransportError) as error:
+                failure = error
+            fault = getattr(failure, "status", type(failure).__name__)
+            attempts.append((fault, self._clock() - started))
+            failure.attempts, failure.maybe_done = attempts, maybe_done
+            if len(attempts) > self.retries or not self._may_repeat(call, failure):
+                raise failure
+            maybe_done = maybe_done or _may_be_done(failure)
+            self._sleep(_delay(failure, len(attempts)))
+
+    def close(self):
+        """Close the connections.  Calls in the background go on."""
+        self.network.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        self.close()
+
+    def __repr__(self):
+        return "<Client {0}>".format(self.api_url)
+
+    def _attempt(self, call):
+        if call.secret and not self._allow_http:
+            raise InsecureTransport(
+                "a password or token would go to {0} by plain HTTP: use https, or allow_http=True".format(self.api_url)
+            )
+        turn = call.key_pair and self._turn
+        if not turn:
+            return self._exchange(call)
+        with turn:
+            return self._exchange(call)
+
+    def _exchange(self, call):
+        started = self._clock()
+        query, body, headers = _encoded(call)
+        url = self.api_url + call.path + query
+        with self.network.send(call.method, url, headers, body, sign=_signer(call)) as reply:
+            content = reply.read()
+        _log.debug("%s %s: %d, %d ms", call.method, call.route, reply.status, 1000 * (self._clock() - started))
+        return _decoded(call, reply, content)
+
+    def _may_repeat(self, call, error):
+        if not main_thread().is_alive():
+            return False  # the interpreter waits for this call to end
+        if isinstance(error, TransportError):
+            return call.repeat is ALWAYS or not error.sent
+        if error.body["error"] == _NONCE_REFUSED and call.key_pair:
+            self._go_above(error.nonce)
+            return True
+        if error.status in _TRANSIENT_STATUSES:
+            undone = error.status == 429 or (error.status == 503 and error.retry_after is not None)
+            return call.repeat is ALWAYS or (call.repeat is UNDONE and undone)
+        return call.repeat is ALWAYS and error.body["error"] in _TRANSIENT_TEXTS
+
+    def _go_above(self, nonce):
+        if nonce is not None:
+            _nonces.rise_above(nonce)
+        elif self._turn is None:
+            self._turn = threading.Lock()
+
+
+def _encoded(call):
+    """Return query, body and headers of one attempt, with a fresh nonce, token and body."""
+    headers = dict(call.headers)
+    if call.basic:
+        headers.update(call.basic.headers())
+    if call.token:
+        headers["x-token"] = call.token()
+    if call.body:
+        return "", call.body(), headers
+    fields = dict(call.fields)
+    nonce = _nonces.next() if call.key_pair else None
+    if call.method in ("GET", "DELETE"):
+        return "?__nonce=" + nonce if nonce else "", None, headers
+    if nonce:
+        fields["__nonce"] = float(nonce)
+    headers["Content-Type"] = "application/json"
+    return "", json.dumps(fields, allow_nan=False).encode("ascii"), headers
+
+
+def _signer(call):
+    if call.key_pair is None:
+        return None
+
+    def sign(path, query, body):
+        payload = query.encode("ascii") if body is None else body
+        return _signing.signature_headers(call.key_pair, call.method, path, payload)
+    return sign
+
+
+def _decoded(call, reply, content):
+    """Return the JSON of a reply, or raise what the bridge said."""
+    answer = _json(content)
+    if reply.status == 302 and call.route.startswith("/activations/"):
+        return {}  # activated, and sent on to where the registration asked to go
+    if 200 <= reply.status < 300:
+        if not content:
+            return {}
+        if answer is None:
+            raise TransportError("the answer to {0} {1} is not JSON".format(call.method, call.route))
+        return answer
+    if not isinstance(answer, dict) or not isinstance(answer.get("error"), text_type):
+        answer = {"error": _in_words(reply)}
+    error = APIError(reply.status, answer, call.method, call.route)
+    error.nonce = _number(reply.headers.get("x-nonce"))
+    error.retry_after = _retry_after(reply.headers)
+    raise error
+
+
+def _json(content):
+    try:
+        return json.loads(content.decode("utf-8"))
+    except ValueError:
+        return None
+
+
+def _in_words(reply):
+    words = "the bridge answered {0} {1}".format(reply.status, reply.reason).strip()
+    location = reply.headers.get("Location")
+    return words + (" with the location " + location if location else "")
+
+
+def _number(text):
+    try:
+        return float(text)
+    except (TypeError, ValueError):
+        return None
+
+
+def _retry_after(headers):
+    """Return the seconds that a bridge asks to wait, given as such or as a date; None when it does not ask."""
+    text = headers.get("Retry-After", "")
+    if text.isdigit():
+        return float(text)
+    date = email.utils.parsedate_tz(text)
+    return date and max(0.0, email.utils.mktime_tz(date) - time.time())
+
+
+def _may_be_done(error):
+    return error.sent if isinstance(error, TransportError) else error.status in (502, 504)
+
+
+def _delay(error, attempt):
+    """Return how long to wait before the next attempt: full jitter, so that clients cut off together return apart."""
+    retry_after = getattr(error, "retry_after", None)
+    if retry_after is not None:
+        return min(retry_after, MAX_RETRY_AFTER)
+    return random.uniform(0, min(MAX_DELAY, 0.25 * 2 ** (attempt - 1)))
+
+
+def _check_url(url):
+    parts = urlsplit(url)
+    if parts.username is not None or parts.password is not None:
+        raise ValueError("api_url must not hold a user name or password")
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+        raise ValueError("api_url must be like https://bridge.example, not {0!r}".format(url))
+    return url.rstrip("/")
+
+
+def _check_timeout(timeout):
+    if not isinstance(timeout, (tuple, list)):
+        timeout = (timeout, timeout)
+    if len(timeout) != 2 or not all(isinstance(seconds, (int, float)) and seconds > 0 for seconds in timeout):
+        raise ValueError("timeout must be (seconds to connect, seconds of silence), each above 0")
+    return tuple(timeout)
+
+
+_default = None
+
+
+def configure(api_url=None, **options):
+    """Say where the bridge is, and how to talk to it, for all that is given no client.  Takes what Client takes."""
+    global _default
+    _default = Client(api_url, **options)
+
+
+def default_client():
+    """Return the client of all that is given none."""
+    global _default
+    if _default is None:
+        _default = Client()
+    return _default

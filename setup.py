@@ -1,0 +1,57 @@
+import io
+import os
+import re
+
+from setuptools import find_packages, setup
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+
+def read(*path):
+    with io.open(os.path.join(HERE, *path), encoding="utf-8") as text:
+        return text.read()
+
+
+BRIDGE = [
+    "argon2-cffi>=23.1",
+    "click>=8.1",
+    "coincurve>=20",
+    "httptools>=0.6.1",
+    "platformdirs>=4",
+    "python-multipart>=0.0.18",
+    "sqlalchemy>=2.0.25",
+    "starlette>=0.40",
+    "uvicorn>=0.30",
+    "websockets>=13",
+]
+
+setup(
+    name="pymdc",
+    version=re.search('__version__ = "(.*)"', read("pymdc", "__init__.py")).group(1),
+    description="Metadisk object storage: the Python library, and the bridge it talks to",
+    long_description=read("README.md"),
+    long_description_content_type="text/markdown",
+    license="MIT",
+    packages=find_packages(include=["pymdc", "pymdc.*"]),
+    package_data={"pymdc.bridge": ["openapi.json"]},
+    python_requires=">=2.7, !=3.0.*, !=3.1.*, !=3.2.*, !=3.3.*, !=3.4.*, !=3.5.*",
+    install_requires=[
+        "ecdsa>=0.18",
+        "futures>=3.1; python_version < '3'",
+        "python-magic>=0.4.24",
+        "requests>=2.25",
+        "urllib3>=1.26",
+        "websocket-client>=0.59",
+    ],
+    extras_require={
+        "bridge": ['{0}; python_version >= "3.10"'.format(need) for need in BRIDGE],
+        "test": ["coverage", "flake8", "hypothesis", "pytest"],
+        "docs": ["myst-parser", "sphinx"],
+    },
+    classifiers=[
+        "License :: OSI Approved :: MIT License",
+        "Programming Language :: Python :: 2.7",
+        "Programming Language :: Python :: 3",
+        "Topic :: Internet",
+    ],
+)

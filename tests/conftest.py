@@ -1,0 +1,76 @@
+from __future__ import absolute_import, division, print_function
+
+import io
+import itertools
+import json
+import os
+import sys
+import uuid
+
+import hypothesis
+import pytest
+
+import pymdc
+from running_bridge import RunningBridge
+
+collect_ignore = [] if sys.version_info >= (3, 10) else ["bridge"]  # the bridge's own tests are plain modern Python
+
+hypothesis.settings.register_profile("pymdc", deadline=None, max_examples=50)
+hypothesis.settings.load_profile("pymdc")
+
+_numbers = itertools.count()
+
+
+def vectors(name):
+    with io.open(os.path.join(os.path.dirname(__file__), "vectors", name), encoding="utf-8") as file:
+        return json.load(file)
+
+
+@pytest.fixture(scope="session")
+def bridge():
+    running = RunningBridge()
+    yield running
+    running.close()
+
+
+@pytest.fixture
+def client(bridge):
+    with pymdc.Client(bridge.url) as client:
+        yield client
+
+
+@pytest.fixture
+def address():
+    return "user{0}-{1}@example.com".format(next(_numbers), uuid.uuid4().hex[:8])
+
+
+@pytest.fixture
+def user(bridge, client, address):
+    """An activated account."""
+    user = pymdc.api.Users(address, u"s\xe9cret", client=client)
+    user.register()
+    user.activate(bridge.activation_link(address))
+    return user
+
+
+@pytest.fixture
+def key_pair(user):
+    """A key pair that *user* has registered."""
+    key_pair = pymdc.keypair.ECDSA()
+    pymdc.api.Keys(user).create(key_pair)
+    return key_pair
+
+
+@pytest.fixture
+def buckets(client, key_pair):
+    return pymdc.api.Buckets(key_pair, client=client)
+
+
+@pytest.fixture
+def bucket(client, buckets, key_pair):
+    return pymdc.api.Bucket(buckets.create("photos", 10, 30, [key_pair]), key_pair, client=client)
+
+
+@pytest.fixture
+def photo():
+    return os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "docs", "photo.jpg")

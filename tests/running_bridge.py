@@ -1,0 +1,73 @@
+"""A bridge in a process of its own, for the tests of the library on any Python."""
+
+from __future__ import absolute_import, division, print_function
+
+import email
+import glob
+import io
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+
+
+class RunningBridge(object):
+    """The bridge that ``PYMDC_TEST_BRIDGE_URL`` names, or one that is started here."""
+
+    def __init__(self):
+        self.url = os.environ.get("PYMDC_TEST_BRIDGE_URL")
+        self.outbox = os.environ.get("PYMDC_TEST_OUTBOX")
+        self._folder = self._process = None
+        if not self.url:
+            self._folder = tempfile.mkdtemp(prefix="pymdc-test-")
+            self.outbox = os.path.join(self._folder, "outbox")
+            self.start()
+
+    def start(self, port=0):
+        self._process = subprocess.Popen(
+            [_python(), "-m", "pymdc.bridge", "--port", str(port), "--data-dir", self._folder, "--log-level", "error"],
+            stdout=subprocess.PIPE, env=_environment(), cwd=self._folder,
+        )
+        line = self._process.stdout.readline().decode("ascii").strip()
+        if not line.startswith("listening on "):
+            raise RuntimeError("the bridge did not start; it said {0!r}".format(line))
+        self.url = line.split()[-1]
+
+    def stop(self, kill=False):
+        self._process.kill() if kill else self._process.terminate()
+        self._process.stdout.close()
+        guard = threading.Timer(30, self._process.kill)
+        guard.start()
+        self._process.wait()
+        guard.cancel()
+
+    def close(self):
+        if self._process is not None:
+            self.stop()
+            shutil.rmtree(self._folder)
+
+    def activation_link(self, address):
+        """Return the link in the newest mail to *address*."""
+        for path in sorted(glob.glob(os.path.join(self.outbox, "*.eml")), reverse=True):
+            with io.open(path, "rb") as mail:
+                message = email.message_from_string(mail.read().decode("utf-8"))
+            if message["To"] == address:
+                return re.search(r"http\S+/activations/\w+", message.get_payload()).group()
+        raise LookupError("no mail to {0}".format(address))
+
+
+def _python():
+    chosen = os.environ.get("PYMDC_TEST_BRIDGE_PYTHON")
+    if not chosen and sys.version_info < (3, 10):
+        raise RuntimeError(
+            "a bridge needs Python 3.10: name one that has pymdc[bridge] in PYMDC_TEST_BRIDGE_PYTHON (tox does)"
+        )
+    return chosen or sys.executable
+
+
+def _environment():
+    unwanted = ("PYTHONPATH", "PYTHONHOME")
+    return {name: value for name, value in os.environ.items() if name not in unwanted}

@@ -1,0 +1,192 @@
+"""Callbacks: each exactly once, on a worker thread, whatever happens."""
+
+from __future__ import absolute_import, division, print_function
+
+import collections
+import logging
+import socket
+import subprocess
+import sys
+import threading
+
+import pytest
+
+import pymdc
+
+
+@pytest.fixture
+def nobody():
+    """The URL of a port where nobody listens."""
+    with_port = socket.socket()
+    with_port.bind(("127.0.0.1", 0))
+    yield "http://127.0.0.1:{0}".format(with_port.getsockname()[1])
+    with_port.close()
+
+
+class Calls(object):
+    """A callback that notes what it is given, and waits until enough has come."""
+
+    def __init__(self):
+        self.answers = []
+        self.threads = set()
+        self._more = threading.Condition()
+
+    def __call__(self, answer):
+        with self._more:
+            self.answers.append(answer)
+            self.threads.add(threading.current_thread())
+            self._more.notify_all()
+
+    def wait(self, count):
+        with self._more:
+            while len(self.answers) < count:
+                before = len(self.answers)
+                self._more.wait(60)
+                assert len(self.answers) > before, "no callback came for a minute"
+        return self.answers
+
+
+def test_the_callback_gets_what_the_call_returns(buckets):
+    calls = Calls()
+
+    future = buckets.list(callback=calls)
+
+    assert future.result(60) == []
+    assert calls.wait(1) == [[]]
+    assert threading.current_thread() not in calls.threads
+
+
+def test_an_error_of_the_bridge_goes_to_the_callback_also_with_raise_errors(bridge):
+    calls, client = Calls(), pymdc.Client(bridge.url, raise_errors=True)
+    stranger = pymdc.api.Users("nobody@example.com", "password", client=client)
+
+    future = pymdc.api.Keys(stranger).list(callback=calls)
+
+    assert calls.wait(1) == [{"error": "Invalid email or password"}]
+    assert future.result(60) == {"error": "Invalid email or password"}
+
+
+def test_a_bridge_that_is_not_there_is_an_answer_too(nobody):
+    calls, client = Calls(), pymdc.Client(nobody, retries=0)
+
+    pymdc.api.Users("a@example.com", "password", client=client).register(callback=calls)
+
+    assert calls.wait(1) == [
+        {"error": "no bridge at {0}: start one with python -m pymdc.bridge".format(nobody)}
+    ]
+
+
+def test_a_bad_argument_is_an_answer_too(bucket):
+    calls = Calls()
+
+    bucket.files.token("FETCH", callback=calls)
+    bucket.files.upload("/no/such/file", callback=calls)
+
+    assert "FETCH" in str(calls.wait(2)) and "No such file" in str(calls.answers)
+
+
+def test_a_callback_must_be_callable(buckets):
+    with pytest.raises(TypeError, match="callback"):
+        buckets.list(callback="print")
+
+
+def test_each_of_many_calls_gets_its_callback_once(buckets, bucket, user, nobody):
+    stranger = pymdc.api.Buckets(pymdc.keypair.ECDSA(), client=buckets._client)
+    dead = pymdc.api.Users("a@example.com", "password", client=pymdc.Client(nobody, retries=0))
+    calls = collections.OrderedDict((number, Calls()) for number in range(160))
+
+    for number, callback in calls.items():
+        call = [buckets.list, bucket.list, stranger.list, dead.register][number % 4]
+        call(callback=callback)
+
+    for number, callback in calls.items():
+        answer, = callback.wait(1)
+        assert ("error" in answer) is (number % 4 >= 2)
+    assert all(len(callback.answers) == 1 for callback in calls.values())
+
+
+def test_a_callback_that_raises_is_logged_and_hurts_nobody(buckets, caplog):
+    calls = Calls()
+
+    def broken(answer):
+        raise RuntimeError("of the callback")
+
+    def ending(answer):
+        sys.exit("of the callback too")
+
+    with caplog.at_level(logging.ERROR, logger="pymdc"):
+        for callback in (broken, ending) * 20 + (calls,):
+            buckets.list(callback=callback)
+        calls.wait(1)
+        buckets.list(callback=calls)
+        calls.wait(2)
+
+    assert calls.answers == [[], []]
+    assert any(record.exc_info[0] is RuntimeError for record in caplog.records)
+
+
+def test_a_cancelled_call_calls_back_once(client):
+    started, go, calls = threading.Event(), threading.Event(), Calls()
+
+    def block():
+        started.set()
+        go.wait(60)
+        return {}
+
+    for _ in range(16):
+        client.run(block, callback=lambda answer: None)
+    started.wait(60)
+    future = client.run(dict, callback=calls)
+
+    assert future.cancel()
+    go.set()
+    assert calls.wait(1) == [{"error": "Cancelled"}]
+
+
+def test_there_is_no_thread_before_the_first_callback_and_none_when_all_is_done(client):
+    def workers():
+        return [thread for thread in threading.enumerate() if thread.name == "pymdc-worker"]
+
+    before = set(workers())
+    calls = Calls()
+    client.run(dict, callback=calls)
+    calls.wait(1)
+    for thread in set(workers()) - before:
+        thread.join(60)
+        assert not thread.is_alive()
+    assert not any(thread.daemon for thread in calls.threads)
+
+
+SCRIPT = """
+import sys
+import pymdc
+
+client = pymdc.Client(sys.argv[1], retries=0)
+stranger = pymdc.api.Keys(pymdc.api.Users("nobody@example.com", "password", client=client))
+
+def second(answer):
+    sys.stdout.write("second " + " ".join(answer) + "\\n")
+
+def first(answer):
+    sys.stdout.write("first " + " ".join(answer) + "\\n")
+    stranger.list(callback=second)
+
+stranger.list(callback=first)
+"""
+
+AT_EXIT = SCRIPT.replace("stranger.list(callback=first)", """
+import atexit
+atexit.register(lambda: stranger.list(callback=first))
+""")
+
+
+@pytest.mark.parametrize("script", [SCRIPT, AT_EXIT], ids=["at its end", "from an exit handler"])
+@pytest.mark.parametrize("listening", [True, False])
+def test_a_script_that_ends_after_a_call_gets_its_callback_and_those_of_calls_started_then(
+    bridge, nobody, script, listening
+):
+    command = [sys.executable, "-c", script, bridge.url if listening else nobody]
+
+    output = subprocess.check_output(command, stderr=subprocess.STDOUT).decode("ascii")
+
+    assert output.split() == ["first", "error", "second", "error"]

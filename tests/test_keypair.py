@@ -1,0 +1,163 @@
+from __future__ import absolute_import, division, print_function
+
+import copy
+import pickle
+import traceback
+
+import ecdsa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from conftest import vectors
+from pymdc.errors import InvalidKey
+from pymdc.keypair import ECDSA
+
+ORDER = ecdsa.SECP256k1.order
+private_keys = st.integers(1, ORDER - 1).map("{0:064x}".format)
+signatures = vectors("signatures.json")["vectors"]
+
+
+@given(private_keys)
+def test_a_pair_is_made_again_from_its_halves(private_key):
+    pair = ECDSA(private_key=private_key)
+
+    again = ECDSA(pair.get_public_key(), pair.get_private_key())
+
+    assert again == pair and hash(again) == hash(pair)
+    assert again.get_private_key() == private_key
+    assert len(again.get_public_key()) == 66
+
+
+@given(private_keys, st.binary(max_size=100))
+def test_what_is_signed_is_verified_and_nothing_else_is(private_key, message):
+    pair = ECDSA(private_key=private_key)
+    public = ECDSA(pair.get_public_key())
+
+    signature = pair.sign(message)
+
+    assert signature == pair.sign(message) == signature.lower()
+    assert public.verify(message, signature)
+    assert public.verify(message, signature.upper())
+    assert not public.verify(message + b"x", signature)
+
+
+@given(private_keys, st.binary(max_size=100))
+def test_signatures_have_a_low_s_and_a_high_one_is_verified_too(private_key, message):
+    pair = ECDSA(private_key=private_key)
+    r, s = ecdsa.util.sigdecode_der(bytearray.fromhex(pair.sign(message)), ORDER)
+
+    high = "".join("{0:02x}".format(byte) for byte in bytearray(ecdsa.util.sigencode_der(r, ORDER - s, ORDER)))
+
+    assert s <= ORDER // 2
+    assert pair.verify(message, high)
+
+
+@given(st.one_of(st.text(max_size=200), st.binary(max_size=200), st.integers(), st.none()))
+def test_a_malformed_signature_is_not_verified(signature):
+    assert ECDSA(private_key="1" * 64).verify(b"message", signature) is False
+
+
+@given(st.binary(min_size=1, max_size=80))
+def test_hex_that_is_no_signature_is_not_verified(der):
+    text = "".join("{0:02x}".format(byte) for byte in bytearray(der))
+
+    assert ECDSA(private_key="1" * 64).verify(b"message", text) is False
+
+
+@pytest.mark.parametrize("vector", signatures, ids=[vector["case"] for vector in signatures])
+def test_the_signatures_of_2016_are_judged_as_the_servers_judged(vector):
+    message = u"{method}\n{path}\n{payload}".format(**vector)
+    try:
+        verified = ECDSA(vector["public_key"]).verify(message, vector["signature"])
+    except InvalidKey:
+        verified = False
+
+    assert verified is (vector["signature_verdict"] == "accepted")
+
+
+@pytest.mark.parametrize("form", [66, 130])
+def test_a_public_key_keeps_its_form(form):
+    point = ECDSA(private_key="2" * 64)._verifying_key
+    raw = bytearray(point.to_string("compressed" if form == 66 else "uncompressed"))
+    text = "".join("{0:02x}".format(byte) for byte in raw)
+
+    assert ECDSA(text).get_public_key() == text
+    assert ECDSA(text.encode("ascii")).get_public_key() == text
+    assert ECDSA(text.upper()).get_public_key() == text
+    assert ECDSA(text) == ECDSA(private_key="2" * 64)
+
+
+BAD_PRIVATE_KEYS = ["", "zz" * 32, "00" * 32, "ff" * 32, "{0:064x}".format(ORDER), "1" * 63, "1" * 65, "1" * 63 + "\n",
+                    " " + "1" * 63, u"\u0661" * 64, 5, b"\xff" * 64, ["1" * 64], True]
+BAD_PUBLIC_KEYS = ["", "zz" * 33, "02" + "ff" * 32, "05" + "11" * 32, "04" + "11" * 64, "06" + "11" * 64, "00",
+                   5, b"\xff" * 66,
+                   "03:63:00", {"key": 1}, ECDSA]
+
+
+@pytest.mark.parametrize("key", BAD_PRIVATE_KEYS, ids=repr)
+def test_a_bad_private_key_is_refused(key):
+    with pytest.raises(InvalidKey) as refused:
+        ECDSA(private_key=key)
+    assert_silent(refused, key)
+
+
+@pytest.mark.parametrize("key", BAD_PUBLIC_KEYS, ids=repr)
+def test_a_bad_public_key_is_refused(key):
+    with pytest.raises(InvalidKey) as refused:
+        ECDSA(public_key=key)
+    assert_silent(refused, key)
+
+
+@given(st.integers(ORDER, 2 ** 256 - 1).map("{0:064x}".format))
+def test_a_private_key_out_of_range_is_refused(text):
+    with pytest.raises(InvalidKey) as refused:
+        ECDSA(private_key=text)
+    assert_silent(refused, text)
+
+
+def assert_silent(refused, key):
+    """Neither the error nor what is chained to it repeats the key."""
+    assert isinstance(refused.value, ValueError)
+    shown = "".join(traceback.format_exception(refused.type, refused.value, None))
+    if isinstance(key, (bytes, type(u""))) and len(key) > 8:
+        assert repr(key)[2:-2] not in shown
+    assert getattr(refused.value, "__context__", None) is None
+    assert getattr(refused.value, "__cause__", None) is None
+
+
+def test_halves_that_do_not_match_are_refused():
+    with pytest.raises(InvalidKey):
+        ECDSA(ECDSA().get_public_key(), ECDSA().get_private_key())
+
+
+def test_a_public_key_alone_cannot_sign():
+    public = ECDSA(ECDSA().get_public_key())
+
+    assert public.get_private_key() is None
+    with pytest.raises(InvalidKey, match="cannot sign"):
+        public.sign("message")
+
+
+def test_the_private_key_is_never_shown():
+    pair = ECDSA()
+
+    assert pair.get_private_key() not in repr(pair) + str(pair) + "{0}".format(pair)
+    for take in (pickle.dumps, copy.copy, copy.deepcopy):
+        with pytest.raises(TypeError) as refused:
+            take(pair)
+        assert pair.get_private_key() not in str(refused.value)
+
+
+def test_keys_are_equal_by_their_public_key():
+    pair, other = ECDSA(), ECDSA()
+
+    assert pair == ECDSA(pair.get_public_key())
+    assert pair != other and not pair == other
+    assert pair != pair.get_public_key()
+    assert len({pair, ECDSA(pair.get_public_key()), other}) == 2
+
+
+def test_only_hex_is_known():
+    with pytest.raises(ValueError, match="pem"):
+        ECDSA().get_public_key(format="pem")
