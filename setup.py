@@ -45,7 +45,7 @@ setup(
     ],
     extras_require={
         "bridge": ['{0}; python_version >= "3.10"'.format(need) for need in BRIDGE],
-        "test": ["coverage", "flake8", "hypothesis", "pytest"],
+        "test": ["coverage", "hypothesis", "pytest"],
         "docs": ["myst-parser", "sphinx"],
     },
     classifiers=[

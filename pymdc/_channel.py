@@ -13,7 +13,11 @@ import struct
 from ._compat import text_type, urlsplit
 from .errors import Timeout, TransportError
 
-__all__ = ["chunks"]
+__all__ = ["Refused", "chunks"]
+
+
+class Refused(TransportError):
+    """The farmer does not give this shard for this token."""
 
 
 def chunks(pointer, network):
@@ -31,7 +35,8 @@ def _http_chunks(pointer, network):
     headers = {"x-token": pointer["token"], "Accept-Encoding": "identity"}
     with network.send("GET", pointer["url"], headers) as reply:
         if reply.status != 200:
-            raise TransportError("the farmer answered {0} {1}".format(reply.status, reply.reason))
+            kind = Refused if 400 <= reply.status < 500 else TransportError
+            raise kind("the farmer answered {0} {1}".format(reply.status, reply.reason))
         for chunk in reply.chunks():
             yield chunk
 
@@ -83,7 +88,7 @@ def _check_verdict(data):
     if not isinstance(verdict, dict) or verdict.get("code") != 200:
         message = verdict.get("message") if isinstance(verdict, dict) else None
         known = isinstance(message, text_type) and len(message) <= 200
-        raise TransportError("the farmer refused: {0}".format(message if known else "no reason given"))
+        raise Refused("the farmer refused: {0}".format(message if known else "no reason given"))
 
 
 def _options(where, network):

@@ -4,85 +4,287 @@ from __future__ import absolute_import, division, print_function
 
 import hashlib
 import io
-import os
+import threading
 
 from . import _channel
-from ._compat import fspath, replace, text_type
+from ._compat import integer_types, text_type, urlsplit
 from ._digest import content_hash
+from ._target import PartFile
 from .errors import IntegrityError, TransportError
 
-__all__ = ["download"]
+__all__ = ["Pointers", "download"]
 
 MAX_SHARD = 9 * 1024 * 1024  # bytes; the bridges of 2016 cut at some 8 450 000
+_BLOCK = 256 * 1024
 
 
-def download(pointers, file_hash, path, network, progress=None):
+def download(pointers, file_hash, path, progress=None, concurrency=4):
     """
     Fetch the shards that *pointers* lead to, verify them, and put them together at *path*.
 
+    :param Pointers pointers: not asked for before the target is there to be written.
     :param path: a path, which is replaced once all is verified; or a binary file object.
+    :param int concurrency: how many shards are on the way at once, where their sizes are known.
     :returns: ``{"hash", "size", "path"}``.
     """
-    _check_pointers(pointers)
     if hasattr(path, "write"):
-        size = _assemble(pointers, file_hash, path, network, progress)
+        size = _in_order(pointers, file_hash, path, progress)
         return {"hash": file_hash, "size": size, "path": getattr(path, "name", None)}
-    target = path if isinstance(path, (bytes, text_type)) else fspath(path)
-    part = target + (b".part" if isinstance(target, bytes) else ".part")
-    try:
-        with io.open(part, "wb") as file:
-            size = _assemble(pointers, file_hash, file, network, progress)
-            file.flush()
-            os.fsync(file.fileno())
-        replace(part, target)
-    except BaseException:
-        _remove(part)
-        raise
+    with PartFile(path) as part:
+        pointers.load()
+        if pointers.sizes is None:
+            part.file.truncate(0)
+            size = _in_order(pointers, file_hash, part.file, progress)
+        else:
+            size = _in_parallel(pointers, file_hash, part, progress, concurrency)
+        part.finish(size)
     return {"hash": file_hash, "size": size, "path": path}
 
 
-def _assemble(pointers, file_hash, file, network, progress):
-    whole, done = hashlib.sha256(), 0
-    total = sum(pointer.get("size", 0) for pointer in pointers)
-    for pointer in pointers:
-        shard = _fetch(pointer, network)
-        whole.update(shard)
-        file.write(shard)
-        done += len(shard)
+class Pointers(object):
+    """
+    The shards of one file, and the way to each.  Safe to share between threads.
+
+    :param ask: returns the bridge's list of pointers.
+    :param bool again: whether it can be asked again, for new ones.
+    :param network: the :class:`pymdc._network.Network` to fetch by.
+    :param pause: waits after so many attempts, or raises the error it is given when there were enough.
+    """
+
+    def __init__(self, ask, again, network, pause):
+        self._ask = ask
+        self._again = again
+        self._network = network
+        self._pause = pause
+        self._list = None
+        self._lock = threading.Lock()
+
+    def load(self):
+        if self._list is None:
+            self._list = _check_pointers(self._ask())
+
+    def __len__(self):
+        return len(self._list)
+
+    @property
+    def sizes(self):
+        """The sizes of the shards, in bytes; None where the bridge does not tell them."""
+        sizes = [pointer.get("size") for pointer in self._list]
+        return None if None in sizes else sizes
+
+    def hash(self, index):
+        return self._list[index]["hash"]
+
+    def fetch(self, index, begin, write):
+        """
+        Fetch a shard, again if it breaks or comes wrong.
+
+        :param begin: is called at the start of each attempt.
+        :param write: is given the bytes as they come; they are verified only when this method returns.
+        """
+        attempt = 0
+        while True:
+            pointer = self._list[index]
+            attempt += 1
+            try:
+                begin()
+                return _fetch(pointer, self._network, write)
+            except (IntegrityError, TransportError) as error:
+                failure = error
+            self._pause(failure, attempt)
+            if not self._renew(index, pointer, failure):
+                raise failure
+
+    def _renew(self, index, pointer, failure):
+        """Return whether there is a pointer to go on with: the same one, while its token lasts, or a new one."""
+        if "url" in pointer and not isinstance(failure, _channel.Refused):
+            return True  # good three times; the pointers of 2016, which have none, are good once
+        if not self._again:
+            return False
+        with self._lock:
+            if self._list[index] is pointer:  # another thread may have asked meanwhile
+                fresh = _check_pointers(self._ask())
+                if [new["hash"] for new in fresh] != [old["hash"] for old in self._list]:
+                    raise IntegrityError("the file was replaced while it was downloaded")
+                self._list = fresh
+        return True
+
+
+def _in_order(pointers, file_hash, file, progress):
+    """Write the shards one after the other, each after it was verified, and return their size."""
+    pointers.load()
+    whole, done, shard = hashlib.sha256(), 0, io.BytesIO()
+
+    def begin():
+        shard.seek(0)
+        shard.truncate()
+
+    for index in range(len(pointers)):
+        pointers.fetch(index, begin, shard.write)
+        whole.update(shard.getvalue())
+        file.write(shard.getvalue())
+        done += len(shard.getvalue())
         if progress is not None:
-            progress(done, max(done, total))
-    if content_hash(whole) != file_hash:
-        raise IntegrityError("the shards make {0}, but {1} was asked for".format(content_hash(whole), file_hash))
+            progress(done, max(done, sum(pointers.sizes or ())))
+    _check_whole(whole, file_hash)
     return done
 
 
-def _fetch(pointer, network):
-    """Return the bytes of one shard, verified."""
-    limit, shard, sha256 = pointer.get("size", MAX_SHARD), bytearray(), hashlib.sha256()
+def _in_parallel(pointers, file_hash, part, progress, concurrency):
+    """Write the shards to their places, some at once, hash the whole as it grows, and return its size."""
+    sizes = pointers.sizes
+    crew = _Crew(pointers, part.name, sizes, concurrency)
+    whole, done = hashlib.sha256(), 0
+    try:
+        for index, size in enumerate(sizes):
+            crew.wait(index)
+            part.file.seek(done)
+            for block in _blocks(part.file, size):
+                whole.update(block)
+            done += size
+            if progress is not None:
+                progress(done, sum(sizes))
+    finally:
+        crew.stop()
+    _check_whole(whole, file_hash)
+    return done
+
+
+class _Crew(object):
+    """Threads that fetch the shards of one file to their places in it, the first ones first."""
+
+    def __init__(self, pointers, name, sizes, concurrency):
+        self._pointers = pointers
+        self._name = name
+        self._sizes = sizes
+        self._starts = [0]
+        for size in sizes:
+            self._starts.append(self._starts[-1] + size)
+        self._next = 0
+        self._ready = set()
+        self._failure = None
+        self._stopped = False
+        self._change = threading.Condition()
+        self._writing = [threading.Lock() for _ in range(min(concurrency, len(sizes)))]
+        for lock in self._writing:
+            thread = threading.Thread(target=self._work, args=(lock,), name="pymdc-download")
+            thread.daemon = True  # the thread that waits for them decides how long the interpreter lives
+            thread.start()
+
+    def wait(self, index):
+        """Wait until a shard is in its place, or raise what stopped it."""
+        with self._change:
+            while index not in self._ready and self._failure is None:
+                self._change.wait(3600)  # on Python 2 only a wait with an end can be interrupted
+            if index not in self._ready:
+                raise self._failure
+
+    def stop(self):
+        """Let nothing more be written once this returns.  A thread that waits for bytes is not waited for."""
+        self._stopped = True
+        for lock in self._writing:
+            with lock:
+                pass
+
+    def _work(self, writing):
+        try:
+            with io.open(self._name, "r+b", buffering=0) as file:
+                for index in iter(self._take, None):
+                    self._place(file, index, writing)
+                    with self._change:
+                        self._ready.add(index)
+                        self._change.notify_all()
+        except BaseException as error:
+            with self._change:
+                self._failure = self._failure or error
+                self._change.notify_all()
+
+    def _take(self):
+        with self._change:
+            if self._stopped or self._failure is not None or self._next >= len(self._sizes):
+                return None
+            self._next += 1
+            return self._next - 1
+
+    def _place(self, file, index, writing):
+        start = self._starts[index]
+
+        def write(data):
+            with writing:
+                if self._stopped:
+                    raise IntegrityError("the download has ended")  # and nobody is left to hear of it
+                _write_all(file, data)
+
+        file.seek(start)
+        if _hash_of(file, self._sizes[index]) != self._pointers.hash(index):  # else an earlier download has left it
+            self._pointers.fetch(index, lambda: file.seek(start), write)
+
+
+def _fetch(pointer, network, write):
+    """Pass on the bytes of one shard, never more than it should have, and verify them."""
+    limit, done, sha256 = pointer.get("size", MAX_SHARD), 0, hashlib.sha256()
     for chunk in _channel.chunks(pointer, network):
-        shard += chunk
-        sha256.update(chunk)
-        if len(shard) > limit:
+        done += len(chunk)
+        if done > limit:
             raise IntegrityError("a shard is longer than the {0} bytes it should have".format(limit))
+        sha256.update(chunk)
+        write(chunk)
     if content_hash(sha256) != pointer["hash"]:
         raise IntegrityError("a shard came as {0}, but {1} was asked for".format(content_hash(sha256), pointer["hash"]))
-    return bytes(shard)
+
+
+def _check_whole(sha256, file_hash):
+    if content_hash(sha256) != file_hash:
+        raise IntegrityError("the shards make {0}, but {1} was asked for".format(content_hash(sha256), file_hash))
+
+
+def _hash_of(file, size):
+    """Return the hash of the next *size* bytes; None when there are not so many."""
+    sha256, count = hashlib.sha256(), 0
+    for block in _blocks(file, size):
+        sha256.update(block)
+        count += len(block)
+    return content_hash(sha256) if count == size else None
+
+
+def _blocks(file, size):
+    while size > 0:
+        block = file.read(min(size, _BLOCK))
+        if not block:
+            return
+        size -= len(block)
+        yield block
+
+
+def _write_all(file, data):
+    rest = memoryview(data)
+    while len(rest):
+        rest = rest[file.write(rest):]
 
 
 def _check_pointers(pointers):
-    good = isinstance(pointers, list) and all(
-        isinstance(pointer, dict)
-        and all(isinstance(pointer.get(key), text_type) for key in ("hash", "token"))
-        and any(isinstance(pointer.get(key), text_type) for key in ("url", "channel"))
-        and 0 <= pointer.get("size", 0) <= MAX_SHARD
-        for pointer in pointers
-    )
-    if not good:
+    if not isinstance(pointers, list) or not all(_is_pointer(pointer) for pointer in pointers):
         raise TransportError("the bridge's answer is not a list of pointers")
+    return pointers
 
 
-def _remove(path):
+def _is_pointer(pointer):
+    if not isinstance(pointer, dict):
+        return False
+    size = pointer.get("size", 0)
+    where, schemes = pointer.get("channel"), ("ws", "wss")
+    if "url" in pointer:
+        where, schemes = pointer["url"], ("http", "https")
+    return (
+        all(isinstance(pointer.get(field), text_type) for field in ("hash", "token"))
+        and isinstance(size, integer_types) and not isinstance(size, bool) and 0 <= size <= MAX_SHARD
+        and isinstance(where, text_type) and _is_address(where, schemes)
+    )
+
+
+def _is_address(text, schemes):
     try:
-        os.remove(path)
-    except EnvironmentError:
-        pass
+        parts = urlsplit(text)
+        return parts.scheme in schemes and bool(parts.hostname)
+    except ValueError:
+        return False

@@ -10,9 +10,9 @@ import random
 import threading
 import time
 
-from . import _signing
+from . import _options, _signing
 from ._background import Background
-from ._compat import main_thread, quote, text_type, urlsplit
+from ._compat import main_thread, quote, text_type
 from ._network import Network, is_loopback
 from .errors import APIError, InsecureTransport, TransportError
 from .keypair import ECDSA
@@ -88,10 +88,10 @@ class Client(object):
 
     def __init__(self, api_url=None, timeout=(10, 60), retries=4, raise_errors=False, verify=None, proxies=None,
                  allow_http=False, sleep=time.sleep, clock=time.time):
-        self.api_url = _check_url(api_url or os.environ.get("PYMDC_API_URL") or DEFAULT_URL)
-        self.retries = retries
+        self.api_url = _options.api_url(api_url or os.environ.get("PYMDC_API_URL") or DEFAULT_URL)
+        self.retries = _options.retries(retries)
         self.raise_errors = raise_errors
-        self.network = Network(_check_timeout(timeout), verify, proxies)
+        self.network = Network(_options.timeout(timeout), verify, _options.proxies(proxies))
         self._allow_http = allow_http or self.api_url.startswith("https:") or is_loopback(self.api_url)
         self._background = Background()
         self._sleep = sleep
@@ -130,10 +130,17 @@ class Client(object):
             fault = getattr(failure, "status", type(failure).__name__)
             attempts.append((fault, self._clock() - started))
             failure.attempts, failure.maybe_done = attempts, maybe_done
-            if len(attempts) > self.retries or not self._may_repeat(call, failure):
+            if not self._may_repeat(call, failure):
                 raise failure
             maybe_done = maybe_done or _may_be_done(failure)
-            self._sleep(_delay(failure, len(attempts)))
+            self.pause(failure, len(attempts))
+
+    def pause(self, error, attempts):
+        """Wait before another attempt; or raise *error* when there were enough."""
+        # Once the main thread has ended, the interpreter waits for this call to end.
+        if attempts > self.retries or not main_thread().is_alive():
+            raise error
+        self._sleep(_delay(error, attempts))
 
     def close(self):
         """Close the connections.  Calls in the background go on."""
@@ -169,8 +176,6 @@ class Client(object):
         return _decoded(call, reply, content)
 
     def _may_repeat(self, call, error):
-        if not main_thread().is_alive():
-            return False  # the interpreter waits for this call to end
         if isinstance(error, TransportError):
             return call.repeat is ALWAYS or not error.sent
         if error.body["error"] == _NONCE_REFUSED and call.key_pair:
@@ -275,23 +280,6 @@ def _delay(error, attempt):
     if retry_after is not None:
         return min(retry_after, MAX_RETRY_AFTER)
     return random.uniform(0, min(MAX_DELAY, 0.25 * 2 ** (attempt - 1)))
-
-
-def _check_url(url):
-    parts = urlsplit(url)
-    if parts.username is not None or parts.password is not None:
-        raise ValueError("api_url must not hold a user name or password")
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
-        raise ValueError("api_url must be like https://bridge.example, not {0!r}".format(url))
-    return url.rstrip("/")
-
-
-def _check_timeout(timeout):
-    if not isinstance(timeout, (tuple, list)):
-        timeout = (timeout, timeout)
-    if len(timeout) != 2 or not all(isinstance(seconds, (int, float)) and seconds > 0 for seconds in timeout):
-        raise ValueError("timeout must be (seconds to connect, seconds of silence), each above 0")
-    return tuple(timeout)
 
 
 _default = None

@@ -4,7 +4,7 @@ from __future__ import absolute_import, division, print_function
 
 import re
 
-from .._compat import text_type
+from .._compat import integer_types, text_type
 from ..keypair import ECDSA
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "bucket_id_text",
     "email_text",
     "file_hash_text",
+    "gigabytes",
     "name_text",
     "password_bytes",
     "public_key_text",
@@ -72,6 +73,13 @@ def email_text(value):
 
 def name_text(value):
     return _text(value, "name", "a name")
+
+
+def gigabytes(value):
+    number = isinstance(value, integer_types + (float,)) and not isinstance(value, bool)
+    if not number or not 0 <= value < float("inf"):
+        raise ValueError("storage and transfer must be numbers of GB, zero or more")
+    return value
 
 
 def password_bytes(value):

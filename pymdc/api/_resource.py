@@ -13,10 +13,10 @@ __all__ = ["Resource"]
 class Resource(object):
     """Something of a bridge, and who is asking for it."""
 
-    def __init__(self, auth, client):
+    def __init__(self, auth, client, anybody=False):
         if isinstance(auth, Resource):
             auth, client = auth._auth, client or auth._client
-        if auth is not None and not isinstance(auth, (Basic, ECDSA)):
+        if not isinstance(auth, (Basic, ECDSA)) and not (anybody and auth is None):
             raise ValueError("a key pair or a user is needed, not {0!r}".format(type(auth).__name__))
         if client is not None and not isinstance(client, rest.Client):
             raise ValueError("client must be a pymdc.Client, not {0!r}".format(type(client).__name__))

@@ -2,9 +2,8 @@
 
 from __future__ import absolute_import, division, print_function
 
-from .._compat import integer_types
 from ..rest import UNDONE
-from ._arguments import bucket_id_text, name_text, public_key_texts
+from ._arguments import bucket_id_text, gigabytes, name_text, public_key_texts
 from ._resource import Resource
 from .files import Files
 
@@ -40,9 +39,8 @@ class Buckets(Resource):
 
         Source: ``POST /buckets`` (docs/protocol, "Buckets").
         """
-        return self._run(callback, lambda: self._request(
-            "POST", "/buckets", fields=_fields(name, storage, transfer, key_pairs), repeat=UNDONE,
-        ))
+        given = {"name": name, "storage": storage, "transfer": transfer, "key_pairs": key_pairs}
+        return self._run(callback, lambda: self._request("POST", "/buckets", fields=_fields(given), repeat=UNDONE))
 
 
 class Bucket(Resource):
@@ -57,7 +55,7 @@ class Bucket(Resource):
     """
 
     def __init__(self, bucket_id, key_pair=None, client=None):
-        super(Bucket, self).__init__(key_pair, client)
+        super(Bucket, self).__init__(key_pair, client, anybody=True)
         self._ids = {"bucket_id": bucket_id_text(bucket_id)}
         #: The bucket's files, as :class:`pymdc.api.Files`.
         self.files = Files(bucket_id, key_pair, client)
@@ -75,8 +73,10 @@ class Bucket(Resource):
 
         Source: ``PATCH /buckets/:id`` (docs/protocol, "Buckets").
         """
+        given = {"name": name, "storage": storage, "transfer": transfer, "key_pairs": key_pairs}
+        changed = {argument: value for argument, value in given.items() if value is not None}
         return self._run(callback, lambda: self._request(
-            "PATCH", "/buckets/{bucket_id}", self._ids, fields=_fields(name, storage, transfer, key_pairs),
+            "PATCH", "/buckets/{bucket_id}", self._ids, fields=_fields(changed),
         ))
 
     def delete(self, callback=None):
@@ -87,18 +87,8 @@ class Bucket(Resource):
         return "<Bucket {0}>".format(self._ids["bucket_id"])
 
 
-def _fields(name, storage, transfer, key_pairs):
-    fields = {
-        "name": None if name is None else name_text(name),
-        "storage": _gigabytes(storage, "storage"),
-        "transfer": _gigabytes(transfer, "transfer"),
-        "pubkeys": None if key_pairs is None else public_key_texts(key_pairs),
-    }
-    return {field: value for field, value in fields.items() if value is not None}
-
-
-def _gigabytes(value, name):
-    number = isinstance(value, integer_types + (float,)) and not isinstance(value, bool)
-    if value is not None and not (number and 0 <= value < float("inf")):
-        raise ValueError("{0} must be a number of GB, zero or more".format(name))
-    return value
+def _fields(given):
+    """Return the fields of a bucket, as the protocol names them, from the arguments that were given."""
+    read = {"name": name_text, "storage": gigabytes, "transfer": gigabytes, "key_pairs": public_key_texts}
+    names = {"key_pairs": "pubkeys"}
+    return {names.get(argument, argument): read[argument](value) for argument, value in given.items()}

@@ -3,6 +3,7 @@
 from __future__ import absolute_import, division, print_function
 
 from .. import _transfer
+from .._compat import integer_types
 from .._source import Source
 from ..rest import ALWAYS, UNCONNECTED
 from ._arguments import bucket_id_text, file_hash_text, token_text
@@ -21,7 +22,7 @@ class Files(Resource):
     """
 
     def __init__(self, bucket_id, key_pair=None, client=None):
-        super(Files, self).__init__(key_pair, client)
+        super(Files, self).__init__(key_pair, client, anybody=True)
         self._ids = {"bucket_id": bucket_id_text(bucket_id)}
 
     def list(self, callback=None):
@@ -58,7 +59,7 @@ class Files(Resource):
         """
         return self._run(callback, lambda: self._upload(path, token, filename, mimetype, progress))
 
-    def download(self, file_hash, path, token=None, callback=None, progress=None):
+    def download(self, file_hash, path, token=None, callback=None, progress=None, concurrency=4):
         """
         Download a file.
 
@@ -66,13 +67,15 @@ class Files(Resource):
         :param path: a path, or a binary file object, which stays open.  A path holds the old content or, once every
             byte has been verified, the whole new one.
         :param token: a PULL token; without one, the call asks for its own.
+            What an interrupted download leaves in ``<path>.part``, the next one takes up again.
         :param progress: as of :meth:`upload`.
+        :param int concurrency: how many shards, of 8 MiB each, are on the way at once.
         :returns: ``{"hash", "size", "path"}``; size in bytes.
         :raises IntegrityError: the bytes that came are not those of *file_hash*.
 
         Source: ``GET /buckets/:id/files/:hash`` (docs/protocol, "Files", "Data channel").
         """
-        return self._run(callback, lambda: self._download(file_hash, path, token, progress))
+        return self._run(callback, lambda: self._download(file_hash, path, token, progress, concurrency))
 
     def delete(self, file_hash, callback=None):
         """Delete a file, and return an empty dict.  Source: ``DELETE /buckets/:id/files/:hash``."""
@@ -109,10 +112,14 @@ class Files(Resource):
             source.verify(answer)
         return answer
 
-    def _download(self, file_hash, path, token, progress):
-        file_hash = file_hash_text(file_hash)
-        pointers = self._request(
-            "GET", "/buckets/{bucket_id}/files/{file_hash}", dict(self._ids, file_hash=file_hash),
-            **self._transfer_options("PULL", token)
+    def _download(self, file_hash, path, token, progress, concurrency):
+        if not isinstance(concurrency, integer_types) or isinstance(concurrency, bool) or concurrency < 1:
+            raise ValueError("concurrency must be a whole number, one or more")
+        ids = dict(self._ids, file_hash=file_hash_text(file_hash))
+        options = self._transfer_options("PULL", token)
+        client = self._client_in_use()
+        pointers = _transfer.Pointers(
+            ask=lambda: self._request("GET", "/buckets/{bucket_id}/files/{file_hash}", ids, **options),
+            again=token is None, network=client.network, pause=client.pause,
         )
-        return _transfer.download(pointers, file_hash, path, self._client_in_use().network, progress)
+        return _transfer.download(pointers, ids["file_hash"], path, progress, concurrency)

@@ -8,5 +8,6 @@ if missing() is None:
     from .local import LocalBridge  # noqa: F401
 
     __all__ = ["LocalBridge"]
-elif sys.argv[:1] != ["-m"]:  # python -m pymdc.bridge comes by here first, and says it in one line
+elif "runpy" not in sys.modules or sys.argv[0] not in ("-m", "-c"):
+    # python -m pymdc.bridge comes by here first ("-c" is what Python 2 calls it meanwhile), and says it in one line.
     raise ImportError(missing())

@@ -1,0 +1,62 @@
+"""A server that notes each request and gives the same bytes for an answer."""
+
+from __future__ import absolute_import, division, print_function
+
+import re
+import socket
+import threading
+
+
+class CannedServer(object):
+    """
+    One answer to each connection, which then is closed.
+
+    :param bytes answer: what is sent; nothing, and the connection kept open, when it is empty.
+    """
+
+    def __init__(self, answer):
+        self.requests = []
+        self._answer = answer
+        self._connections = []
+        self._listener = socket.socket()
+        self._listener.bind(("127.0.0.1", 0))
+        self._listener.listen(16)
+        self.url = "http://127.0.0.1:{0}".format(self._listener.getsockname()[1])
+        self._thread = threading.Thread(target=self._serve)
+        self._thread.start()
+
+    def close(self):
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        for connection in self._connections:
+            connection.close()
+        self._thread.join()
+
+    def _serve(self):
+        while True:
+            try:
+                connection, _ = self._listener.accept()
+            except EnvironmentError:
+                return
+            self._connections.append(connection)
+            self.requests.append(_read_request(connection))
+            if self._answer:
+                connection.sendall(self._answer)
+                connection.close()
+
+
+def _read_request(connection):
+    connection.settimeout(30)
+    data = b""
+    while b"\r\n\r\n" not in data:
+        data += connection.recv(65536)
+    head, _, body = data.partition(b"\r\n\r\n")
+    length = re.search(br"(?i)content-length: (\d+)", head)
+    left = int(length.group(1)) - len(body) if length else 0
+    while left > 0:
+        block = connection.recv(min(left, 65536))
+        if not block:
+            break
+        left -= len(block)
+        data += block
+    return data

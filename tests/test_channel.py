@@ -1,0 +1,122 @@
+"""The data channel, against the recorded words of the farmers of 2016 and against our own bridge."""
+
+from __future__ import absolute_import, division, print_function
+
+import binascii
+import json
+
+import pytest
+
+import pymdc
+from conftest import vectors
+from pymdc import _channel
+from pymdc._network import Network
+from pymdc.errors import Timeout, TransportError
+from scripted_farmer import BINARY, CLOSE, PING, TEXT, ScriptedFarmer, payload
+
+PLAIN = [vector for vector in vectors("channel.json")["vectors"] if vector["dialect"] == "plain"]
+PULLS = [vector for vector in PLAIN if vector["case"].startswith("PULL") and "shard" in vector["case"]]
+REFUSALS = [vector for vector in PLAIN if vector["server"].endswith("0.3.0") and vector not in PULLS]
+SILENCES = [vector for vector in PLAIN if vector["server"].endswith("0.6.6") and vector["case"] in (
+    "PULL garbage token", "PULL wrong hash",
+)]
+
+
+def named(chosen):
+    return {"argvalues": chosen, "ids": [vector["server"][-5:] + " " + vector["case"] for vector in chosen]}
+
+
+@pytest.fixture
+def farmer():
+    farmers = []
+
+    def start(script):
+        farmers.append(ScriptedFarmer(script))
+        return farmers[-1]
+
+    yield start
+    for farmer in farmers:
+        farmer.close()
+
+
+def fetch(farmer, silence=5):
+    pointer = {"hash": "a" * 40, "token": "b" * 40, "channel": farmer.url}
+    return b"".join(_channel.chunks(pointer, Network((5, silence))))
+
+
+def sent(opcode, data):
+    return {"dir": "recv", "opcode": opcode, "hex": binascii.hexlify(data).decode("ascii")}
+
+
+ASK = {"dir": "send"}
+
+
+@pytest.mark.parametrize("vector", **named(PULLS))
+def test_a_recorded_shard_is_received(farmer, vector):
+    farmer = farmer(vector["frames"])
+
+    received = fetch(farmer)
+
+    assert received == b"".join(payload(frame) for frame in vector["frames"] if frame.get("opcode") == BINARY)
+    opcode, message = farmer.messages[0]
+    assert opcode == TEXT
+    assert json.loads(message.decode("ascii")) == {"hash": "a" * 40, "token": "b" * 40, "operation": "PULL"}
+
+
+@pytest.mark.parametrize("vector", **named(REFUSALS))
+def test_a_recorded_refusal_is_an_error(farmer, vector):
+    with pytest.raises(TransportError) as refused:
+        fetch(farmer(vector["frames"]))
+
+    texts = [json.loads(frame["text"])["message"] for frame in vector["frames"] if frame.get("opcode") == TEXT
+             and frame["dir"] == "recv"]
+    assert all(text in str(refused.value) for text in texts)
+
+
+@pytest.mark.parametrize("vector", **named(SILENCES))
+def test_a_recorded_silence_is_a_timeout(farmer, vector):
+    with pytest.raises(Timeout):
+        fetch(farmer(vector["frames"]), silence=0.2)
+
+
+@pytest.mark.parametrize("script", [
+    [ASK, sent(TEXT, b"not json")],
+    [ASK, sent(TEXT, b"[]")],
+    [ASK, sent(TEXT, b'{"code": 500}')],
+    [ASK, sent(BINARY, b"some"), sent(CLOSE, b"\x03\xf3")],
+    [ASK, sent(BINARY, b"some"), sent(CLOSE, b"")],
+    [ASK, sent(BINARY, b"some"), {"dir": "recv", "tcp": "closed"}],
+    [ASK, {"dir": "recv", "tcp": "closed"}],
+    [ASK, sent(7, b"a reserved opcode")],
+])
+def test_an_end_that_is_none_is_a_transport_error(farmer, script):
+    with pytest.raises(TransportError):
+        fetch(farmer(script))
+
+
+def test_pings_and_fragments_may_come_in_between(farmer):
+    script = [ASK, sent(PING, b"?"), dict(sent(BINARY, b"one "), fin=0), sent(PING, b"?"), sent(0, b"shard"),
+              sent(TEXT, b'{"code":200}')]
+
+    assert fetch(farmer(script)) == b"one shard"
+
+
+def test_a_farmer_that_is_not_there_is_a_transport_error():
+    with pytest.raises(TransportError):
+        list(_channel.chunks({"hash": "a", "token": "b", "channel": "ws://127.0.0.1:1"}, Network((5, 5))))
+
+
+def test_our_bridge_serves_shards_over_the_websocket_too(bucket, photo, tmpdir, monkeypatch):
+    uploaded, request = bucket.files.upload(photo), pymdc.api.Files._request
+
+    def without_urls(self, method, route, *args, **options):
+        answer = request(self, method, route, *args, **options)
+        if isinstance(answer, list):
+            return [{name: pointer[name] for name in ("hash", "token", "operation", "channel")} for pointer in answer]
+        return answer
+
+    monkeypatch.setattr(pymdc.api.Files, "_request", without_urls)
+    downloaded = bucket.files.download(uploaded, str(tmpdir.join("copy")))
+
+    assert downloaded["size"] == uploaded["size"]
+    assert tmpdir.join("copy").read_binary() == open(photo, "rb").read()

@@ -1,0 +1,65 @@
+"""The names that others rely on."""
+
+from __future__ import absolute_import, division, print_function
+
+import importlib
+import io
+import os
+import subprocess
+import sys
+
+import pytest
+
+import pymdc
+
+MODULES = ["pymdc", "pymdc.api", "pymdc.api.buckets", "pymdc.api.files", "pymdc.api.keys", "pymdc.api.users",
+           "pymdc.errors", "pymdc.keypair"]
+REFERENCE = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "docs", "api.rst")
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_all_is_sorted_and_there(name):
+    module = importlib.import_module(name)
+
+    assert module.__all__ == sorted(module.__all__)
+    assert all(hasattr(module, public) for public in module.__all__)
+
+
+def test_each_public_name_is_in_the_reference():
+    with io.open(REFERENCE, encoding="utf-8") as text:
+        reference = text.read()
+
+    for name in pymdc.api.__all__ + pymdc.errors.__all__ + ["ECDSA", "Client", "configure"]:
+        assert name.islower() and name != "configure" or name in reference
+
+
+def test_every_class_lives_in_its_module_and_in_api():
+    assert pymdc.api.keys.Keys is pymdc.api.Keys
+    assert pymdc.api.users.Users is pymdc.api.Users
+    assert pymdc.api.files.Files is pymdc.api.Files
+    assert pymdc.api.buckets.Buckets is pymdc.api.Buckets
+    assert pymdc.api.buckets.Bucket is pymdc.api.Bucket
+
+
+def test_the_library_does_not_import_the_bridge_nor_what_is_not_always_needed():
+    script = "import pymdc, sys; sys.stdout.write(' '.join(sys.modules))"
+
+    loaded = subprocess.check_output([sys.executable, "-c", script]).decode("ascii").split()
+
+    assert "pymdc.rest" in loaded
+    assert not {"magic", "websocket", "pymdc.bridge", "starlette"} & set(loaded)
+
+
+def test_where_no_bridge_can_run_one_line_says_what_to_do(tmpdir):
+    """On an old Python, and on a new one without the extra, which a uvicorn that does not import stands for."""
+    tmpdir.join("uvicorn.py").write("raise ImportError('No module named uvicorn')")
+    environment = dict(os.environ, PYTHONPATH=str(tmpdir) + os.pathsep + os.environ.get("PYTHONPATH", ""))
+    advice = "needs Python 3.10" if sys.version_info < (3, 10) else 'pip install "pymdc[bridge]"'
+
+    for command in (["-m", "pymdc.bridge"], ["-c", "import pymdc.bridge"]):
+        process = subprocess.Popen([sys.executable] + command, stderr=subprocess.PIPE, env=environment)
+        said = process.communicate()[1].decode("ascii").splitlines()
+
+        assert process.returncode != 0
+        assert advice in said[-1]
+        assert len(said) == 1 or "ImportError" in said[-1] and command[0] == "-c"
