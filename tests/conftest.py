@@ -1,8 +1,6 @@
 from __future__ import absolute_import, division, print_function
 
-import io
 import itertools
-import json
 import os
 import sys
 import uuid
@@ -19,11 +17,6 @@ hypothesis.settings.register_profile("pymdc", deadline=None, max_examples=50)
 hypothesis.settings.load_profile("pymdc")
 
 _numbers = itertools.count()
-
-
-def vectors(name):
-    with io.open(os.path.join(os.path.dirname(__file__), "vectors", name), encoding="utf-8") as file:
-        return json.load(file)
 
 
 @pytest.fixture(scope="session")

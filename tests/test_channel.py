@@ -8,10 +8,10 @@ import json
 import pytest
 
 import pymdc
-from conftest import vectors
 from pymdc import _channel
 from pymdc._network import Network
 from pymdc.errors import Timeout, TransportError
+from recordings import vectors
 from scripted_farmer import BINARY, CLOSE, PING, TEXT, ScriptedFarmer, payload
 
 PLAIN = [vector for vector in vectors("channel.json")["vectors"] if vector["dialect"] == "plain"]

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conftest import vectors
 from pymdc import _digest
+from recordings import vectors
 
 CONTENTS = {
     "empty": b"",

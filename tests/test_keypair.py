@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conftest import vectors
 from pymdc.errors import InvalidKey
 from pymdc.keypair import ECDSA
+from recordings import vectors
 
 ORDER = ecdsa.SECP256k1.order
 private_keys = st.integers(1, ORDER - 1).map("{0:064x}".format)

@@ -23,7 +23,10 @@ from .settings import Settings
 @click.pass_context
 def main(context, **options):
     """A Metadisk bridge: accounts, keys, buckets and files over HTTP."""
-    context.obj = Settings(**options)
+    try:
+        context.obj = Settings(**options)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
     if context.invoked_subcommand is None:
         context.invoke(serve)
 

@@ -102,9 +102,9 @@ def operation(value) -> str:
 
 
 def file_size(text: str | None) -> int:
-    if text is None or not re.fullmatch("[0-9]{1,15}", text):
+    if text is None or not re.fullmatch(r"[0-9]{1,15}(\.0*)?", text):
         raise Refusal(400, "Missing or invalid x-filesize header sent")
-    return int(text)
+    return int(text.split(".")[0])
 
 
 def filename(value: bytes) -> str:

@@ -1,6 +1,7 @@
 """What an operator can set."""
 
 import dataclasses
+import urllib.parse
 from pathlib import Path
 
 
@@ -21,3 +22,9 @@ class Settings:
     port: int = 6382
     public_url: str | None = None
     log_level: str = "info"
+
+    def __post_init__(self):
+        if self.public_url is not None:
+            parts = urllib.parse.urlsplit(self.public_url)
+            if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+                raise ValueError(f"public-url must be like https://bridge.example, not {self.public_url!r}")

@@ -1,0 +1,237 @@
+"""The routes, the refusals, the command line."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+
+import pytest
+
+import pymdc.bridge
+from pymdc.bridge import LocalBridge
+from pymdc.bridge.app import ROUTES
+from wire import multipart
+
+
+def test_the_description_names_every_route(wire):
+    description = wire.get("/").json()
+
+    described = {(method.upper(), path) for path, methods in description["paths"].items() for method in methods}
+    assert description["openapi"] == "3.1.0"
+    assert description["info"]["title"] == "Metadisk Bridge"
+    assert description["info"]["version"] == pymdc.__version__
+    assert described == {(method, path) for method, path, _ in ROUTES}
+
+
+def test_head_spends_nothing(wire, local):
+    email = "head@example.com"
+    wire.post("/users", {"email": email, "password": "0" * 64})
+    path = "/activations/" + local.activation_token(email)
+
+    assert wire.send("HEAD", path).status_code == 405
+    assert wire.send("HEAD", "/").status_code == wire.send("HEAD", "/health").status_code == 200
+    assert wire.get(path).status_code == 200
+
+
+@pytest.mark.parametrize("method, path", [
+    ("PUT", "/keys"), ("TRACE", "/"), ("DELETE", "/users"), ("PATCH", "/buckets"), ("GET", "/users"),
+])
+def test_a_method_that_a_path_does_not_know_is_405(wire, method, path):
+    answer = wire.send(method, path)
+
+    assert (answer.status_code, answer.json()) == (405, {"error": "Method not allowed"})
+    assert answer.headers["Allow"]
+
+
+@pytest.mark.parametrize("path", [
+    "/nope", "/buckets/a/b/c/d", "//", "/%2e%2e/etc/passwd", "/buckets/%00", "/\u732b", "/keys/",
+])
+def test_a_path_that_leads_nowhere_is_a_json_error(wire, path):
+    answer = wire.get(path)
+
+    assert answer.status_code in (200, 401, 404)
+    assert answer.headers["Content-Type"] == "application/json; charset=utf-8"
+
+
+@pytest.mark.parametrize("body", [
+    b"{", b"\xff\xfe", b'{"a": NaN}', b"[" * 100000, b'{"a": ' * 5000 + b"1" + b"}" * 5000, b"1" * 5000, b'"text"',
+    b"[]", b"null",
+    b'{"email": "\\ud800@example.com", "password": "' + b"0" * 64 + b'"}', b'{"email": "a\\u0000@example.com"}',
+    b'{"email": ["a@example.com"]}', b'{"email": {"a": 1}}', b'{"email": "' + b"a" * 300 + b'@example.com"}',
+    b'{"email": "a@example.com", "password": 5}',
+    b'{"email": "a@example.com", "password": "' + "\u0661".encode() * 64 + b'"}',
+    b'{"email": "a@b\\r\\nBcc: c@example.com", "password": "' + b"0" * 64 + b'"}',
+])
+def test_a_body_that_makes_no_sense_is_400(wire, body):
+    answer = wire.send("POST", "/users", body=body)
+
+    assert answer.status_code == 400
+    assert answer.json()["error"]
+
+
+@pytest.mark.parametrize("fields", [
+    {"name": "x" * 256}, {"name": "\ud800"}, {"name": "a\0b"}, {"name": []}, {"storage": True}, {"storage": 1e30},
+    {"storage": 10 ** 400}, {"transfer": "30"}, {"pubkeys": "02"}, {"pubkeys": [5]}, {"pubkeys": [None]},
+    {"pubkeys": {}}, {"pubkeys": ["02" + "f" * 64]}, {"pubkeys": ["x"] * 1001},
+])
+def test_a_bad_field_of_a_bucket_is_400(alice, fields):
+    assert alice.basic.post("/buckets", fields).status_code == 400
+    assert alice.basic.get("/buckets").json() == []
+
+
+def test_a_body_that_is_too_long_is_413(wire):
+    answer = wire.send("POST", "/users", body=b" " * (1024 * 1024 + 1))
+
+    assert answer.status_code == 413
+    assert "longer than 1048576" in answer.json()["error"]
+
+
+@pytest.mark.parametrize("authorization", [
+    "Basic", "Basic ", "Basic !!!", "Basic " + "A" * 5, "Basic /w==", "Bearer x", "Basic Og==", "basic YTpi", "\u00ff",
+])
+def test_a_broken_authorization_is_401(wire, authorization):
+    assert wire.get("/keys", headers={"Authorization": authorization.encode("latin-1")}).status_code == 401
+
+
+def test_a_refused_upload_is_answered_before_its_body_is_sent(local):
+    host, port = local.url[7:].split(":")
+    with socket.create_connection((host, int(port)), timeout=30) as connection:
+        connection.sendall(b"PUT /buckets/x/files HTTP/1.1\r\nHost: x\r\nContent-Length: 10000000\r\n\r\nbegin")
+
+        answer = b""
+        while not answer.endswith(b"}"):
+            answer += connection.recv(65536)
+
+        assert answer.startswith(b"HTTP/1.1 401 ") and b"connection: close" in answer.lower()
+        connection.sendall(b"x" * 1024 * 1024)
+        assert connection.recv(1) == b""
+
+
+def test_an_upload_that_breaks_off_leaves_nothing(alice, local):
+    bucket = alice.bucket()
+    token, body = alice.token(bucket), multipart(b"x" * 3000000)
+    head = (f"PUT /buckets/{bucket}/files HTTP/1.1\r\nHost: x\r\nx-token: {token}\r\nx-filesize: 3000000\r\n"
+            f"Content-Type: multipart/form-data; boundary=----boundary7f3a\r\nContent-Length: {len(body)}\r\n\r\n")
+    host, port = local.url[7:].split(":")
+
+    with socket.create_connection((host, int(port)), timeout=30) as connection:
+        connection.sendall(head.encode() + body[:2000000])
+
+    assert alice.signed.get(f"/buckets/{bucket}/files").json() == []
+    assert alice.nobody.put(f"/buckets/{bucket}/files", body, token, 3000000).status_code == 401
+
+
+def test_a_repeated_registration_waits_for_its_own_link(wire, local):
+    email, first, second = "twice@example.com", "1" * 64, "2" * 64
+    wire.post("/users", {"email": email, "password": first})
+    link = local.activation_token(email)
+
+    assert wire.post("/users", {"email": email, "password": second}).json() == {"error": "Email is already registered"}
+    assert local.activation_token(email) != link
+    assert wire.get("/activations/" + link).json()["activated"] is True
+
+    assert wire.get("/keys", auth=(email, first)).status_code == 200
+    assert wire.get("/keys", auth=(email, second)).status_code == 401
+    assert wire.get("/activations/" + local.activation_token(email)).status_code == 400
+
+
+def test_a_proved_key_displaces_an_unproved_one(alice, bob):
+    pair = pymdc.keypair.ECDSA()
+    key = pair.get_public_key()
+    assert bob.basic.post("/keys", {"key": key}).status_code == 200
+
+    body = json.dumps({"key": key, "__nonce": 5}).encode()
+    signature = pair.sign(b"POST\n/keys\n" + body)
+    proof = {"x-pubkey": key, "x-signature": signature}
+
+    assert alice.basic.send("POST", "/keys", body=body, headers=proof).status_code == 200
+    assert key not in bob.basic.get("/keys").text
+    assert bob.basic.send("POST", "/keys", body=body, headers=proof).status_code in (400, 401)
+
+
+def test_a_deleted_key_has_no_power_left(alice):
+    bucket = alice.bucket()
+    token = alice.token(bucket)
+
+    alice.basic.delete("/keys/" + alice.key)
+
+    assert alice.basic.get("/buckets/" + bucket).json()["pubkeys"] == []
+    assert alice.nobody.put(f"/buckets/{bucket}/files", multipart(b"x"), token, 1).status_code == 401
+    assert alice.signed.post(f"/buckets/{bucket}/tokens", {"operation": "PUSH"}).status_code == 404
+
+
+def test_no_secret_reaches_the_log_or_the_disk(tmp_path, caplog):
+    password, email = "5" * 64, "secret@example.com"
+    with caplog.at_level("DEBUG"), LocalBridge(tmp_path) as bridge:
+        client = pymdc.Client(bridge.url)
+        user = pymdc.api.Users(email, "password", client=client)
+        user.register()
+        activation = bridge.activation_token(email)
+        user.activate(activation)
+        pair = pymdc.keypair.ECDSA()
+        pymdc.api.Keys(user).create(pair)
+        files = pymdc.api.Files(pymdc.api.Buckets(pair, client=client).create("b", 1, 1), pair, client=client)
+        token = files.token("PUSH")["token"]
+        files.upload(__file__, token)
+        pull = files.token("PULL")["token"]
+        for mail in bridge.outbox.glob("*.eml"):
+            mail.unlink()
+    logged = "".join(record.getMessage() for record in caplog.records)
+    stored = b"".join(path.read_bytes() for path in tmp_path.glob("bridge.sqlite*"))
+
+    for secret in (password, activation, token, pull, user._auth.password_hash):
+        assert secret not in logged
+        assert secret.encode() not in stored
+
+
+def run(*arguments, **environment):
+    return subprocess.Popen(
+        [sys.executable, "-m", "pymdc.bridge", *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env={**os.environ, **environment},
+    )
+
+
+def test_the_command_says_where_it_listens_and_ends_on_sigterm(tmp_path):
+    bridge = run("--port", "0", PYMDC_BRIDGE_DATA_DIR=str(tmp_path / "data"))
+
+    line = bridge.stdout.readline()
+    host, port = line.strip().rsplit("/", 1)[1].split(":")
+    socket.create_connection((host, int(port))).close()
+    bridge.terminate()
+    rest, _ = bridge.communicate(timeout=30)
+
+    assert line.startswith("listening on http://127.0.0.1:") and rest == ""
+    assert (tmp_path / "data" / "bridge.sqlite").exists()
+
+
+def test_links_and_pointers_lead_to_the_public_url(tmp_path):
+    with LocalBridge(tmp_path, public_url="https://bridge.example/") as bridge:
+        client = pymdc.Client(bridge.url)
+        pymdc.api.Users("a@example.com", "password", client=client).register()
+
+        mail, = bridge.outbox.glob("*.eml")
+        assert "https://bridge.example/activations/" + bridge.activation_token("a@example.com") in mail.read_text()
+
+
+@pytest.mark.parametrize("arguments, complaint", [
+    (["--port", "70000"], "70000"), (["--log-level", "loud"], "loud"), (["--nonsense"], "nonsense"),
+    (["--public-url", "bridge.example"], "public-url"), (["--host", "no.such.host.invalid"], "no.such.host.invalid"),
+    (["--data-dir", "/dev/null/x"], "/dev/null/x"),
+])
+def test_a_bad_option_is_named_in_a_line(arguments, complaint):
+    bridge = run("--port", "0", *arguments)
+
+    _, said = bridge.communicate(timeout=60)
+
+    assert bridge.returncode != 0
+    assert complaint in said and "Traceback" not in said
+
+
+def test_a_port_in_use_is_named_in_a_line(local):
+    bridge = run("--port", local.url.rsplit(":", 1)[1], PYMDC_BRIDGE_DATA_DIR="/tmp/never-used")
+
+    _, said = bridge.communicate(timeout=60)
+
+    assert bridge.returncode != 0
+    assert "cannot serve 127.0.0.1:" in said and "Traceback" not in said

@@ -1,0 +1,126 @@
+"""No signed request passes twice, and requests may overtake each other."""
+
+import threading
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pymdc.bridge import auth
+from pymdc.bridge import metadata as metadata_module
+from pymdc.bridge.metadata import Metadata
+from wire import Signed
+
+WINDOW = auth.WINDOW
+
+
+def test_a_request_that_is_sent_again_is_refused_and_told_the_highest_nonce(alice, now):
+    alice.signed.get("/keys", nonce=now + 1000.5)
+
+    again = alice.signed.send_again()
+
+    assert (again.status_code, again.json()) == (401, {"error": "Invalid nonce supplied"})
+    assert float(again.headers["x-nonce"]) == now + 1000.5
+
+
+def test_requests_within_the_window_may_overtake_each_other_and_share_a_nonce(alice, now):
+    for nonce in (now + 59000, now, now + 1000, now + 58999):
+        assert alice.signed.get("/keys", nonce=nonce).status_code == 200
+    assert alice.signed.get("/buckets", nonce=now).status_code == 200
+    assert alice.signed.get("/keys", nonce=now - 1000).status_code == 401
+
+
+@pytest.mark.parametrize("nonce", [
+    "1e400", "nan", "inf", "-1", "1_000", "%D9%A1", "", "0x10", "9" * 33, "true", "%5B%5D", "--1", "e", ".",
+])
+def test_what_is_no_number_is_no_nonce(alice, nonce):
+    assert alice.signed.get("/keys", nonce=nonce).json() == {"error": "Invalid nonce supplied"}
+
+
+def test_a_nonce_far_ahead_is_refused_and_locks_nobody_out(alice, now):
+    assert alice.signed.get("/keys", nonce=now + 2 * 86400000).status_code == 401
+    assert alice.signed.get("/keys").status_code == 200
+
+
+def test_a_nonce_is_spent_also_when_the_call_fails(alice):
+    assert alice.signed.post("/buckets", {"storage": "lots"}).status_code == 400
+    assert alice.signed.send_again().status_code == 401
+
+
+def test_a_deleted_and_registered_key_is_still_protected(alice):
+    assert alice.signed.get("/keys").status_code == 200
+    request = alice.signed.last
+    alice.basic.delete("/keys/" + alice.key)
+    alice.basic.post("/keys", {"key": alice.key})
+
+    alice.signed.last = request
+
+    assert alice.signed.send_again().status_code == 401
+
+
+def test_both_written_forms_of_a_key_share_one_window(alice, now):
+    long = alice.key_pair._verifying_key.to_string("uncompressed").hex()
+    alice.basic.delete("/keys/" + alice.key)
+    alice.basic.post("/keys", {"key": long})
+    assert alice.signed.get("/keys", nonce=now + 70000, **{"x-pubkey": long}).status_code == 200
+
+    alice.basic.delete("/keys/" + long)
+    alice.basic.post("/keys", {"key": alice.key})
+
+    assert alice.signed.get("/keys", nonce=now).status_code == 401
+
+
+def test_of_racing_copies_of_a_request_one_passes(alice, now):
+    alice.signed.get("/keys", nonce=now)
+    bucket = Signed(alice.signed.url, alice.key_pair)
+    bucket.send_again = lambda: None
+    bucket.post("/buckets", {"name": "once"}, nonce=now + 5)
+    del bucket.send_again
+    answers = []
+    threads = [threading.Thread(target=lambda: answers.append(bucket.send_again().status_code)) for _ in range(20)]
+
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert sorted(answers) == [200] + [401] * 19
+
+
+@pytest.fixture
+def memory(tmp_path):
+    memory = Metadata(f"sqlite:///{tmp_path}/bridge.sqlite")
+    yield memory
+    memory.close()
+
+
+REQUESTS = st.lists(st.tuples(st.integers(0, 4 * WINDOW), st.integers(0, 3)), max_size=40)
+
+
+@settings(max_examples=60)
+@given(requests=REQUESTS)
+def test_no_sequence_of_requests_lets_one_pass_twice(tmp_path_factory, requests):
+    memory = Metadata(f"sqlite:///{tmp_path_factory.mktemp('nonces')}/bridge.sqlite")
+    passed, highest = set(), 0
+    try:
+        for nonce, text in requests + requests:
+            text = f"{nonce}-{text}"
+            passes = memory.see("point", float(nonce), text, WINDOW, ceiling=1e15) is None
+
+            assert passes is (nonce > highest - WINDOW and text not in passed)
+            if passes:
+                passed.add(text)
+                highest = max(highest, nonce)
+    finally:
+        memory.close()
+
+
+def test_what_is_kept_of_a_key_is_bounded(memory, monkeypatch):
+    monkeypatch.setattr(metadata_module, "MAX_TEXTS", 50)
+
+    for number in range(200):
+        assert memory.see("point", 1000.0 + number, str(number), WINDOW, ceiling=1e15) is None
+
+    assert memory.see("point", 1000.0, "again", WINDOW, ceiling=1e15) == 1199
+    for number in range(200):
+        assert memory.see("point", 1000.0 + number, str(number), WINDOW, ceiling=1e15) is not None

@@ -1,0 +1,138 @@
+"""Requests as they go over the wire, without the library's own idea of them."""
+
+import itertools
+import json
+import time
+
+import requests
+
+import pymdc
+
+_count = itertools.count()
+BOUNDARY = "----boundary7f3a"
+
+
+def fresh_nonce():
+    return int(time.time() * 1000) + next(_count)
+
+
+class Wire:
+    """
+    Sends requests in one way of saying who asks; here, nobody.
+
+    :ivar last: the newest request, prepared, so that it can be sent again as it was.
+    """
+
+    def __init__(self, url):
+        self.url = url
+        self.last = None
+
+    def get(self, path, **options):
+        return self.send("GET", path, **options)
+
+    def delete(self, path, **options):
+        return self.send("DELETE", path, **options)
+
+    def post(self, path, fields=None, **options):
+        return self.send("POST", path, body=json.dumps(fields or {}).encode(), **options)
+
+    def patch(self, path, fields=None, **options):
+        return self.send("PATCH", path, body=json.dumps(fields or {}).encode(), **options)
+
+    def put(self, path, content, token=None, size=None, **options):
+        headers = {"Content-Type": "multipart/form-data; boundary=" + BOUNDARY}
+        headers.update({"x-token": token} if token is not None else {})
+        headers.update({"x-filesize": str(size)} if size is not None else {})
+        headers.update(options.pop("headers", {}))
+        headers = {name: value for name, value in headers.items() if value is not None}
+        return self.send("PUT", path, body=content, headers=headers, **options)
+
+    def send(self, method, path, body=None, headers=None, auth=None):
+        request = requests.Request(method, self.url + path, data=body, headers=headers, auth=auth or (lambda r: r))
+        self.last = request.prepare()
+        return self.send_again()
+
+    def send_again(self):
+        with requests.Session() as session:
+            return session.send(self.last, allow_redirects=False, timeout=60)
+
+
+class Basic(Wire):
+    def __init__(self, url, email, password):
+        super().__init__(url)
+        self._auth = (email, password)
+
+    def send(self, method, path, body=None, headers=None, auth=None):
+        return super().send(method, path, body, headers, auth or self._auth)
+
+
+class Signed(Wire):
+    """Signs each request with a nonce of its own, unless the path or the body has one."""
+
+    def __init__(self, url, key_pair):
+        super().__init__(url)
+        self.key_pair = key_pair
+
+    def send(self, method, path, body=None, headers=None, auth=None, nonce=fresh_nonce, message=None, **signature):
+        value = nonce() if callable(nonce) else nonce
+        if method in ("GET", "DELETE"):
+            if value is not None:
+                path += ("&" if "?" in path else "?") + f"__nonce={value}"
+        elif value is not None:
+            body = json.dumps({**json.loads(body or b"{}"), "__nonce": value}).encode()
+        bare, _, query = path.partition("?")
+        payload = query.encode() if method in ("GET", "DELETE") else body or b""
+        text = f"{method}\n{bare}\n".encode() + payload if message is None else message
+        signed = {"x-pubkey": self.key_pair.get_public_key(), "x-signature": self.key_pair.sign(text)}
+        return super().send(method, path, body, {**(headers or {}), **signed, **signature}, auth)
+
+
+class Account:
+    """An account, with each way of asking for it."""
+
+    def __init__(self, url, email, password, key_pair):
+        self.email = email
+        self.password = password
+        self.key_pair = key_pair
+        self.key = key_pair.get_public_key()
+        self.basic = Basic(url, email, password)
+        self.signed = Signed(url, key_pair)
+        self.nobody = Wire(url)
+
+    def bucket(self, **fields):
+        """Make a bucket and return its id."""
+        return self.signed.post("/buckets", fields).json()["id"]
+
+    def token(self, bucket_id, operation="PUSH"):
+        return self.signed.post(f"/buckets/{bucket_id}/tokens", {"operation": operation}).json()["token"]
+
+    def upload(self, bucket_id, content, filename="file.bin"):
+        """Store a file and return its hash."""
+        body = multipart(content, filename=filename)
+        answer = self.nobody.put(f"/buckets/{bucket_id}/files", body, self.token(bucket_id), len(content))
+        assert answer.status_code == 200, answer.text
+        return answer.json()["hash"]
+
+    def pointers(self, bucket_id, file_hash):
+        token = self.token(bucket_id, "PULL")
+        return self.nobody.get(f"/buckets/{bucket_id}/files/{file_hash}", headers={"x-token": token})
+
+
+def part(content, name="data", filename=None, mimetype=None):
+    head = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"'
+    head += "" if filename is None else f'; filename="{filename}"'
+    head += "" if mimetype is None else f"\r\nContent-Type: {mimetype}"
+    return head.encode() + b"\r\n\r\n" + content + b"\r\n"
+
+
+def multipart(content, name="data", filename="file.bin", mimetype="application/octet-stream"):
+    return part(content, name, filename, mimetype) + ending()
+
+
+def ending():
+    return f"--{BOUNDARY}--\r\n".encode()
+
+
+def stranger(url):
+    """Somebody whose key nobody has registered."""
+    return Signed(url, pymdc.keypair.ECDSA())
