@@ -1,25 +1,28 @@
 """
-Connections that notice an answer which comes before the request was sent.
+Connections that notice an early answer, and one that only dribbles.
 
 A bridge that refuses an upload may say so at once and then stop reading.  The stock connection of requests sends the
 whole body first, so it waits until it breaks, and the answer is lost.  Here each write first looks whether something
-is there to be read.
+is there to be read.  And where the stock timeout starts anew with each byte, here so many bytes have to come in time.
 """
 
 from __future__ import absolute_import, division, print_function
 
 import errno
-import functools
 import io
 import socket
 import ssl
 
 from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.util.wait import wait_for_socket
 
-__all__ = ["Adapter"]
+from ._compat import monotonic
 
+__all__ = ["Adapter", "Pace"]
+
+MIN_PACE = 1024  # bytes a second, over a whole timeout
 _BLOCK = 256 * 1024
 
 
@@ -27,7 +30,7 @@ class Adapter(HTTPAdapter):
     """
     A transport adapter of requests whose connections are watchful.
 
-    :param float silence: seconds that may pass between two writes.
+    :param float silence: seconds that may pass between two reads or two writes.
     """
 
     def __init__(self, silence, **options):
@@ -49,7 +52,7 @@ class Adapter(HTTPAdapter):
 
 def _watchful_pool(pool_class, silence):
     class Connection(_Watchful, pool_class.ConnectionCls):
-        write_timeout = silence
+        patience = silence
 
     class Pool(pool_class):
         ConnectionCls = Connection
@@ -58,9 +61,11 @@ def _watchful_pool(pool_class, silence):
 
 
 class _Watchful(object):
+    _early = None  # once the answer has begun: what was read of it, to find out
+
     def connect(self):
         super(_Watchful, self).connect()
-        self.response_class = type(self).response_class
+        self._early = None
 
     def send(self, data):
         if self.sock is None:
@@ -69,22 +74,31 @@ class _Watchful(object):
         for block in blocks:
             self._send_block(block)
 
+    def response_class(self, sock, *args, **options):
+        """Make the response, in place of the class that stands here otherwise."""
+        response = _Response(sock, *args, **options)
+        incoming = _Incoming(sock, response.fp, Pace(self.patience), self._early or b"")
+        response.fp = io.BufferedReader(incoming, _BLOCK)
+        response.early = self._early is not None
+        return response
+
     def _send_block(self, block):
         if not isinstance(self.sock, socket.socket):  # TLS within TLS, through an https proxy
             self.sock.sendall(block)
             return
-        rest, patience = memoryview(block), self.sock.gettimeout()
+        rest, timeout = memoryview(block), self.sock.gettimeout()
         self.sock.settimeout(0)
         try:
             while len(rest):
-                if not wait_for_socket(self.sock, read=True, write=True, timeout=self.write_timeout):
+                if not wait_for_socket(self.sock, read=True, write=True, timeout=self.patience):
                     raise socket.timeout("timed out while sending")
-                if self._answered():
+                self._early = self._begun_answer()
+                if self._early is not None:
                     # urllib3 takes this as "the other side has closed" and goes on to read the answer.
                     raise IOError(errno.EPIPE, "answered before the request was sent")
                 rest = rest[self._send_some(rest):]
         finally:
-            self.sock.settimeout(patience)
+            self.sock.settimeout(timeout)
 
     def _send_some(self, rest):
         try:
@@ -96,44 +110,43 @@ class _Watchful(object):
                 return 0
             raise
 
-    def _answered(self):
+    def _begun_answer(self):
+        """Return None as long as there is nothing to read; else what had to be read to find out."""
         try:
             if isinstance(self.sock, ssl.SSLSocket):
                 # What makes the socket readable may be only a session ticket; then there is nothing to read yet.
-                first = self.sock.recv(1)
-            else:
-                self.sock.recv(1, socket.MSG_PEEK)
-                first = b""
+                return self.sock.recv(1)
+            self.sock.recv(1, socket.MSG_PEEK)
         except ssl.SSLWantReadError:
-            return False
+            return None
         except EnvironmentError as error:
             if error.errno in (errno.EAGAIN, errno.EWOULDBLOCK):
-                return False
-            first = b""  # broken: reading will tell how
-        self.response_class = functools.partial(_EarlyResponse, type(self).response_class, first)
-        return True
+                return None
+            # Else it is broken, and reading will tell how.
+        return b""
 
 
-def _EarlyResponse(base, first, sock, *args, **options):
-    """Make a response of class *base* that begins with the byte *first* and ends its connection."""
-    class Response(base):
-        def begin(self):
-            base.begin(self)
-            self.will_close = True  # the rest of the request was never sent
+class _Response(HTTPConnection.response_class):
+    early = False  # the rest of the request was never sent, so the connection cannot be used again
 
-    response = Response(sock, *args, **options)
-    if first:
-        response.fp = io.BufferedReader(_Prefixed(first, sock, response.fp))
-    return response
+    def begin(self):
+        HTTPConnection.response_class.begin(self)
+        self.will_close = self.will_close or self.early
 
 
-class _Prefixed(io.RawIOBase):
-    """What comes from a socket, with one byte that was read before put back at its head."""
+class _Incoming(io.RawIOBase):
+    """
+    The bytes of an answer.
 
-    def __init__(self, first, sock, held):
+    :param held: keeps the socket open until this is closed.
+    :param first: bytes that were read before, put back at the head.
+    """
+
+    def __init__(self, sock, held, pace, first):
+        self._receive = sock.recv_into  # on Python 2 a closed socket forgets it
+        self._held = held
+        self._pace = pace
         self._first = first
-        self._sock = sock
-        self._held = held  # keeps the socket open until the response is closed
 
     def readable(self):
         return True
@@ -142,8 +155,40 @@ class _Prefixed(io.RawIOBase):
         if self._first:
             buffer[:1], self._first = self._first, b""
             return 1
-        return self._sock.recv_into(buffer)
+        while True:
+            try:
+                return self._pace.timed(self._receive, buffer)
+            except EnvironmentError as error:
+                if error.errno != errno.EINTR:  # Python 2 leaves it to us
+                    raise
 
     def close(self):
         self._held.close()
-        super(_Prefixed, self).close()
+        super(_Incoming, self).close()
+
+
+class Pace(object):
+    """
+    Raises ``socket.timeout`` when too little has come while it was waited for: less than 1 KiB/s over a whole timeout.
+
+    :param float patience: the timeout, in seconds.
+    :param clock: returns seconds, rising.
+    """
+
+    def __init__(self, patience, clock=monotonic):
+        self._patience = patience
+        self._clock = clock
+        self._waited = 0.0
+        self._bytes = 0
+
+    def timed(self, receive, buffer):
+        """Call *receive*, which waits and returns how many bytes have come."""
+        since = self._clock()
+        count = receive(buffer)
+        self._waited += self._clock() - since
+        self._bytes += count
+        if self._waited > self._patience:
+            if count and self._bytes < MIN_PACE * self._waited:
+                raise socket.timeout("less than 1 KiB/s")
+            self._waited, self._bytes = 0.0, 0
+        return count
