@@ -48,6 +48,7 @@ setup(
         "test": ["coverage", "hypothesis", "pytest"],
         "docs": ["myst-parser", "sphinx"],
     },
+    entry_points={"pytest11": ["pymdc = pymdc._pytest"]},
     classifiers=[
         "License :: OSI Approved :: MIT License",
         "Programming Language :: Python :: 2.7",

@@ -4,11 +4,11 @@ from __future__ import absolute_import, division, print_function
 
 import collections
 import logging
-import os
 import threading
 from concurrent.futures import Future
 
 from ._compat import main_thread
+from ._fork import PerProcess
 from .errors import as_answer
 
 __all__ = ["Background"]
@@ -29,7 +29,7 @@ class Background(object):
 
     def __init__(self, workers=16):
         self._workers = workers
-        self._start_anew()
+        self._state = PerProcess(_State)
 
     def submit(self, work, callback):
         """
@@ -39,45 +39,46 @@ class Background(object):
         """
         if not callable(callback):
             raise TypeError("callback must be callable, not {0!r}".format(type(callback).__name__))
-        if os.getpid() != self._pid:  # a forked child has none of the threads, and maybe a lock nobody will release
-            self._start_anew()
-        future = Future()
-        with self._lock:
-            self._queue.append((future, work, callback))
+        future, state = Future(), self._state.get()
+        with state.lock:
+            state.queue.append((future, work, callback))
             # Once the main thread has ended a new thread might not be waited for, or not even start: then the workers
             # that there are do it, or the caller.
-            if self._running < self._workers and main_thread().is_alive():
-                self._start_worker()
-            alone = not self._running
-            self._running += alone
+            if state.running < self._workers and main_thread().is_alive():
+                _start_worker(state)
+            alone = not state.running
+            state.running += alone
         if alone:
-            self._run()
+            _run(state)
         return future
 
-    def _start_anew(self):
-        self._pid = os.getpid()
-        self._queue = collections.deque()
-        self._lock = threading.Lock()
-        self._running = 0
 
-    def _start_worker(self):
-        worker = threading.Thread(target=self._run, name="pymdc-worker")
-        worker.daemon = False
-        try:
-            worker.start()
-        except (RuntimeError, threading.ThreadError):
-            return  # no room for another thread
-        self._running += 1
+class _State(object):
+    def __init__(self):
+        self.queue = collections.deque()
+        self.lock = threading.Lock()
+        self.running = 0  # how many workers there are
 
-    def _run(self):
-        while True:
-            with self._lock:
-                if not self._queue:
-                    self._running -= 1
-                    return
-                job = self._queue.popleft()
-            _do(*job)
-            del job  # or the last result would live as long as this thread
+
+def _start_worker(state):
+    worker = threading.Thread(target=_run, args=(state,), name="pymdc-worker")
+    worker.daemon = False
+    try:
+        worker.start()
+    except (RuntimeError, threading.ThreadError):
+        return  # no room for another thread
+    state.running += 1
+
+
+def _run(state):
+    while True:
+        with state.lock:
+            if not state.queue:
+                state.running -= 1
+                return
+            job = state.queue.popleft()
+        _do(*job)
+        del job  # or the last result would live as long as this thread
 
 
 def _do(future, work, callback):

@@ -10,10 +10,13 @@ import json
 import socket
 import struct
 
-from ._compat import text_type, urlsplit
+from ._compat import text_type
+from ._connection import Pace
 from .errors import Timeout, TransportError
 
-__all__ = ["Refused", "chunks"]
+__all__ = ["MAX_SHARD", "Refused", "chunks"]
+
+MAX_SHARD = 9 * 1024 * 1024  # bytes; the bridges of 2016 cut at some 8 450 000
 
 
 class Refused(TransportError):
@@ -35,8 +38,10 @@ def _http_chunks(pointer, network):
     headers = {"x-token": pointer["token"], "Accept-Encoding": "identity"}
     with network.send("GET", pointer["url"], headers) as reply:
         if reply.status != 200:
-            kind = Refused if 400 <= reply.status < 500 else TransportError
-            raise kind("the farmer answered {0} {1}".format(reply.status, reply.reason))
+            refused = reply.status in (400, 401, 403, 404)
+            error = (Refused if refused else TransportError)("the farmer answered {0}".format(reply.status))
+            error.retry_after = reply.retry_after
+            raise error
         for chunk in reply.chunks():
             yield chunk
 
@@ -44,68 +49,91 @@ def _http_chunks(pointer, network):
 def _websocket_chunks(pointer, network):
     import websocket  # takes long, and our own bridge offers HTTP
 
-    where = pointer["channel"]
-    failures = (websocket.WebSocketException, EnvironmentError, ValueError)
-    channel = None
+    channel = websocket.WebSocket(fire_cont_frame=True, skip_utf8_validation=True)
+    _bound(channel, Pace(network.timeout[1]))
+    # A LookupError is how some versions take a farmer that does not speak HTTP.
+    failures = (websocket.WebSocketException, EnvironmentError, LookupError, ValueError)
     try:
         try:
-            channel = websocket.create_connection(where, **_options(where, network))
-            message = {"token": pointer["token"], "hash": pointer["hash"], "operation": "PULL"}
-            channel.settimeout(network.timeout[1])
-            channel.send(json.dumps(message))
+            _open(channel, pointer, network)
             for chunk in _plain(channel, websocket.ABNF):
                 yield chunk
             return
         except failures as error:
-            failure = _translated(error, websocket, where)
+            failure = _translated(error, websocket, pointer["channel"])
         raise failure
     finally:
-        if channel is not None:
-            channel.close(timeout=0)
+        channel.close(timeout=0)
+
+
+def _bound(channel, pace):
+    """Let nobody announce more than a shard, which websocket-client would read whatever its length, nor dribble."""
+    buffer = channel.frame_buffer
+    read, receive = buffer.recv_strict, buffer.recv
+
+    def recv_strict(size):
+        if size > MAX_SHARD:
+            raise TransportError("the farmer announced a message of {0} bytes".format(size))
+        return read(size)
+
+    def recv(size):
+        pace.begin()
+        data = receive(size)
+        pace.came(len(data))
+        return data
+
+    buffer.recv_strict, buffer.recv = recv_strict, recv
+
+
+def _open(channel, pointer, network):
+    options = network.websocket_options(pointer["channel"])
+    channel.sock_opt.timeout, channel.sock_opt.sslopt = options.pop("timeout"), options.pop("sslopt", {})
+    channel.connect(pointer["channel"], **options)
+    if channel.handshake_response.status != 101:
+        raise TransportError("the farmer answered {0}".format(channel.handshake_response.status))
+    channel.settimeout(network.timeout[1])
+    channel.send(json.dumps({"token": pointer["token"], "hash": pointer["hash"], "operation": "PULL"}))
 
 
 def _plain(channel, abnf):
     """Yield the binary messages until the farmer says, by ``{"code": 200}`` or by close 1000, that all are sent."""
+    verdict = b""
+    binary = False
     while True:
-        opcode, data = channel.recv_data(control_frame=True)
-        if opcode == abnf.OPCODE_BINARY:
-            yield data
-        elif opcode == abnf.OPCODE_TEXT:
-            _check_verdict(data)
+        opcode, frame = channel.recv_data_frame(control_frame=True)
+        if opcode in (abnf.OPCODE_BINARY, abnf.OPCODE_TEXT):
+            binary = opcode == abnf.OPCODE_BINARY
+        if opcode == abnf.OPCODE_CLOSE:
+            _check_close(frame.data)
             return
-        elif opcode == abnf.OPCODE_CLOSE:
-            code = struct.unpack("!H", data[:2])[0] if len(data) >= 2 else 1005
-            if code != 1000:
-                raise TransportError("the farmer closed with code {0}".format(code))
+        if opcode in (abnf.OPCODE_PING, abnf.OPCODE_PONG):
+            continue
+        if binary:
+            yield frame.data
+            continue
+        verdict += frame.data
+        if len(verdict) > 65536:
+            raise TransportError("the farmer's verdict is too long")
+        if frame.fin:
+            _check_verdict(verdict)
             return
 
 
-def _check_verdict(data):
+def _check_close(data):
+    code = struct.unpack("!H", data[:2])[0] if len(data) >= 2 else 1005
+    if code != 1000:
+        raise TransportError("the farmer closed with code {0}".format(code))
+
+
+def _check_verdict(text):
     try:
-        verdict = json.loads(data.decode("utf-8"))
-    except ValueError:
+        verdict = json.loads(text.decode("utf-8"))
+    except (ValueError, RuntimeError):
         verdict = None
     if not isinstance(verdict, dict) or verdict.get("code") != 200:
         message = verdict.get("message") if isinstance(verdict, dict) else None
         known = isinstance(message, text_type) and len(message) <= 200
-        raise Refused("the farmer refused: {0}".format(message if known else "no reason given"))
-
-
-def _options(where, network):
-    """Return what websocket-client needs to behave as our HTTP does: certificates, proxy, timeout."""
-    parts = urlsplit(where)
-    secure = parts.scheme == "wss"
-    options = {"timeout": network.timeout[0], "skip_utf8_validation": True, "http_no_proxy": [parts.hostname]}
-    if secure:
-        options["sslopt"] = network.tls_options()
-    scheme = "https" if secure else "http"
-    proxy = network.proxies_for(scheme + "://" + parts.netloc).get(scheme)
-    if proxy:
-        proxy = urlsplit(proxy)
-        options.update(http_no_proxy=[""], http_proxy_host=proxy.hostname, http_proxy_port=proxy.port or 80)
-        if proxy.username:
-            options["http_proxy_auth"] = (proxy.username, proxy.password)
-    return options
+        raise Refused("the farmer refused: {0}".format(json.dumps(message) if known else "no reason given"))
 
 
 def _translated(error, websocket, where):

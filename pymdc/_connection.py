@@ -16,6 +16,7 @@ import ssl
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.poolmanager import ProxyManager
 from urllib3.util.wait import wait_for_socket
 
 from ._compat import monotonic
@@ -46,7 +47,8 @@ class Adapter(HTTPAdapter):
 
     def proxy_manager_for(self, *args, **options):
         manager = super(Adapter, self).proxy_manager_for(*args, **options)
-        manager.pool_classes_by_scheme = self._pools
+        if isinstance(manager, ProxyManager):  # one of SOCKS has pools of its own
+            manager.pool_classes_by_scheme = self._pools
         return manager
 
 
@@ -155,12 +157,16 @@ class _Incoming(io.RawIOBase):
         if self._first:
             buffer[:1], self._first = self._first, b""
             return 1
+        self._pace.begin()
         while True:
             try:
-                return self._pace.timed(self._receive, buffer)
+                count = self._receive(buffer)
+                break
             except EnvironmentError as error:
                 if error.errno != errno.EINTR:  # Python 2 leaves it to us
                     raise
+        self._pace.came(count)
+        return count
 
     def close(self):
         self._held.close()
@@ -181,14 +187,15 @@ class Pace(object):
         self._waited = 0.0
         self._bytes = 0
 
-    def timed(self, receive, buffer):
-        """Call *receive*, which waits and returns how many bytes have come."""
-        since = self._clock()
-        count = receive(buffer)
-        self._waited += self._clock() - since
-        self._bytes += count
+    def begin(self):
+        """Say that it is waited for more from now on."""
+        self._since = self._clock()
+
+    def came(self, size):
+        """Say that so many bytes have come; none is the end."""
+        self._waited += self._clock() - self._since
+        self._bytes += size
         if self._waited > self._patience:
-            if count and self._bytes < MIN_PACE * self._waited:
+            if size and self._bytes < MIN_PACE * self._waited:
                 raise socket.timeout("less than 1 KiB/s")
             self._waited, self._bytes = 0.0, 0
-        return count

@@ -2,24 +2,28 @@
 
 from __future__ import absolute_import, division, print_function
 
+import email.utils
 import logging
 import os
 import re
 import socket
 import ssl
+import time
 
 import requests
 import urllib3
-from requests.utils import getproxies, should_bypass_proxies
+from requests.utils import get_auth_from_url, getproxies, prepend_scheme_if_needed, select_proxy, should_bypass_proxies
 
-from ._compat import urlsplit
+from ._compat import DefaultCookiePolicy, urljoin, urlsplit
 from ._connection import Adapter
+from ._fork import PerProcess
 from ._source import SourceFailure
 from .errors import Timeout, TransportError
 
 __all__ = ["Network", "Reply", "is_loopback"]
 
 _CHUNK = 256 * 1024
+_DIGITS = re.compile(r"[0-9]{1,15}\Z")
 _LOOPBACK = re.compile(r"(localhost|127(\.\d{1,3}){3}|::1)\Z")
 
 
@@ -40,24 +44,38 @@ class Network(object):
         self.timeout = timeout
         self.verify = verify
         self._proxies = getproxies() if proxies is None else dict(proxies)
-        self._direct = {}  # whether a host is reached without a proxy
+        self._direct = {}  # whether an address is reached without a proxy
         self._given_proxies = proxies is not None
-        self._session = requests.Session()
-        self._session.trust_env = False
-        for scheme in ("http://", "https://"):
-            self._session.mount(scheme, Adapter(timeout[1], pool_maxsize=64))
+        self._session = PerProcess(lambda: _session(timeout[1]))
 
     def proxies_for(self, url):
         """Return the proxies to use for *url*; none for a host that is this one."""
-        host = urlsplit(url).hostname
-        if host not in self._direct:
-            self._direct[host] = is_loopback(url) or (
+        origin = _origin(url)
+        if origin not in self._direct:
+            self._direct[origin] = is_loopback(url) or (
                 not self._given_proxies and should_bypass_proxies(url, no_proxy=None)
             )
-        return {} if self._direct[host] else self._proxies
+        return {} if self._direct[origin] else self._proxies
 
-    def tls_options(self):
-        """Return how certificates are checked, as websocket-client wants it told."""
+    def websocket_options(self, url):
+        """Return what websocket-client has to be told to take the same way as requests does."""
+        parts = urlsplit(url)
+        options = {"timeout": self.timeout[0], "http_no_proxy": [parts.hostname], "redirect_limit": 0}
+        if parts.scheme == "wss":
+            options["sslopt"] = self._tls_options()
+        proxied = "http" + url[2:]  # as https goes, so does wss
+        proxy = select_proxy(proxied, self.proxies_for(proxied))
+        if proxy:
+            proxy = prepend_scheme_if_needed(proxy, "http")
+            parts = urlsplit(proxy)
+            user, password = get_auth_from_url(proxy)
+            options.update(
+                http_no_proxy=[""], proxy_type=parts.scheme, http_proxy_host=parts.hostname,
+                http_proxy_port=parts.port or 80, http_proxy_auth=(user, password) if user else None,
+            )
+        return options
+
+    def _tls_options(self):
         if self.verify is False:
             return {"cert_reqs": ssl.CERT_NONE, "check_hostname": False}
         bundle = requests.certs.where() if self.verify is True else self.verify
@@ -70,15 +88,15 @@ class Network(object):
         :param body: bytes, or an object that streams.
         :param sign: is given the path, the query and the body as they will be sent, and returns headers.
         """
-        request = self._session.prepare_request(
-            requests.Request(method, url, headers=headers, data=body, auth=_no_auth)
-        )
-        if sign is not None:
-            path, _, query = request.path_url.partition("?")
-            request.headers.update(sign(path, query, body))
+        session = self._session.get()
+        request = requests.Request(method, url, headers=headers, data=body, auth=_no_auth)
         try:
-            response = self._session.send(
-                request,
+            prepared = session.prepare_request(request)
+            if sign is not None:
+                path, _, query = prepared.path_url.partition("?")
+                prepared.headers.update(sign(path, query, body))
+            response = session.send(
+                prepared,
                 stream=True,
                 timeout=self.timeout,
                 verify=self.verify,
@@ -95,16 +113,35 @@ class Network(object):
         raise failure  # outside the handler, so that it chains nothing: what requests says quotes the whole URL
 
     def close(self):
-        self._session.close()
+        self._session.get().close()
+
+
+def _session(silence):
+    session = requests.Session()
+    session.trust_env = False
+    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))  # what one account is told, no other sends
+    for scheme in ("http://", "https://"):
+        session.mount(scheme, Adapter(silence, pool_maxsize=64))
+    return session
 
 
 class Reply(object):
-    """The answer to one request; *status* and *headers* are there, the body comes when it is read."""
+    """
+    The answer to one request; the body comes when it is read.
+
+    :ivar str location: where a redirect leads, scheme and host alone: the rest may hold a token.
+    :ivar bool leads_back: whether a redirect leads to the same path, say by https.
+    :ivar float retry_after: the seconds that the other side asks to wait, or None.
+    """
 
     def __init__(self, response, url):
         self.status = response.status_code
         self.reason = response.reason or ""
         self.headers = response.headers
+        self.retry_after = _retry_after(response.headers.get("Retry-After", ""))
+        location = urljoin(url, response.headers.get("Location", ""))
+        self.location = _origin(location) if "Location" in response.headers else None
+        self.leads_back = urlsplit(location).path == urlsplit(url).path
         self._response = response
         self._url = url
 
@@ -131,7 +168,7 @@ class Reply(object):
     def _length(self):
         """Return how many bytes were announced, or None.  Older versions of urllib3 do not compare."""
         length = self.headers.get("Content-Length", "")
-        return int(length) if length.isdigit() and "Content-Encoding" not in self.headers else None
+        return int(length) if _DIGITS.match(length) and "Content-Encoding" not in self.headers else None
 
     def read(self):
         """Return the whole body as bytes."""
@@ -159,7 +196,18 @@ def _no_auth(request):
 
 def _origin(url):
     parts = urlsplit(url)
-    return "{0}://{1}".format(parts.scheme, parts.netloc)
+    return str(u"{0}://{1}".format(parts.scheme, parts.netloc.rpartition("@")[2]).encode("ascii", "replace").decode())
+
+
+def _retry_after(text):
+    """Return the seconds of a ``Retry-After``, given as such or as a date; None for what is neither."""
+    if _DIGITS.match(text):
+        return float(text)
+    try:
+        date = email.utils.parsedate_tz(text)
+        return max(0.0, email.utils.mktime_tz(date) - time.time()) if date else None
+    except (OverflowError, TypeError, ValueError):
+        return None
 
 
 def _translated(error, url):
@@ -168,12 +216,16 @@ def _translated(error, url):
     def caused_by(*classes):
         return any(isinstance(cause, classes) for cause in causes)
 
+    if caused_by(requests.exceptions.InvalidURL, urllib3.exceptions.LocationValueError):
+        return TransportError("no request can be made to {0}".format(where), sent=False, passing=False)
     if caused_by(urllib3.exceptions.NewConnectionError):
         return TransportError(_nobody(where, is_loopback(url)), sent=False)
     if caused_by(urllib3.exceptions.ConnectTimeoutError):
         return Timeout("connecting to {0} took too long".format(where), sent=False)
     if caused_by(requests.exceptions.SSLError, urllib3.exceptions.SSLError):
-        return TransportError("no secure connection to {0}: {1}".format(where, _reason(causes[-1])))
+        return TransportError(
+            "no secure connection to {0}: {1}".format(where, _reason(causes[-1])), sent=False, passing=False,
+        )
     if caused_by(requests.Timeout, urllib3.exceptions.TimeoutError, socket.timeout):
         return Timeout("{0} was silent for too long".format(where))
     return TransportError("the connection to {0} broke: {1}".format(where, _reason(causes[-1])))

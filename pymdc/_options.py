@@ -2,28 +2,31 @@
 
 from __future__ import absolute_import, division, print_function
 
+import os
 import re
 
-from ._compat import integer_types, text_type, urlsplit
+from ._compat import integer_types, text_type
 
-__all__ = ["api_url", "proxies", "retries", "timeout"]
+__all__ = ["api_url", "proxies", "retries", "timeout", "verify"]
 
-_AUTHORITY = re.compile(r"(\[[0-9a-fA-F:.]+\]|[^\s\[\]:/@\\]+)(:(\d{1,5}))?\Z")
+_URL = re.compile(
+    r"(https?)://(\[[0-9a-f:.]+\]|[0-9a-z_-]+(?:\.[0-9a-z_-]+)*\.?)(?::([0-9]{1,5}))?"
+    r"((?:/[0-9a-z_~-][0-9a-z_.~-]*)*)/*\Z",
+    re.IGNORECASE,
+)
 
 
 def api_url(value):
+    """Return the address of a bridge: scheme, host, port and maybe a path, in lower case but for the path."""
     if not isinstance(value, (str, text_type)):
         raise ValueError("api_url must be text, not {0!r}".format(type(value).__name__))
     if "@" in value:
         raise ValueError("api_url must not hold a user name or password")
-    parts = urlsplit(value)
-    authority = _AUTHORITY.match(parts.netloc)
-    if (
-        parts.scheme not in ("http", "https") or not authority or int(authority.group(3) or 1) > 65535
-        or parts.query or parts.fragment or re.search(r"[\s\\]|/\.\.?(/|\Z)", parts.path)
-    ):
+    found = _URL.match(value)
+    scheme, host, port, path = found.groups() if found else (None, None, None, None)
+    if not found or (port and not 0 < int(port) < 65536):
         raise ValueError("api_url must be like https://bridge.example, not {0!r}".format(value))
-    return value.rstrip("/")
+    return "{0}://{1}{2}{3}".format(scheme.lower(), host.lower(), ":" + port if port else "", path)
 
 
 def timeout(value):
@@ -43,6 +46,15 @@ def retries(value):
 def proxies(value):
     if value is not None and not isinstance(value, dict):
         raise ValueError("proxies must be a dict of URL scheme to proxy URL")
+    return value
+
+
+def verify(value):
+    """Return whether to check certificates, or by which bundle; None to let the environment say it."""
+    if value is None or value is True or value is False:
+        return value
+    if not isinstance(value, (str, text_type)) or not os.path.exists(value):
+        raise ValueError("verify must be True, False, or the path of a CA bundle that is there")
     return value
 
 

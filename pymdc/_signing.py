@@ -8,8 +8,11 @@ import threading
 import time
 
 from ._compat import text_type
+from ._fork import PerProcess
 
 __all__ = ["Basic", "Nonces", "signature_headers"]
+
+_DAY = 86400 * 1000  # milliseconds
 
 
 class Basic(object):
@@ -44,18 +47,19 @@ class Nonces(object):
     def __init__(self, clock=time.time):
         self._clock = clock
         self._last = 0  # microseconds
-        self._lock = threading.Lock()
+        self._lock = PerProcess(threading.Lock)
 
     def next(self):
         """Return a nonce above all that came before, as text."""
-        with self._lock:
+        with self._lock.get():
             self._last = max(int(self._clock() * 1000000), self._last + 1)
             return "{0}.{1:03d}".format(*divmod(self._last, 1000))
 
     def rise_above(self, nonce):
-        """Go on above *nonce*, a number of milliseconds."""
-        with self._lock:
-            self._last = max(self._last, int(nonce * 1000) + 1)
+        """Go on above *nonce*, a number of milliseconds; one that is more than a day ahead is not believed."""
+        with self._lock.get():
+            if 0 <= nonce <= self._clock() * 1000 + _DAY:
+                self._last = max(self._last, int(nonce * 1000) + 1)
 
 
 def signature_headers(key_pair, method, path, payload):

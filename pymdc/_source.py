@@ -4,6 +4,7 @@ from __future__ import absolute_import, division, print_function
 
 import hashlib
 import io
+import json
 import mimetypes
 import os
 import re
@@ -12,7 +13,7 @@ import sys
 import tempfile
 import uuid
 
-from ._compat import fspath, text_type
+from ._compat import text_type, to_path
 from ._digest import content_hash
 from .errors import IntegrityError
 
@@ -41,7 +42,7 @@ class Source(object):
     def __enter__(self):
         self._file, self._ours = _opened(self._path)
         try:
-            self._start, self.size = _extent(self._file)
+            self._make_seekable()
             self.filename = _check_filename(_file_name(self._path) if self._filename is None else self._filename)
             self.mimetype = _check_mimetype(self._mimetype) or self._detected_mimetype()
         except BaseException:
@@ -58,6 +59,29 @@ class Source(object):
         if self._ours:
             self._file.close()
 
+    def content_hash(self):
+        """Return the hash of the whole file, read anew."""
+        self._file.seek(self._start)
+        sha256, left = hashlib.sha256(), self.size
+        while left:
+            block = self._file.read(min(_BLOCK, left))
+            if not block:
+                break
+            sha256.update(block)
+            left -= len(block)
+        return content_hash(sha256)
+
+    def _make_seekable(self):
+        """Find out where the file begins and how long it is; one that cannot tell is copied first."""
+        try:
+            self._start, self.size = _extent(self._file)
+        except (AttributeError, EnvironmentError, ValueError):
+            copy = _spooled(self._file)
+            if self._ours:
+                self._file.close()
+            self._file, self._ours = copy, True
+            self._start, self.size = _extent(copy)
+
     def body(self, progress=None):
         """Return a body that streams the file from its start.  Only the newest one may be read."""
         self._file.seek(self._start)
@@ -69,7 +93,7 @@ class Source(object):
         sent = self._body.content_hash()
         stored = answer.get("hash") if isinstance(answer, dict) else None
         if stored != sent:
-            raise IntegrityError("the bridge stored {0}, but {1} was sent".format(stored, sent))
+            raise IntegrityError("the bridge stored {0}, but {1} was sent".format(json.dumps(stored), sent))
 
     def _head(self):
         quoted = self.filename.replace('"', '\\"')
@@ -156,18 +180,15 @@ class SourceFailure(Exception):
 
 
 def _opened(path):
-    """Return a binary file that can seek, and whether it is ours to close."""
+    """Return a binary file, and whether it is ours to close."""
+    name = to_path(path)
+    if name is not None:
+        return io.open(name, "rb"), True
     if not hasattr(path, "read"):
-        if not isinstance(path, (bytes, text_type)) and not hasattr(path, "__fspath__"):
-            raise ValueError("a path or a binary file object is needed, not {0!r}".format(type(path).__name__))
-        return io.open(path if isinstance(path, (bytes, text_type)) else fspath(path), "rb"), True
+        raise ValueError("a path or a binary file object is needed, not {0!r}".format(type(path).__name__))
     if not isinstance(path.read(0), bytes):
         raise ValueError("the file object must be opened in binary mode")
-    try:
-        path.seek(path.tell())
-        return path, False
-    except (AttributeError, EnvironmentError, ValueError):
-        return _spooled(path), True
+    return path, False
 
 
 def _spooled(stream):
@@ -201,7 +222,9 @@ def _stamp(file):
 
 def _file_name(path):
     """Return the name of a path or file object, as text; empty when it has none, and the bridge then takes the hash."""
-    name = getattr(path, "name", "") if hasattr(path, "read") else fspath(path)
+    name = to_path(path)
+    if name is None:
+        name = getattr(path, "name", "")
     if isinstance(name, bytes):
         name = name.decode(sys.getfilesystemencoding() or "utf-8", "replace")
     if not isinstance(name, text_type) or re.match("<.*>$", name):

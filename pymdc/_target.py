@@ -7,7 +7,7 @@ import io
 import os
 import stat
 
-from ._compat import fspath, replace, text_type
+from ._compat import replace
 
 try:
     import fcntl
@@ -23,15 +23,13 @@ class PartFile(object):
 
     What an interrupted download leaves in it can be taken up again.  *path* is not touched before :meth:`finish`.
 
-    :ivar str name: the path of the part file.
+    :ivar file: the part file, open for reading and writing, without a buffer.
     :raises EnvironmentError: it cannot be written, or another download holds it.
     """
 
     def __init__(self, path):
-        if not isinstance(path, (bytes, text_type)) and not hasattr(path, "__fspath__"):
-            raise ValueError("a path or a binary file object is needed, not {0!r}".format(type(path).__name__))
-        self._path = path if isinstance(path, (bytes, text_type)) else fspath(path)
-        self.name = self._path + (b".part" if isinstance(self._path, bytes) else u".part")
+        self._path = os.path.abspath(path)
+        self.name = self._path + (b".part" if isinstance(path, bytes) else u".part")
         self._finished = False
 
     def __enter__(self):
@@ -39,6 +37,14 @@ class PartFile(object):
             raise IOError(errno.EEXIST, "not a regular file, so it is not replaced", self._path)
         self.file = _locked(self.name)
         return self
+
+    def open_again(self):
+        """Return the part file once more, with a position of its own."""
+        file = _open(self.name)
+        if not os.path.samestat(os.fstat(file.fileno()), os.fstat(self.file.fileno())):
+            file.close()
+            raise IOError(errno.EBUSY, "the file was replaced while it was written", self.name)
+        return file
 
     def __exit__(self, *exception):
         empty = not self._finished and os.fstat(self.file.fileno()).st_size == 0
@@ -50,6 +56,8 @@ class PartFile(object):
 
     def finish(self, size):
         """Cut the file to *size*, put it on disk, and let it take its place."""
+        if os.fstat(self.file.fileno()).st_size < size:
+            raise IOError(errno.EIO, "not all that was written is there", self.name)
         self.file.truncate(size)
         self.file.flush()
         os.fsync(self.file.fileno())
@@ -59,10 +67,14 @@ class PartFile(object):
         self._finished = True
 
 
+def _open(name):
+    flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+    return io.open(os.open(name, flags, 0o666), "r+b", buffering=0)
+
+
 def _locked(name):
     while True:
-        flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
-        file = io.open(os.open(name, flags, 0o666), "r+b", buffering=0)
+        file = _open(name)
         try:
             if fcntl is None or _lock(file, name):
                 return file

@@ -1,21 +1,23 @@
-"""Shards to a file."""
+"""The shards of a file: fetched, again where they break, verified, and put together."""
 
 from __future__ import absolute_import, division, print_function
 
+import errno
 import hashlib
 import io
+import re
 import threading
 
 from . import _channel
-from ._compat import integer_types, text_type, urlsplit
+from ._compat import integer_types, text_type, to_path, urlsplit
 from ._digest import content_hash
 from ._target import PartFile
 from .errors import IntegrityError, TransportError
 
 __all__ = ["Pointers", "download"]
 
-MAX_SHARD = 9 * 1024 * 1024  # bytes; the bridges of 2016 cut at some 8 450 000
 _BLOCK = 256 * 1024
+_HEX = re.compile(r"[0-9a-f]{40}\Z")
 
 
 def download(pointers, file_hash, path, progress=None, concurrency=4):
@@ -27,10 +29,14 @@ def download(pointers, file_hash, path, progress=None, concurrency=4):
     :param int concurrency: how many shards are on the way at once, where their sizes are known.
     :returns: ``{"hash", "size", "path"}``.
     """
-    if hasattr(path, "write"):
+    name = to_path(path)
+    if name is None:
+        _check_file(path)
         size = _in_order(pointers, file_hash, path, progress)
         return {"hash": file_hash, "size": size, "path": getattr(path, "name", None)}
-    with PartFile(path) as part:
+    if not name:
+        raise ValueError("the path is empty")
+    with PartFile(name) as part:
         pointers.load()
         if pointers.sizes is None:
             part.file.truncate(0)
@@ -39,6 +45,11 @@ def download(pointers, file_hash, path, progress=None, concurrency=4):
             size = _in_parallel(pointers, file_hash, part, progress, concurrency)
         part.finish(size)
     return {"hash": file_hash, "size": size, "path": path}
+
+
+def _check_file(file):
+    if not hasattr(file, "write") or isinstance(file, io.TextIOBase):
+        raise ValueError("a path or a binary file object is needed, not {0!r}".format(type(file).__name__))
 
 
 class Pointers(object):
@@ -91,23 +102,29 @@ class Pointers(object):
                 return _fetch(pointer, self._network, write)
             except (IntegrityError, TransportError) as error:
                 failure = error
-            self._pause(failure, attempt)
-            if not self._renew(index, pointer, failure):
+            if not self._may_renew(pointer, failure):
                 raise failure
+            self._pause(failure, attempt)
+            self._renew(index, pointer, failure)
+
+    def _may_renew(self, pointer, failure):
+        return self._again or _is_good_again(pointer, failure)
 
     def _renew(self, index, pointer, failure):
-        """Return whether there is a pointer to go on with: the same one, while its token lasts, or a new one."""
-        if "url" in pointer and not isinstance(failure, _channel.Refused):
-            return True  # good three times; the pointers of 2016, which have none, are good once
-        if not self._again:
-            return False
+        """Have a pointer to go on with: the same one while its token lasts, else a new one."""
+        if _is_good_again(pointer, failure):
+            return
         with self._lock:
             if self._list[index] is pointer:  # another thread may have asked meanwhile
                 fresh = _check_pointers(self._ask())
                 if [new["hash"] for new in fresh] != [old["hash"] for old in self._list]:
                     raise IntegrityError("the file was replaced while it was downloaded")
                 self._list = fresh
-        return True
+
+
+def _is_good_again(pointer, failure):
+    """Return whether the token of a pointer lasts: that of one with a url is good three times, any other once."""
+    return "url" in pointer and not isinstance(failure, _channel.Refused)
 
 
 def _in_order(pointers, file_hash, file, progress):
@@ -122,7 +139,7 @@ def _in_order(pointers, file_hash, file, progress):
     for index in range(len(pointers)):
         pointers.fetch(index, begin, shard.write)
         whole.update(shard.getvalue())
-        file.write(shard.getvalue())
+        _write_all(file, shard.getvalue())
         done += len(shard.getvalue())
         if progress is not None:
             progress(done, max(done, sum(pointers.sizes or ())))
@@ -133,9 +150,10 @@ def _in_order(pointers, file_hash, file, progress):
 def _in_parallel(pointers, file_hash, part, progress, concurrency):
     """Write the shards to their places, some at once, hash the whole as it grows, and return its size."""
     sizes = pointers.sizes
-    crew = _Crew(pointers, part.name, sizes, concurrency)
+    crew = _Crew(pointers, part, sizes)
     whole, done = hashlib.sha256(), 0
     try:
+        crew.start(concurrency)
         for index, size in enumerate(sizes):
             crew.wait(index)
             part.file.seek(done)
@@ -153,9 +171,9 @@ def _in_parallel(pointers, file_hash, part, progress, concurrency):
 class _Crew(object):
     """Threads that fetch the shards of one file to their places in it, the first ones first."""
 
-    def __init__(self, pointers, name, sizes, concurrency):
+    def __init__(self, pointers, part, sizes):
         self._pointers = pointers
-        self._name = name
+        self._part = part
         self._sizes = sizes
         self._starts = [0]
         for size in sizes:
@@ -165,9 +183,12 @@ class _Crew(object):
         self._failure = None
         self._stopped = False
         self._change = threading.Condition()
-        self._writing = [threading.Lock() for _ in range(min(concurrency, len(sizes)))]
-        for lock in self._writing:
-            thread = threading.Thread(target=self._work, args=(lock,), name="pymdc-download")
+        self._writing = []  # a lock for each thread, held while it writes
+
+    def start(self, count):
+        for _ in range(min(count, len(self._sizes))):
+            self._writing.append(threading.Lock())
+            thread = threading.Thread(target=self._work, args=(self._writing[-1],), name="pymdc-download")
             thread.daemon = True  # the thread that waits for them decides how long the interpreter lives
             thread.start()
 
@@ -188,7 +209,7 @@ class _Crew(object):
 
     def _work(self, writing):
         try:
-            with io.open(self._name, "r+b", buffering=0) as file:
+            with self._part.open_again() as file:
                 for index in iter(self._take, None):
                     self._place(file, index, writing)
                     with self._change:
@@ -207,22 +228,29 @@ class _Crew(object):
             return self._next - 1
 
     def _place(self, file, index, writing):
-        start = self._starts[index]
+        def begin():
+            if self._stopped:
+                raise _Stopped()
+            file.seek(self._starts[index])
 
         def write(data):
             with writing:
                 if self._stopped:
-                    raise IntegrityError("the download has ended")  # and nobody is left to hear of it
+                    raise _Stopped()
                 _write_all(file, data)
 
-        file.seek(start)
+        begin()
         if _hash_of(file, self._sizes[index]) != self._pointers.hash(index):  # else an earlier download has left it
-            self._pointers.fetch(index, lambda: file.seek(start), write)
+            self._pointers.fetch(index, begin, write)
+
+
+class _Stopped(Exception):
+    """Nobody waits for the shard any more."""
 
 
 def _fetch(pointer, network, write):
     """Pass on the bytes of one shard, never more than it should have, and verify them."""
-    limit, done, sha256 = pointer.get("size", MAX_SHARD), 0, hashlib.sha256()
+    limit, done, sha256 = pointer.get("size", _channel.MAX_SHARD), 0, hashlib.sha256()
     for chunk in _channel.chunks(pointer, network):
         done += len(chunk)
         if done > limit:
@@ -257,9 +285,13 @@ def _blocks(file, size):
 
 
 def _write_all(file, data):
-    rest = memoryview(data)
-    while len(rest):
-        rest = rest[file.write(rest):]
+    while data:
+        count = file.write(data)
+        if count is None:
+            return  # a file of Python 2 writes all, and does not say so
+        if not count:
+            raise IOError(errno.EIO, "nothing could be written")
+        data = data[count:]
 
 
 def _check_pointers(pointers):
@@ -276,8 +308,8 @@ def _is_pointer(pointer):
     if "url" in pointer:
         where, schemes = pointer["url"], ("http", "https")
     return (
-        all(isinstance(pointer.get(field), text_type) for field in ("hash", "token"))
-        and isinstance(size, integer_types) and not isinstance(size, bool) and 0 <= size <= MAX_SHARD
+        all(isinstance(pointer.get(field), text_type) and _HEX.match(pointer[field]) for field in ("hash", "token"))
+        and isinstance(size, integer_types) and not isinstance(size, bool) and 0 <= size <= _channel.MAX_SHARD
         and isinstance(where, text_type) and _is_address(where, schemes)
     )
 

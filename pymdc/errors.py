@@ -34,9 +34,11 @@ class PymdcError(Exception):
     The base of all errors of this package.
 
     :ivar list attempts: what became of each try of the call, as ``(status or fault, seconds)``.
+    :ivar float retry_after: the seconds that the other side asks to wait, or None.
     """
 
     attempts = ()
+    retry_after = None
 
 
 class APIError(PymdcError):
@@ -47,12 +49,10 @@ class APIError(PymdcError):
     :ivar dict body: the decoded JSON, at least ``{"error": "<text>"}``.
     :ivar str method: the HTTP method.
     :ivar str path: the route that was called, with names for its variable parts.
-    :ivar float retry_after: the seconds that the bridge asks to wait, or None.
     :ivar float nonce: the highest nonce that the bridge has seen, told when it refuses one, or None.
     :ivar bool maybe_done: whether an earlier attempt of the same call may have been carried out.
     """
 
-    retry_after = None
     nonce = None
     maybe_done = False
 
@@ -73,11 +73,13 @@ class TransportError(PymdcError, IOError):
     No whole answer came.
 
     :ivar bool sent: whether the bridge may have seen the request, and done it.
+    :ivar bool passing: whether it may go better the next time.
     """
 
-    def __init__(self, message, sent=True):
+    def __init__(self, message, sent=True, passing=True):
         super(TransportError, self).__init__(message)
         self.sent = sent
+        self.passing = passing
 
 
 class Timeout(TransportError):

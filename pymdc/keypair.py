@@ -66,9 +66,10 @@ class ECDSA(object):
 
     def verify(self, message, signature):
         """Return whether *signature* (hex of DER, either case, high or low S) is this key's, of *message*."""
+        message = _bytes(message)
         try:
             der = binascii.unhexlify(_bytes(signature))
-            return self._verifying_key.verify(der, _bytes(message), hashfunc=hashlib.sha256, sigdecode=sigdecode_der)
+            return self._verifying_key.verify(der, message, hashfunc=hashlib.sha256, sigdecode=sigdecode_der)
         except (ecdsa.BadSignatureError, ecdsa.der.UnexpectedDER, binascii.Error, TypeError, ValueError):
             return False
 
@@ -85,6 +86,12 @@ class ECDSA(object):
 
     def __repr__(self):
         return "<ECDSA {0}>".format(self.get_public_key())
+
+    def __copy__(self):
+        return self  # it never changes
+
+    def __deepcopy__(self, memo):
+        return self
 
     def __reduce_ex__(self, protocol):
         raise TypeError("a key pair is not picklable, so that a private key is never written by accident")
@@ -124,7 +131,10 @@ def _hex(raw):
 
 
 def _bytes(value):
-    return value.encode("utf-8") if isinstance(value, text_type) else value
+    value = value.encode("utf-8") if isinstance(value, text_type) else value
+    if not isinstance(value, bytes):
+        raise TypeError("text or bytes are needed, not {0!r}".format(type(value).__name__))
+    return value
 
 
 def _check_format(format):

@@ -2,7 +2,6 @@
 
 from __future__ import absolute_import, division, print_function
 
-import email.utils
 import json
 import logging
 import os
@@ -12,7 +11,8 @@ import time
 
 from . import _options, _signing
 from ._background import Background
-from ._compat import main_thread, quote, text_type
+from ._compat import main_thread, monotonic, quote, text_type
+from ._fork import PerProcess
 from ._network import Network, is_loopback
 from .errors import APIError, InsecureTransport, TransportError
 from .keypair import ECDSA
@@ -21,7 +21,7 @@ __all__ = ["Call", "Client", "configure", "default_client"]
 
 DEFAULT_URL = "http://127.0.0.1:6382"
 MAX_DELAY = 20.0  # seconds
-MAX_RETRY_AFTER = 120.0  # seconds
+MAX_RETRY_AFTER = 120.0  # seconds; a bridge that asks for more is not asked again
 
 # What may be repeated by itself (docs/reliability):
 ALWAYS = "always"  # the second time has the same result
@@ -57,7 +57,7 @@ class Call(object):
         self.route = route
         self.path = route.format(**{name: quote(part.encode("utf-8"), safe="") for name, part in (ids or {}).items()})
         self.basic = auth if isinstance(auth, _signing.Basic) else None
-        self.key_pair = prove or (auth if isinstance(auth, ECDSA) else None)
+        self.key_pair = auth if isinstance(auth, ECDSA) else prove
         self.fields = fields or {}
         self.token = token
         self.body = body
@@ -82,21 +82,22 @@ class Client(object):
     :param verify: whether to check certificates, or the path of a CA bundle; by default as the environment says.
     :param dict proxies: URL scheme to proxy URL; by default as the environment says.
     :param bool allow_http: whether passwords and tokens may go over plain HTTP to another host.
-    :param sleep: waits so many seconds, between two attempts.
+    :param sleep: waits so many seconds, between two attempts; by default until the main thread ends at most.
     :param clock: returns seconds, for measuring.
     """
 
     def __init__(self, api_url=None, timeout=(10, 60), retries=4, raise_errors=False, verify=None, proxies=None,
-                 allow_http=False, sleep=time.sleep, clock=time.time):
+                 allow_http=False, sleep=None, clock=monotonic):
         self.api_url = _options.api_url(api_url or os.environ.get("PYMDC_API_URL") or DEFAULT_URL)
         self.retries = _options.retries(retries)
         self.raise_errors = raise_errors
-        self.network = Network(_options.timeout(timeout), verify, _options.proxies(proxies))
+        self.network = Network(_options.timeout(timeout), _options.verify(verify), _options.proxies(proxies))
         self._allow_http = allow_http or self.api_url.startswith("https:") or is_loopback(self.api_url)
         self._background = Background()
-        self._sleep = sleep
+        self._sleep = sleep or _sleep
         self._clock = clock
-        self._turn = None  # a lock, once the bridge has turned out to want signed calls one after the other
+        self._turn = PerProcess(threading.Lock)
+        self._in_turn = False  # whether the bridge has turned out to want signed calls one after the other
 
     def run(self, work, callback=None):
         """
@@ -127,8 +128,12 @@ class Client(object):
                 return self._attempt(call)
             except (APIError, TransportError) as error:
                 failure = error
+            if failure.attempts:
+                raise failure  # of the token that this call asked for; that was tried often enough
             fault = getattr(failure, "status", type(failure).__name__)
             attempts.append((fault, self._clock() - started))
+            _log.debug("%s %s: %s, attempt %d, %d ms", call.method, call.route, fault, len(attempts),
+                       1000 * attempts[-1][1])
             failure.attempts, failure.maybe_done = attempts, maybe_done
             if not self._may_repeat(call, failure):
                 raise failure
@@ -137,10 +142,12 @@ class Client(object):
 
     def pause(self, error, attempts):
         """Wait before another attempt; or raise *error* when there were enough."""
-        # Once the main thread has ended, the interpreter waits for this call to end.
-        if attempts > self.retries or not main_thread().is_alive():
+        delay = _delay(error, attempts)
+        if attempts > self.retries or delay > MAX_RETRY_AFTER or not main_thread().is_alive():
             raise error
-        self._sleep(_delay(error, attempts))
+        self._sleep(delay)
+        if not main_thread().is_alive():  # then the interpreter waits for this call to end
+            raise error
 
     def close(self):
         """Close the connections.  Calls in the background go on."""
@@ -160,10 +167,9 @@ class Client(object):
             raise InsecureTransport(
                 "a password or token would go to {0} by plain HTTP: use https, or allow_http=True".format(self.api_url)
             )
-        turn = call.key_pair and self._turn
-        if not turn:
+        if not call.key_pair or not self._in_turn:
             return self._exchange(call)
-        with turn:
+        with self._turn.get():
             return self._exchange(call)
 
     def _exchange(self, call):
@@ -172,12 +178,13 @@ class Client(object):
         url = self.api_url + call.path + query
         with self.network.send(call.method, url, headers, body, sign=_signer(call)) as reply:
             content = reply.read()
+        answer = _decoded(call, reply, content)
         _log.debug("%s %s: %d, %d ms", call.method, call.route, reply.status, 1000 * (self._clock() - started))
-        return _decoded(call, reply, content)
+        return answer
 
     def _may_repeat(self, call, error):
         if isinstance(error, TransportError):
-            return call.repeat is ALWAYS or not error.sent
+            return error.passing and (call.repeat is ALWAYS or not error.sent)
         if error.body["error"] == _NONCE_REFUSED and call.key_pair:
             self._go_above(error.nonce)
             return True
@@ -189,8 +196,8 @@ class Client(object):
     def _go_above(self, nonce):
         if nonce is not None:
             _nonces.rise_above(nonce)
-        elif self._turn is None:
-            self._turn = threading.Lock()
+        else:
+            self._in_turn = True
 
 
 def _encoded(call):
@@ -225,33 +232,32 @@ def _signer(call):
 def _decoded(call, reply, content):
     """Return the JSON of a reply, or raise what the bridge said."""
     answer = _json(content)
-    if reply.status == 302 and call.route.startswith("/activations/"):
+    if reply.status == 302 and call.route.startswith("/activations/") and not reply.leads_back:
         return {}  # activated, and sent on to where the registration asked to go
     if 200 <= reply.status < 300:
         if not content:
             return {}
         if answer is None:
-            raise TransportError("the answer to {0} {1} is not JSON".format(call.method, call.route))
+            raise TransportError("the answer to {0} {1} is not JSON".format(call.method, call.route), passing=False)
         return answer
     if not isinstance(answer, dict) or not isinstance(answer.get("error"), text_type):
         answer = {"error": _in_words(reply)}
     error = APIError(reply.status, answer, call.method, call.route)
     error.nonce = _number(reply.headers.get("x-nonce"))
-    error.retry_after = _retry_after(reply.headers)
+    error.retry_after = reply.retry_after
     raise error
 
 
 def _json(content):
     try:
         return json.loads(content.decode("utf-8"))
-    except ValueError:
+    except (ValueError, RuntimeError):  # the latter when it is nested too deep
         return None
 
 
 def _in_words(reply):
     words = "the bridge answered {0} {1}".format(reply.status, reply.reason).strip()
-    location = reply.headers.get("Location")
-    return words + (" with the location " + location if location else "")
+    return words + (" and leads to " + reply.location if reply.location else "")
 
 
 def _number(text):
@@ -261,25 +267,22 @@ def _number(text):
         return None
 
 
-def _retry_after(headers):
-    """Return the seconds that a bridge asks to wait, given as such or as a date; None when it does not ask."""
-    text = headers.get("Retry-After", "")
-    if text.isdigit():
-        return float(text)
-    date = email.utils.parsedate_tz(text)
-    return date and max(0.0, email.utils.mktime_tz(date) - time.time())
-
-
 def _may_be_done(error):
     return error.sent if isinstance(error, TransportError) else error.status in (502, 504)
 
 
 def _delay(error, attempt):
     """Return how long to wait before the next attempt: full jitter, so that clients cut off together return apart."""
-    retry_after = getattr(error, "retry_after", None)
-    if retry_after is not None:
-        return min(retry_after, MAX_RETRY_AFTER)
+    if error.retry_after is not None:
+        return error.retry_after
     return random.uniform(0, min(MAX_DELAY, 0.25 * 2 ** (attempt - 1)))
+
+
+def _sleep(seconds):
+    """Sleep, but not on after the main thread has ended."""
+    end = monotonic() + seconds
+    while main_thread().is_alive() and monotonic() < end:
+        time.sleep(min(0.5, max(0.0, end - monotonic())))
 
 
 _default = None

@@ -68,7 +68,8 @@ def test_what_is_made_from_a_resource_inherits_its_client(canned):
 
 @pytest.mark.parametrize("url", [
     "bridge.example", "ftp://bridge.example", "http://", "https://bridge.example/?x=1",
-    "https://alice:secret@bridge.example", "https://bridge.example:99999", 5, b"\xff",
+    "https://alice:secret@bridge.example", "https://bridge.example:99999", 5, b"\xff", "http://h?", "http://h#",
+    "http://.x", "http://*", "http://a..b", "http://h:0", " http://h", "http://h/../x", "http://h/a b", "http://[::1", "http://h:8x",
 ])
 def test_an_address_that_is_none_is_refused(url):
     with pytest.raises(ValueError, match="api_url") as refused:
@@ -122,7 +123,7 @@ def test_a_redirect_is_not_followed(canned):
 
     said = account(server).list()
 
-    assert said == {"error": "the bridge answered 307 Temporary Redirect with the location {0}/keys".format(other.url)}
+    assert said == {"error": "the bridge answered 307 Temporary Redirect and leads to {0}".format(other.url)}
     assert not other.requests
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import absolute_import, division, print_function
 
+import json
 import re
 
 from .._compat import integer_types, text_type
@@ -93,7 +94,7 @@ def password_bytes(value):
 def _text(value, key, what):
     if isinstance(value, dict):
         if "error" in value:
-            raise ValueError("{0} is needed, but the bridge had said: {1}".format(what, value["error"]))
+            raise ValueError("{0} is needed, but the bridge had said: {1}".format(what, json.dumps(value["error"])))
         value = value.get(key)
     if isinstance(value, bytes):
         try:

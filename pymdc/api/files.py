@@ -5,6 +5,7 @@ from __future__ import absolute_import, division, print_function
 from .. import _transfer
 from .._compat import integer_types
 from .._source import Source
+from ..errors import APIError, TransportError
 from ..rest import ALWAYS, UNCONNECTED
 from ._arguments import bucket_id_text, file_hash_text, token_text
 from ._resource import Resource
@@ -95,22 +96,45 @@ class Files(Resource):
             "POST", "/buckets/{bucket_id}/tokens", self._ids, fields={"operation": operation}, secret=True,
         )
 
+    def _own_token(self, operation):
+        answer = self._token(operation)
+        try:
+            return token_text(answer)
+        except ValueError:
+            failure = TransportError("the bridge's answer is not a token", passing=False)
+        raise failure
+
     def _transfer_options(self, operation, token):
         """Return what a call needs to present a token: the one handed in, or one of its own for each attempt."""
         if token is None:
-            return {"auth": None, "token": lambda: self._token(operation)["token"], "repeat": ALWAYS}
+            return {"auth": None, "token": lambda: self._own_token(operation), "repeat": ALWAYS}
         text = token_text(token)
         return {"auth": None, "token": lambda: text, "repeat": UNCONNECTED}
 
     def _upload(self, path, token, filename, mimetype, progress):
         options = self._transfer_options("PUSH", token)
         with Source(path, filename, mimetype) as source:
-            answer = self._request(
-                "PUT", "/buckets/{bucket_id}/files", self._ids,
-                body=lambda: source.body(progress), headers=source.headers, **options
-            )
+            try:
+                answer = self._request(
+                    "PUT", "/buckets/{bucket_id}/files", self._ids,
+                    body=lambda: source.body(progress), headers=source.headers, **options
+                )
+            except APIError as error:
+                # When there is no room for it twice, an attempt whose answer was lost may have stored it.
+                stored = error.status == 413 and error.maybe_done and self._stored(source.content_hash())
+                if not stored:
+                    raise
+                return stored
             source.verify(answer)
         return answer
+
+    def _stored(self, content_hash):
+        """Return the file with this hash from the listing; None when it is not there, or the listing not to be had."""
+        try:
+            listing = self._request("GET", "/buckets/{bucket_id}/files", self._ids)
+        except APIError:
+            return None
+        return next((file for file in listing if file["hash"] == content_hash), None)
 
     def _download(self, file_hash, path, token, progress, concurrency):
         if not isinstance(concurrency, integer_types) or isinstance(concurrency, bool) or concurrency < 1:

@@ -10,7 +10,7 @@ import anyio
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route, WebSocketRoute
 
@@ -62,7 +62,7 @@ def make_app(services: Services):
     paths = dict.fromkeys(path for _, path, _ in ROUTES)
     routes = [_route(services, path) for path in paths]
     routes.append(WebSocketRoute("/", _channel(services)))
-    handlers = {Refusal: _refuse, HTTPException: _refuse_http, Exception: _fail}
+    handlers = {Refusal: _refuse, HTTPException: _refuse_http, ClientDisconnect: _part, Exception: _fail}
     app = Starlette(routes=routes, exception_handlers=handlers)
     app.router.redirect_slashes = False
     return _Front(app)
@@ -133,6 +133,10 @@ async def _refuse(request: Request, refusal: Refusal) -> Response:
 
 async def _refuse_http(request: Request, error: HTTPException) -> Response:
     return _Answer({"error": "Not found" if error.status_code == 404 else error.detail}, error.status_code)
+
+
+async def _part(request: Request, error: ClientDisconnect) -> Response:
+    return _Answer({"error": "The body broke off"}, 400)  # for the log: nobody is there to read it
 
 
 async def _fail(request: Request, error: Exception) -> Response:
