@@ -79,8 +79,8 @@ class _Watchful(object):
     def response_class(self, sock, *args, **options):
         """Make the response, in place of the class that stands here otherwise."""
         response = _Response(sock, *args, **options)
-        incoming = _Incoming(sock, response.fp, Pace(self.patience), self._early or b"")
-        response.fp = io.BufferedReader(incoming, _BLOCK)
+        response.incoming = _Incoming(sock, response.fp, Pace(self.patience), self._early or b"")
+        response.fp = io.BufferedReader(response.incoming, _BLOCK)
         response.early = self._early is not None
         return response
 
@@ -133,6 +133,8 @@ class _Response(HTTPConnection.response_class):
 
     def begin(self):
         HTTPConnection.response_class.begin(self)
+        if self.incoming.ended:  # which http.client takes for the end of the headers, and of an empty answer
+            raise IOError(errno.ECONNRESET, "the answer broke off in its headers")
         self.will_close = self.will_close or self.early
 
 
@@ -149,6 +151,7 @@ class _Incoming(io.RawIOBase):
         self._held = held
         self._pace = pace
         self._first = first
+        self.ended = False
 
     def readable(self):
         return True
@@ -166,6 +169,7 @@ class _Incoming(io.RawIOBase):
                 if error.errno != errno.EINTR:  # Python 2 leaves it to us
                     raise
         self._pace.came(count)
+        self.ended = not count
         return count
 
     def close(self):

@@ -103,9 +103,13 @@ class Fault(object):
         self.then = then
         self.seen = 0
 
+    def matches(self, method, path):
+        """Return whether a request is one of those that are counted."""
+        return fnmatch.fnmatchcase(method, self.method) and fnmatch.fnmatchcase(path, self.path)
+
     def befalls(self, method, path):
-        """Return whether this request is the one, and count it."""
-        if not fnmatch.fnmatchcase(method, self.method) or not fnmatch.fnmatchcase(path, self.path):
+        """Count a request, and return whether it is the one."""
+        if not self.matches(method, path):
             return False
         self.seen += 1
         return self.nth in (0, self.seen)
@@ -328,6 +332,8 @@ def _answer(client, request, fault):
     else:
         request.pass_on(_Nowhere(), fault.sent)
     lines = ["HTTP/1.1 {0} Fault".format(fault.status), "Content-Length: {0}".format(len(fault.body))]
+    if fault.sent is not None and fault.then != "drain":
+        lines.append("Connection: close")
     lines += ["{0}: {1}".format(name, value) for name, value in sorted(fault.headers.items())]
     client.sendall("\r\n".join(lines + ["", ""]).encode("latin-1") + fault.body)
     if fault.sent is None:

@@ -11,7 +11,8 @@ class CannedServer(object):
     """
     One answer to each connection, which then is closed.
 
-    :param bytes answer: what is sent; nothing, and the connection kept open, when it is empty.
+    :param answer: bytes to send, or a function that is given the request and returns them; nothing is sent, and the
+        connection kept open, when they are empty.
     """
 
     def __init__(self, answer):
@@ -39,17 +40,25 @@ class CannedServer(object):
             except EnvironmentError:
                 return
             self._connections.append(connection)
-            self.requests.append(_read_request(connection))
-            if self._answer:
-                connection.sendall(self._answer)
-                connection.close()
+            threading.Thread(target=self._converse, args=(connection,)).start()
+
+    def _converse(self, connection):
+        request = _read_request(connection)
+        self.requests.append(request)
+        answer = self._answer(request) if callable(self._answer) else self._answer
+        if answer:
+            connection.sendall(answer)
+            connection.close()
 
 
 def _read_request(connection):
     connection.settimeout(30)
     data = b""
     while b"\r\n\r\n" not in data:
-        data += connection.recv(65536)
+        block = connection.recv(65536)
+        if not block:
+            return data
+        data += block
     head, _, body = data.partition(b"\r\n\r\n")
     length = re.search(br"(?i)content-length: (\d+)", head)
     left = int(length.group(1)) - len(body) if length else 0

@@ -15,20 +15,22 @@ import threading
 
 
 class RunningBridge(object):
-    """The bridge that ``PYMDC_TEST_BRIDGE_URL`` names, or one that is started here."""
+    """The bridge that ``PYMDC_TEST_BRIDGE_URL`` names, or one that is started here, as one with *options* always is."""
 
-    def __init__(self):
+    def __init__(self, *options):
         self.url = os.environ.get("PYMDC_TEST_BRIDGE_URL")
         self.outbox = os.environ.get("PYMDC_TEST_OUTBOX")
+        self._options = list(options)
         self._folder = self._process = None
-        if not self.url:
+        if options or not self.url:
             self._folder = tempfile.mkdtemp(prefix="pymdc-test-")
             self.outbox = os.path.join(self._folder, "outbox")
             self.start()
 
     def start(self, port=0):
         self._process = subprocess.Popen(
-            [_python(), "-m", "pymdc.bridge", "--port", str(port), "--data-dir", self._folder, "--log-level", "error"],
+            [_python(), "-m", "pymdc.bridge", "--port", str(port), "--data-dir", self._folder, "--log-level", "error"]
+            + self._options,
             stdout=subprocess.PIPE, env=_environment(), cwd=self._folder,
         )
         line = self._process.stdout.readline().decode("ascii").strip()

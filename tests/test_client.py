@@ -67,9 +67,9 @@ def test_what_is_made_from_a_resource_inherits_its_client(canned):
 
 
 @pytest.mark.parametrize("url", [
-    "bridge.example", "ftp://bridge.example", "http://", "https://bridge.example/?x=1",
-    "https://alice:secret@bridge.example", "https://bridge.example:99999", 5, b"\xff", "http://h?", "http://h#",
-    "http://.x", "http://*", "http://a..b", "http://h:0", " http://h", "http://h/../x", "http://h/a b", "http://[::1", "http://h:8x",
+    "bridge.example", "ftp://bridge.example", "http://", "https://bridge.example/?x=1", "http://h?", "http://h#",
+    "https://alice:secret@bridge.example", "https://bridge.example:99999", "http://h:0", "http://h:8x", "http://.x",
+    "http://*", "http://a..b", " http://h", "http://h/../x", "http://h/a b", "http://[::1", 5, b"\xff",
 ])
 def test_an_address_that_is_none_is_refused(url):
     with pytest.raises(ValueError, match="api_url") as refused:

@@ -9,6 +9,8 @@ from ._resource import Resource
 
 __all__ = ["Keys"]
 
+_TAKEN = "Public key is already registered"
+
 
 class Keys(Resource):
     """
@@ -56,7 +58,7 @@ class Keys(Resource):
         try:
             return self._request("POST", "/keys", fields={"key": public_key}, prove=prove)
         except APIError as error:
-            if not error.maybe_done:
+            if not error.maybe_done or error.body["error"] != _TAKEN:
                 raise
             failure = error
         for key in self._request("GET", "/keys"):  # an attempt whose answer was lost may have registered it
