@@ -94,10 +94,7 @@ class _Watchful(object):
             while len(rest):
                 if not wait_for_socket(self.sock, read=True, write=True, timeout=self.patience):
                     raise socket.timeout("timed out while sending")
-                self._early = self._begun_answer()
-                if self._early is not None:
-                    # urllib3 takes this as "the other side has closed" and goes on to read the answer.
-                    raise IOError(errno.EPIPE, "answered before the request was sent")
+                self._look_for_answer()
                 rest = rest[self._send_some(rest):]
         finally:
             self.sock.settimeout(timeout)
@@ -110,7 +107,14 @@ class _Watchful(object):
         except EnvironmentError as error:
             if error.errno in (errno.EAGAIN, errno.EWOULDBLOCK):
                 return 0
-            raise
+        self._look_for_answer()  # it may have come since, and what broke the connection after it
+        raise IOError(errno.EPIPE, "the connection broke")
+
+    def _look_for_answer(self):
+        self._early = self._begun_answer()
+        if self._early is not None:
+            # urllib3 takes this as "the other side has closed" and goes on to read the answer.
+            raise IOError(errno.EPIPE, "answered before the request was sent")
 
     def _begun_answer(self):
         """Return None as long as there is nothing to read; else what had to be read to find out."""

@@ -130,6 +130,7 @@ class Reply(object):
     The answer to one request; the body comes when it is read.
 
     :ivar str location: where a redirect leads, scheme and host alone: the rest may hold a token.
+    :ivar float clock_ahead: by how many seconds this machine's clock is ahead of the other's, by its ``Date``.
     :ivar bool leads_back: whether a redirect leads to the same path, say by https.
     :ivar float retry_after: the seconds that the other side asks to wait, or None.
     """
@@ -141,6 +142,8 @@ class Reply(object):
         self.retry_after = _retry_after(response.headers.get("Retry-After", ""))
         location = urljoin(url, response.headers.get("Location", ""))
         self.location = _origin(location) if "Location" in response.headers else None
+        date = _timestamp(response.headers.get("Date", ""))
+        self.clock_ahead = 0.0 if date is None else time.time() - date
         self.leads_back = urlsplit(location).path == urlsplit(url).path
         self._response = response
         self._url = url
@@ -203,9 +206,15 @@ def _retry_after(text):
     """Return the seconds of a ``Retry-After``, given as such or as a date; None for what is neither."""
     if _DIGITS.match(text):
         return float(text)
+    date = _timestamp(text)
+    return None if date is None else max(0.0, date - time.time())
+
+
+def _timestamp(text):
+    """Return the seconds since the epoch of an HTTP date; None for what is none."""
     try:
         date = email.utils.parsedate_tz(text)
-        return max(0.0, email.utils.mktime_tz(date) - time.time()) if date else None
+        return email.utils.mktime_tz(date) if date else None
     except (OverflowError, TypeError, ValueError):
         return None
 

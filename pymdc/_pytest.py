@@ -1,7 +1,7 @@
 """
 The pytest plugin: the fixtures of :mod:`pymdc.testing`.
 
-It is loaded at the start of every pytest run, on every Python, so it imports nothing that might be missing.
+It is loaded at the start of every pytest run, on every Python, so what might be missing is imported by the fixtures.
 """
 
 from __future__ import absolute_import, division, print_function

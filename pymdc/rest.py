@@ -31,6 +31,7 @@ UNCONNECTED = "unconnected"  # only when no connection was made
 _log = logging.getLogger("pymdc")
 _nonces = _signing.Nonces()
 _NONCE_REFUSED = "Invalid nonce supplied"
+_CLOCK_TOLERANCE = 60  # seconds
 _TRANSIENT_TEXTS = ("Failed to load the shard contracts",)  # of the bridges of 2016
 _TRANSIENT_STATUSES = (429, 502, 503, 504)
 
@@ -242,6 +243,10 @@ def _decoded(call, reply, content):
         return answer
     if not isinstance(answer, dict) or not isinstance(answer.get("error"), text_type):
         answer = {"error": _in_words(reply)}
+    if answer["error"] == _NONCE_REFUSED and abs(reply.clock_ahead) > _CLOCK_TOLERANCE:
+        answer["hint"] = "this machine's clock is {0:.0f} s {1} the bridge's".format(
+            abs(reply.clock_ahead), "ahead of" if reply.clock_ahead > 0 else "behind"
+        )
     error = APIError(reply.status, answer, call.method, call.route)
     error.nonce = _number(reply.headers.get("x-nonce"))
     error.retry_after = reply.retry_after

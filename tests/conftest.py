@@ -14,9 +14,23 @@ from running_bridge import RunningBridge
 collect_ignore = [] if sys.version_info >= (3, 10) else ["bridge"]  # the bridge's own tests are plain modern Python
 
 hypothesis.settings.register_profile("pymdc", deadline=None, max_examples=50)
-hypothesis.settings.load_profile("pymdc")
+hypothesis.settings.register_profile("full", deadline=None, max_examples=1000)
 
 _numbers = itertools.count()
+
+
+def pytest_addoption(parser):
+    parser.addoption("--full", action="store_true", help="large counts")
+
+
+def pytest_configure(config):
+    hypothesis.settings.load_profile("full" if config.getoption("--full") else "pymdc")
+
+
+@pytest.fixture(scope="session")
+def full(request):
+    """Whether counts are large."""
+    return request.config.getoption("--full")
 
 
 @pytest.fixture(scope="session")

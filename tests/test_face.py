@@ -11,9 +11,10 @@ import sys
 import pytest
 
 import pymdc
+import pymdc.testing
 
 MODULES = ["pymdc", "pymdc.api", "pymdc.api.buckets", "pymdc.api.files", "pymdc.api.keys", "pymdc.api.users",
-           "pymdc.errors", "pymdc.keypair"]
+           "pymdc.errors", "pymdc.keypair", "pymdc.testing"]
 REFERENCE = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "docs", "api.rst")
 
 
@@ -29,7 +30,7 @@ def test_each_public_name_is_in_the_reference():
     with io.open(REFERENCE, encoding="utf-8") as text:
         reference = text.read()
 
-    for name in pymdc.api.__all__ + pymdc.errors.__all__ + ["ECDSA", "Client", "configure"]:
+    for name in pymdc.api.__all__ + pymdc.errors.__all__ + pymdc.testing.__all__ + ["ECDSA", "Client", "configure"]:
         assert name.islower() and name != "configure" or name in reference
 
 

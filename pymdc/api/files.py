@@ -58,7 +58,7 @@ class Files(Resource):
 
         Source: ``PUT /buckets/:id/files`` (docs/protocol, "Upload").
         """
-        return self._run(callback, lambda: self._upload(path, token, filename, mimetype, progress))
+        return self._run(callback, lambda: _telling_of(token, self._upload, path, token, filename, mimetype, progress))
 
     def download(self, file_hash, path, token=None, callback=None, progress=None, concurrency=4):
         """
@@ -76,7 +76,9 @@ class Files(Resource):
 
         Source: ``GET /buckets/:id/files/:hash`` (docs/protocol, "Files", "Data channel").
         """
-        return self._run(callback, lambda: self._download(file_hash, path, token, progress, concurrency))
+        return self._run(
+            callback, lambda: _telling_of(token, self._download, file_hash, path, token, progress, concurrency)
+        )
 
     def delete(self, file_hash, callback=None):
         """Delete a file, and return an empty dict.  Source: ``DELETE /buckets/:id/files/:hash``."""
@@ -147,3 +149,14 @@ class Files(Resource):
             again=token is None, network=client.network, pause=client.pause,
         )
         return _transfer.download(pointers, ids["file_hash"], path, progress, concurrency)
+
+
+def _telling_of(token, transfer, *arguments):
+    """Run a transfer; when it breaks after its request was sent, say that the token that was handed in is spent."""
+    try:
+        return transfer(*arguments)
+    except TransportError as error:
+        if token is None or not error.sent:
+            raise
+        error.args = ("{0}; the token is spent, so another try needs a new one".format(error),)
+        raise

@@ -1,0 +1,70 @@
+"""What pymdc.testing offers to the tests of others, used as docs/testing.md says."""
+
+import subprocess
+import sys
+
+import pytest
+
+import pymdc
+import pymdc.testing
+from pymdc.bridge import LocalBridge
+from pymdc.testing import Fault, Wire
+
+
+def test_the_bucket_fixture_is_a_bucket_of_its_own(metadisk_bucket, tmp_path):
+    (tmp_path / "a").write_bytes(b"content")
+
+    uploaded = metadisk_bucket.files.upload(tmp_path / "a")
+
+    assert metadisk_bucket.files.list() == [uploaded]
+
+
+def test_accounts_are_strangers_to_each_other(metadisk_bridge):
+    alice, bob = pymdc.testing.account(metadisk_bridge), pymdc.testing.account(metadisk_bridge)
+    created = pymdc.api.Buckets(alice.key_pair, client=alice.client).create("hers", 1, 1)
+
+    assert pymdc.api.Buckets(alice.user).list() == [created]
+    assert pymdc.api.Buckets(bob.user).list() == []
+
+
+def test_an_account_is_made_by_url_and_outbox(metadisk_bridge, monkeypatch):
+    monkeypatch.setenv("PYMDC_TEST_OUTBOX", str(metadisk_bridge.outbox))
+
+    account = pymdc.testing.account(metadisk_bridge.url)
+
+    assert pymdc.api.Keys(account.user).list()[0]["key"] == account.key_pair.get_public_key()
+
+
+def test_a_fault_befalls_the_request_that_it_names_and_no_other(metadisk_bridge):
+    with Wire(metadisk_bridge.url, [Fault("answer", "GET", "/buckets", nth=2, status=500)]) as wire:
+        account = pymdc.testing.account(metadisk_bridge, pymdc.Client(wire.url))
+        buckets = pymdc.api.Buckets(account.key_pair, client=account.client)
+
+        assert [buckets.list() for _ in range(3)] == [[], {"error": "a fault on the wire"}, []]
+        assert wire.requests[-3:] == [("GET", "/buckets")] * 3
+
+
+def test_a_wire_that_is_made_first_leads_to_the_shards_too(tmp_path):
+    wire = Wire()
+    with wire, LocalBridge(public_url=wire.url) as bridge:
+        wire.target = bridge.url
+        account = pymdc.testing.account(bridge)
+        created = pymdc.api.Buckets(account.key_pair, client=account.client).create("b", 1, 1)
+        files = pymdc.api.Files(created, account.key_pair, client=account.client)
+        uploaded = files.upload(__file__)
+        wire.faults.append(Fault("reset", path="/shards/*", received=100))
+
+        files.download(uploaded, tmp_path / "copy")
+
+    assert [method + path[:8] for method, path in wire.requests] == ["GET/shards/"] * 2
+
+
+def test_a_fault_of_no_known_kind_is_refused():
+    with pytest.raises(ValueError, match="explode"):
+        Fault("explode")
+
+
+def test_the_plugin_imports_no_more_than_it_must(tmp_path):
+    (tmp_path / "test_it.py").write_text("import sys\n\ndef test_it():\n    assert not {'pymdc.bridge', 'pymdc.testing'} & set(sys.modules)\n")
+
+    assert subprocess.call([sys.executable, "-m", "pytest", "-q", str(tmp_path)], cwd=tmp_path) == 0

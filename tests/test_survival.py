@@ -1,0 +1,337 @@
+"""What outlives interruptions: signals, forks, full disks, slow and dribbling bridges, many calls at once."""
+
+from __future__ import absolute_import, division, print_function
+
+import io
+import os
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import threading
+
+import pytest
+
+import pymdc
+from canned_server import CannedServer
+from pymdc._connection import Pace
+from pymdc.errors import APIError, Timeout, TransportError
+from pymdc.testing import Fault, Wire
+from running_bridge import RunningBridge
+
+CERTIFICATES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "certificates")
+BUNDLE = os.path.join(CERTIFICATES, "localhost.crt")
+MIB = 1024 * 1024
+
+
+class EarlyTLS(object):
+    """A TLS server that answers an upload after so many bytes, and then drains, stalls or closes."""
+
+    def __init__(self, then):
+        self._then = then
+        self._go = threading.Event()
+        newest = "PROTOCOL_TLS_SERVER" if hasattr(ssl, "PROTOCOL_TLS_SERVER") else "PROTOCOL_SSLv23"
+        self._context = ssl.SSLContext(getattr(ssl, newest))
+        self._context.load_cert_chain(BUNDLE, os.path.join(CERTIFICATES, "localhost.key"))
+        self._listener = socket.socket()
+        self._listener.bind(("127.0.0.1", 0))
+        self._listener.listen(4)
+        self.url = "https://localhost:{0}".format(self._listener.getsockname()[1])
+        self._thread = threading.Thread(target=self._serve)
+        self._thread.start()
+
+    def _serve(self):
+        plain, _ = self._listener.accept()
+        connection = self._context.wrap_socket(plain, server_side=True)
+        got = 0
+        while got < 300000:
+            got += len(connection.recv(65536))
+        connection.sendall(b'HTTP/1.1 413 Too Large\r\nContent-Length: 20\r\n\r\n{"error": "too big"}')
+        try:
+            while self._then == "drain" and connection.recv(65536):
+                pass
+            if self._then == "stall":
+                self._go.wait(60)
+        except EnvironmentError:
+            pass  # the client has left, as it should
+        connection.close()
+
+    def close(self):
+        self._go.set()
+        self._thread.join()
+        self._listener.close()
+
+
+@pytest.mark.parametrize("then", ["drain", "stall", "close"])
+def test_an_early_answer_over_tls_ends_the_upload_soon(tmpdir, then):
+    server, sent = EarlyTLS(then), []
+    with io.open(str(tmpdir.join("large")), "wb") as large:
+        large.truncate(200 * MIB)
+    client = pymdc.Client(server.url, verify=BUNDLE, timeout=(5, 10), retries=0)
+    bucket = pymdc.api.Bucket("6b02f2f51a05ce7722153a94", client=client)
+
+    said = bucket.files.upload(
+        str(tmpdir.join("large")), "0" * 64, progress=lambda done, total: sent.append(done)
+    )
+    server.close()
+
+    assert said == {"error": "too big"}
+    assert sent[-1] < (150 if then == "drain" else 20) * MIB
+
+
+def test_a_certificate_that_nobody_vouches_for_ends_the_call_at_once(tmpdir):
+    server, sleeps = EarlyTLS("close"), []
+    client = pymdc.Client(server.url, sleep=sleeps.append)
+
+    with pytest.raises(TransportError, match="secure"):
+        pymdc.api.Keys(pymdc.api.Users("a@example.com", "password", client=client)).list()
+
+    assert sleeps == []
+    server._thread.join()
+    server._listener.close()
+
+
+def test_less_than_1_kib_a_second_over_a_timeout_is_too_little():
+    clock = iter(range(1000))
+    pace = Pace(60, clock=lambda: next(clock))
+
+    with pytest.raises(socket.timeout):
+        for _ in range(100):
+            pace.begin()
+            pace.came(1000)
+
+
+def test_a_slow_but_steady_answer_is_none_too_slow():
+    clock = iter(range(1000))
+    pace = Pace(60, clock=lambda: next(clock))
+
+    for _ in range(400):
+        pace.begin()
+        pace.came(1025)
+
+
+def test_the_pauses_of_the_reader_do_not_count():
+    times = iter([moment for start in range(0, 100000, 1000) for moment in (start, start + 0.001)])
+    pace = Pace(60, clock=lambda: next(times))
+
+    for _ in range(100):
+        pace.begin()
+        pace.came(1)
+
+
+def test_an_answer_that_dribbles_is_a_timeout():
+    """A byte now and then never lets the stock timeout run out."""
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    listener.listen(1)
+    over = threading.Event()
+
+    def dribble():
+        connection, _ = listener.accept()
+        connection.recv(65536)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
+        try:
+            while not over.wait(0.05):
+                connection.sendall(b" ")
+        except EnvironmentError:
+            pass
+        connection.close()
+
+    thread = threading.Thread(target=dribble)
+    thread.start()
+    client = pymdc.Client("http://127.0.0.1:{0}".format(listener.getsockname()[1]), timeout=(5, 0.5), retries=0)
+
+    with pytest.raises(Timeout):
+        pymdc.api.Keys(pymdc.api.Users("a@example.com", "password", client=client)).list()
+    over.set()
+    thread.join()
+    listener.close()
+
+
+def test_a_clock_that_is_far_off_is_told_in_words():
+    head = b"HTTP/1.1 401 Unauthorized\r\nConnection: close\r\nDate: Fri, 31 Dec 1999 23:59:59 GMT\r\n"
+    server = CannedServer(head + b'Content-Length: 35\r\n\r\n{"error": "Invalid nonce supplied"}')
+    client = pymdc.Client(server.url, retries=0)
+
+    said = pymdc.api.Buckets(pymdc.keypair.ECDSA(), client=client).list()
+    server.close()
+
+    assert said["error"] == "Invalid nonce supplied"
+    assert "clock is" in said["hint"] and "ahead of the bridge's" in said["hint"]
+
+
+@pytest.fixture(scope="module")
+def wired():
+    wire = Wire()
+    running = RunningBridge("--public-url", wire.url)
+    wire.target, wire.bridge = running.url, running
+    yield wire
+    wire.close()
+    running.close()
+
+
+@pytest.fixture
+def wired_bucket(wired):
+    """A bucket behind the wire, and what a script needs to reach it."""
+    client = pymdc.Client(wired.url, raise_errors=True, retries=0, timeout=(5, 2))
+    address = "{0}@example.com".format(len(os.listdir(wired.bridge.outbox)))
+    user = pymdc.api.Users(address, "password", client=client)
+    user.register()
+    user.activate(wired.bridge.activation_link(address))
+    pair = pymdc.keypair.ECDSA()
+    pymdc.api.Keys(user).create(pair)
+    bucket = pymdc.api.Bucket(pymdc.api.Buckets(pair, client=client).create("b", 1, 1), pair, client=client)
+    yield bucket
+    del wired.faults[:], wired.requests[:]
+
+
+SCRIPT = """
+import signal, sys, pymdc
+signal.signal(signal.SIGINT, signal.default_int_handler)
+client = pymdc.Client(sys.argv[1])
+bucket = pymdc.api.Bucket(sys.argv[2], pymdc.keypair.ECDSA(private_key=sys.argv[3]), client=client)
+def say(done, total):
+    sys.stdout.write("going\\n")
+    sys.stdout.flush()
+"""
+
+
+def start(wired, bucket, line, **options):
+    script = SCRIPT + line
+    arguments = [wired.url, bucket._ids["bucket_id"], bucket._auth.get_private_key()]
+    return subprocess.Popen([sys.executable, "-c", script] + arguments, stdout=subprocess.PIPE, **options)
+
+
+def test_a_killed_download_is_finished_from_its_part(wired, wired_bucket, tmpdir):
+    content = os.urandom(5 * 8 * MIB)
+    stored, path = wired_bucket.files.upload(io.BytesIO(content)), tmpdir.join("copy")
+    wired.faults.append(Fault("stall", path="/shards/*", nth=3, received=100000))
+
+    process = start(wired, wired_bucket, "bucket.files.download({0!r}, {1!r}, progress=say, concurrency=1)".format(
+        str(stored["hash"]), str(path)))
+    for _ in range(2):
+        assert process.stdout.readline() == b"going\n"
+    process.kill()
+    process.wait()
+    process.stdout.close()
+    assert not path.exists()
+    del wired.faults[:], wired.requests[:]
+
+    wired_bucket.files.download(stored, str(path))
+
+    assert path.read_binary() == content
+    assert len([route for _, route in wired.requests if route.startswith("/shards/")]) == 3
+    assert tmpdir.listdir() == [path]
+
+
+@pytest.mark.parametrize("line", [
+    "bucket.list()",
+    "bucket.files.upload({here!r}, progress=say)",
+    "bucket.files.download({hash!r}, {path!r}, progress=say)",
+])
+def test_ctrl_c_ends_a_blocking_call_at_once(wired, wired_bucket, tmpdir, line):
+    stored = wired_bucket.files.upload(io.BytesIO(b"x" * 1000))
+    line = line.format(here=os.path.abspath(__file__), hash=str(stored["hash"]), path=str(tmpdir.join("copy")))
+    del wired.requests[:]
+    wired.faults.append(Fault("stall", "PUT" if "upload" in line else "GET", "/shards/*" if "down" in line else "*"))
+
+    process = start(wired, wired_bucket, "say(0, 0)\n" + line, stderr=subprocess.PIPE)
+    process.stdout.readline()
+    reached = threading.Event()
+    while not any(fault.seen for fault in wired.faults):
+        assert process.poll() is None
+        reached.wait(0.01)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate()
+
+    assert b"KeyboardInterrupt" in errors
+    assert not tmpdir.join("copy").exists()
+
+
+FULL = """
+import resource
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (10 * 1024 * 1024,) * 2)
+try:
+    bucket.files.download({hash!r}, {path!r})
+except EnvironmentError as error:
+    sys.stdout.write("{{0}}".format(error.errno))
+"""
+
+
+def test_a_disk_that_fills_up_leaves_the_old_file(wired, wired_bucket, tmpdir):
+    stored, path = wired_bucket.files.upload(io.BytesIO(os.urandom(20 * MIB))), tmpdir.join("copy")
+    path.write_binary(b"old content")
+
+    process = start(wired, wired_bucket, FULL.format(hash=str(stored["hash"]), path=str(path)))
+    output, _ = process.communicate()
+
+    assert output == b"27"  # EFBIG, which stands for ENOSPC here
+    assert path.read_binary() == b"old content"
+
+
+FORK = """
+bucket.list()
+import os
+calls = []
+child = os.fork()
+answers = [bucket.list()["id"] for _ in range(20)]
+assert answers == [sys.argv[2]] * 20
+future = bucket.list(callback=calls.append)
+assert future.result(30)["id"] == sys.argv[2]
+if not child:
+    sys.exit(0)
+assert os.waitpid(child, 0)[1] == 0
+sys.stdout.write("both well")
+"""
+
+
+def test_a_forked_child_and_its_parent_both_work(wired, wired_bucket):
+    output, _ = start(wired, wired_bucket, FORK).communicate()
+
+    assert output == b"both well"
+
+
+def test_many_calls_leave_no_thread_and_no_descriptor_behind(buckets, full):
+    def work():
+        for _ in range(300 if full else 10):
+            assert buckets.list() == []
+
+    def in_threads():
+        threads = [threading.Thread(target=work) for _ in range(32)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    in_threads()
+    before = len(os.listdir("/proc/self/fd")), threading.active_count()
+    in_threads()
+
+    assert len(os.listdir("/proc/self/fd")) <= before[0] + 32  # kept connections
+    assert threading.active_count() == before[1]
+
+
+def test_a_spent_token_is_told(wired, wired_bucket):
+    token = wired_bucket.files.token("PUSH")
+    wired.faults.append(Fault("reset", "PUT", sent=10))
+
+    with pytest.raises(TransportError, match="token is spent"):
+        wired_bucket.files.upload(io.BytesIO(b"x"), token)
+
+
+def test_an_upload_that_does_not_fit_twice_was_stored_the_first_time(wired, wired_bucket):
+    client = pymdc.Client(wired.url, raise_errors=True, sleep=lambda seconds: None)
+    bucket = pymdc.api.Bucket(wired_bucket.list(), wired_bucket._auth, client=client)
+    full = b'{"error": "Bucket storage exceeded: 5 bytes do not fit beside 5 of 5"}'
+    wired.faults.extend([Fault("reset", "PUT"), Fault("answer", "PUT", status=413, body=full)])
+
+    stored = bucket.files.upload(io.BytesIO(b"12345"))
+
+    assert stored == bucket.files.list()[0]
+    assert [method for method, _ in wired.requests].count("PUT") == 2
+
+    with pytest.raises(APIError):
+        wired.faults[:] = [Fault("answer", "PUT", status=413, body=full)]
+        bucket.files.upload(io.BytesIO(b"67890"))
