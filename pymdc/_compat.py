@@ -14,30 +14,54 @@ if sys.version_info[0] == 2:
 
     text_type = unicode  # noqa: F821
     integer_types = (int, long)  # noqa: F821
+    _ERRORS = ()
     monotonic = time.time
     replace = os.rename
     _pid = os.getpid()
+
+    fsencode = None
 
     def main_thread():
         # A forked child takes the thread that forked for its main one, but does not say so.
         return threading._shutdown.__self__ if os.getpid() == _pid else threading.current_thread()
 else:
     from http.cookiejar import DefaultCookiePolicy
-    from os import replace
+    from os import fsencode, replace
     from threading import main_thread
     from time import monotonic
     from urllib.parse import quote, urljoin, urlsplit
 
     text_type = str
     integer_types = (int,)
+    _ERRORS = (sys.getfilesystemencodeerrors(),)
 
 __all__ = [
-    "DefaultCookiePolicy", "integer_types", "main_thread", "monotonic", "quote", "replace", "text_type", "to_path",
-    "urljoin", "urlsplit",
+    "DefaultCookiePolicy", "file_name", "integer_types", "main_thread", "monotonic", "quote", "replace", "text_type",
+    "to_path", "urljoin", "urlsplit",
 ]
 
 
 def to_path(value):
     """Return a path as text or bytes; None for what is no path."""
     value = value.__fspath__() if hasattr(value, "__fspath__") else value
-    return value if isinstance(value, (bytes, text_type)) else None
+    if not isinstance(value, text_type):
+        return value if isinstance(value, bytes) else None
+    try:
+        value.encode(sys.getfilesystemencoding() or "ascii", *_ERRORS)
+        return value
+    except UnicodeError:
+        return value.encode("utf-8")  # no locale is set, and file names are UTF-8 all the same
+
+
+def file_name(path):
+    """Return the name that a path, or a file object, stands for, as text; names on disk are UTF-8 where they can be."""
+    if isinstance(path, text_type):
+        try:
+            path.encode("utf-8")
+            return path
+        except UnicodeError:
+            path = fsencode(path)  # bytes of another encoding, in Python 3's disguise
+    try:
+        return path.decode("utf-8")
+    except UnicodeDecodeError:
+        return path.decode(sys.getfilesystemencoding() or "ascii", "replace")

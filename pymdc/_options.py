@@ -7,7 +7,7 @@ import re
 
 from ._compat import integer_types, text_type
 
-__all__ = ["api_url", "proxies", "retries", "timeout", "verify"]
+__all__ = ["api_url", "proxies", "retries", "switch", "timeout", "verify"]
 
 _URL = re.compile(
     r"(https?)://(\[[0-9a-f:.]+\]|[0-9a-z_-]+(?:\.[0-9a-z_-]+)*\.?)(?::([0-9]{1,5}))?"
@@ -44,8 +44,17 @@ def retries(value):
 
 
 def proxies(value):
-    if value is not None and not isinstance(value, dict):
+    texts = (str, text_type)
+    if value is not None and not (
+        isinstance(value, dict) and all(isinstance(part, texts) for item in value.items() for part in item)
+    ):
         raise ValueError("proxies must be a dict of URL scheme to proxy URL")
+    return value
+
+
+def switch(name, value):
+    if not isinstance(value, bool):
+        raise ValueError("{0} must be True or False".format(name))
     return value
 
 

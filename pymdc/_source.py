@@ -9,17 +9,17 @@ import mimetypes
 import os
 import re
 import shutil
-import sys
 import tempfile
 import uuid
 
-from ._compat import text_type, to_path
+from ._compat import file_name, text_type, to_path
 from ._digest import content_hash
 from .errors import IntegrityError
 
 __all__ = ["Source"]
 
 _BLOCK = 256 * 1024
+_MAX_NAME = 1000  # characters; a bridge may take fewer, but more do not fit its headers
 _SAMPLE = 4096  # bytes that python-magic looks at
 _MIMETYPE = re.compile(r"[a-z0-9!#$&^_.+-]{1,127}/[a-z0-9!#$&^_.+-]{1,127}\Z")
 _GENERIC = re.compile("text/plain$|application/octet-stream$|application/x-empty$|inode/")
@@ -99,7 +99,7 @@ class Source(object):
         quoted = self.filename.replace('"', '\\"')
         return (
             u'--{0}\r\nContent-Disposition: form-data; name="data"; filename="{1}"\r\nContent-Type: {2}\r\n\r\n'
-        ).format(self._boundary, quoted, self.mimetype).encode("utf-8", "replace")
+        ).format(self._boundary, quoted, self.mimetype).encode("utf-8")
 
     def _tail(self):
         return "\r\n--{0}--\r\n".format(self._boundary).encode("ascii")
@@ -225,22 +225,21 @@ def _file_name(path):
     name = to_path(path)
     if name is None:
         name = getattr(path, "name", "")
-    if isinstance(name, bytes):
-        name = name.decode(sys.getfilesystemencoding() or "utf-8", "replace")
-    if not isinstance(name, text_type) or re.match("<.*>$", name):
-        return u""
-    return name
+        if not isinstance(name, (bytes, text_type)) or re.match("<.*>$", file_name(name)):
+            return u""
+    return file_name(name)
 
 
 def _check_filename(name):
     """Return the base name, cut as every bridge cuts it."""
-    if isinstance(name, bytes):
-        name = name.decode("utf-8")
-    if not isinstance(name, text_type):
+    if not isinstance(name, (bytes, text_type)):
         raise ValueError("filename must be text, not {0!r}".format(type(name).__name__))
+    name = re.split(r"[/\\]", file_name(name))[-1]
     if re.search(u"[\x00-\x1f\x7f]", name):
         raise ValueError("the file name holds a control character: pass another as filename")
-    return re.split(r"[/\\]", name)[-1]
+    if len(name) > _MAX_NAME:
+        raise ValueError("the file name is longer than {0} characters: pass another as filename".format(_MAX_NAME))
+    return name
 
 
 def _check_mimetype(mimetype):

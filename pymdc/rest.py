@@ -89,10 +89,13 @@ class Client(object):
 
     def __init__(self, api_url=None, timeout=(10, 60), retries=4, raise_errors=False, verify=None, proxies=None,
                  allow_http=False, sleep=None, clock=monotonic):
-        self.api_url = _options.api_url(api_url or os.environ.get("PYMDC_API_URL") or DEFAULT_URL)
+        if api_url is None:
+            api_url = os.environ.get("PYMDC_API_URL") or DEFAULT_URL
+        self.api_url = _options.api_url(api_url)
         self.retries = _options.retries(retries)
-        self.raise_errors = raise_errors
+        self.raise_errors = _options.switch("raise_errors", raise_errors)
         self.network = Network(_options.timeout(timeout), _options.verify(verify), _options.proxies(proxies))
+        allow_http = _options.switch("allow_http", allow_http)
         self._allow_http = allow_http or self.api_url.startswith("https:") or is_loopback(self.api_url)
         self._background = Background()
         self._sleep = sleep or _sleep

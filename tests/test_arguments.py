@@ -102,6 +102,28 @@ def test_concurrency_is_a_whole_number(nowhere, concurrency, tmpdir):
         pymdc.api.Files(ID, client=nowhere).download("0" * 40, str(tmpdir.join("x")), "0" * 64, concurrency=concurrency)
 
 
+@pytest.mark.parametrize("change", ["0x{0}", "{0}\n", "{0} ", "{0}!"])
+def test_a_private_key_that_was_handed_in_for_something_else_is_not_repeated(nowhere, change):
+    secret = change.format(pymdc.keypair.ECDSA().get_private_key())
+    keys = pymdc.api.Keys(pymdc.api.Users("a@example.com", "password", client=nowhere))
+    files = pymdc.api.Files(ID, client=nowhere)
+
+    for call in (lambda: keys.create(secret), lambda: keys.delete(secret), lambda: pymdc.api.Bucket(secret),
+                 lambda: files.delete(secret), lambda: files.upload(__file__, secret + u"\u732b")):
+        with pytest.raises(ValueError) as refused:
+            call()
+        assert secret.strip() not in str(refused.value)
+
+
+def test_progress_must_be_callable(nowhere, tmpdir):
+    files = pymdc.api.Files(ID, client=nowhere)
+
+    for call in (lambda: files.upload(__file__, "0" * 64, progress=5),
+                 lambda: files.download("0" * 40, str(tmpdir.join("x")), "0" * 64, progress="yes")):
+        with pytest.raises(ValueError, match="progress"):
+            call()
+
+
 def test_a_public_key_pair_says_that_it_cannot_sign(nowhere):
     public = pymdc.keypair.ECDSA(pymdc.keypair.ECDSA().get_public_key())
 

@@ -69,7 +69,7 @@ def test_what_is_made_from_a_resource_inherits_its_client(canned):
 @pytest.mark.parametrize("url", [
     "bridge.example", "ftp://bridge.example", "http://", "https://bridge.example/?x=1", "http://h?", "http://h#",
     "https://alice:secret@bridge.example", "https://bridge.example:99999", "http://h:0", "http://h:8x", "http://.x",
-    "http://*", "http://a..b", " http://h", "http://h/../x", "http://h/a b", "http://[::1", 5, b"\xff",
+    "http://*", "http://a..b", " http://h", "http://h/../x", "http://h/a b", "http://[::1", "", 5, 0, b"\xff",
 ])
 def test_an_address_that_is_none_is_refused(url):
     with pytest.raises(ValueError, match="api_url") as refused:
@@ -79,7 +79,9 @@ def test_an_address_that_is_none_is_refused(url):
 
 @pytest.mark.parametrize("options", [
     {"timeout": 0}, {"timeout": (1, 2, 3)}, {"timeout": "fast"}, {"retries": -1}, {"retries": "many"},
-    {"retries": True}, {"timeout": (float("nan"), 1)}, {"timeout": None}, {"proxies": "http://proxy"},
+    {"retries": True}, {"raise_errors": "no"}, {"allow_http": 1}, {"verify": ""}, {"verify": 0},
+    {"verify": "/no/such/bundle"}, {"proxies": {"https": 5}}, {"timeout": (float("nan"), 1)},
+    {"timeout": None}, {"proxies": "http://proxy"},
 ])
 def test_an_option_that_makes_no_sense_is_refused(options):
     with pytest.raises(ValueError, match=list(options)[0]):

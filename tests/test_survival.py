@@ -43,7 +43,10 @@ class EarlyTLS(object):
 
     def _serve(self):
         plain, _ = self._listener.accept()
-        connection = self._context.wrap_socket(plain, server_side=True)
+        try:
+            connection = self._context.wrap_socket(plain, server_side=True)
+        except EnvironmentError:
+            return plain.close()  # the client does not trust us
         got = 0
         while got < 300000:
             got += len(connection.recv(65536))

@@ -4,6 +4,9 @@
 from __future__ import absolute_import, division, print_function
 
 import io
+import os
+import subprocess
+import sys
 
 import pytest
 
@@ -44,6 +47,29 @@ def test_a_file_keeps_its_name(bucket, tmpdir, name):
 
     assert uploaded["filename"] == name
     assert bucket.files.list()[0]["filename"] == name
+
+
+WITHOUT_A_LOCALE = u"""# coding: utf-8
+import os, sys, pymdc
+bucket = pymdc.api.Bucket(sys.argv[1], pymdc.keypair.ECDSA(private_key=sys.argv[2]))
+name = {name}
+with open(name, "wb") as file:
+    file.write(b"content")
+for path in (name, name.decode("utf-8"), os.listdir(".")[0]):
+    assert bucket.files.upload(path)["filename"] == name.decode("utf-8"), path
+bucket.files.download(bucket.files.list()[0], name.decode("utf-8") + u".copy")
+assert os.path.exists(name + b".copy")
+"""
+
+
+def test_names_are_utf_8_where_no_locale_is_set(bridge, bucket, tmpdir):
+    literal = repr(u"\xfcn\xef \u732b.jpg".encode("utf-8"))
+    script = WITHOUT_A_LOCALE.format(name=literal if literal.startswith("b") else "b" + literal)
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("LC_", "LANG"))}
+    environment.update(LC_ALL="C", PYTHONCOERCECLOCALE="0", PYTHONUTF8="0", PYMDC_API_URL=bridge.url)
+    command = [sys.executable, "-c", script, bucket.list()["id"], bucket._auth.get_private_key()]
+
+    assert subprocess.call(command, cwd=str(tmpdir), env=environment) == 0
 
 
 def test_the_whole_life_of_a_bucket(buckets, key_pair, client):

@@ -6,6 +6,7 @@ import json
 import re
 
 from .._compat import integer_types, text_type
+from ..errors import InvalidKey
 from ..keypair import ECDSA
 
 __all__ = [
@@ -23,11 +24,16 @@ __all__ = [
 
 _HASH = re.compile(r"[0-9a-fA-F]{40}\Z")
 _ACTIVATION = re.compile(r"(?<![0-9a-fA-F])[0-9a-fA-F]{64}(?![0-9a-fA-F])")
-_SEGMENT = re.compile(r"[0-9A-Za-z_-]+\Z")
+_SEGMENT = re.compile(r"[0-9A-Za-z_-]{1,40}\Z")
+_PUBLIC_KEY = re.compile(r"(0[23][0-9a-fA-F]{64}|04[0-9a-fA-F]{128})\Z")
+_MAX_GIGABYTES = 1e15
 
 
 def bucket_id_text(value):
-    return _segment(_text(value, "id", "a bucket id"), "a bucket id")
+    bucket_id = _text(value, "id", "a bucket id")
+    if not _SEGMENT.match(bucket_id):
+        raise ValueError("a bucket id is 24 hex digits")
+    return bucket_id
 
 
 def token_text(value):
@@ -40,15 +46,18 @@ def token_text(value):
 def file_hash_text(value):
     file_hash = _text(value, "hash", "a file hash")
     if not _HASH.match(file_hash):
-        raise ValueError("a file hash is 40 hex digits, not {0!r}".format(file_hash))
+        raise ValueError("a file hash is 40 hex digits")
     return file_hash.lower()
 
 
 def public_key_text(value):
-    """Return the text of a public key, which need not be one: it is the bridge that knows what it has registered."""
+    """Return the text of a public key, in the case it was written: a bridge knows a key by its text."""
     if isinstance(value, ECDSA):
         return value.get_public_key()
-    return _segment(_text(value, "key", "a public key"), "a public key")
+    text = _text(value, "key", "a public key")
+    if not _PUBLIC_KEY.match(text):  # maybe a private one, which must go nowhere
+        raise InvalidKey("a public key is 66 hex characters (compressed) or 130 (uncompressed)")
+    return text
 
 
 def public_key_texts(values):
@@ -78,16 +87,19 @@ def name_text(value):
 
 def gigabytes(value):
     number = isinstance(value, integer_types + (float,)) and not isinstance(value, bool)
-    if not number or not 0 <= value < float("inf"):
+    if not number or not 0 <= value <= _MAX_GIGABYTES:
         raise ValueError("storage and transfer must be numbers of GB, zero or more")
     return value
 
 
 def password_bytes(value):
     if isinstance(value, text_type):
-        value = value.encode("utf-8")
+        try:
+            value = value.encode("utf-8")
+        except UnicodeError:
+            value = None
     if not isinstance(value, bytes) or not value:
-        raise ValueError("a password must be text or bytes, and not empty")
+        raise ValueError("a password must be text (of whole characters) or bytes, and not empty")
     return value
 
 
@@ -102,11 +114,5 @@ def _text(value, key, what):
         except UnicodeDecodeError:
             raise ValueError("{0} must be UTF-8".format(what))
     if not isinstance(value, text_type) or not value:
-        raise ValueError("{0} must be text, or the dict that the bridge returned for it".format(what))
+        raise ValueError("{0} must be text and not empty, or the dict that the bridge returned for it".format(what))
     return value
-
-
-def _segment(text, what):
-    if not _SEGMENT.match(text):
-        raise ValueError("{0} is hex digits, not {1!r}".format(what, text))
-    return text

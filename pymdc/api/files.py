@@ -114,6 +114,7 @@ class Files(Resource):
         return {"auth": None, "token": lambda: text, "repeat": UNCONNECTED}
 
     def _upload(self, path, token, filename, mimetype, progress):
+        _check_progress(progress)
         options = self._transfer_options("PUSH", token)
         with Source(path, filename, mimetype) as source:
             try:
@@ -141,6 +142,7 @@ class Files(Resource):
     def _download(self, file_hash, path, token, progress, concurrency):
         if not isinstance(concurrency, integer_types) or isinstance(concurrency, bool) or concurrency < 1:
             raise ValueError("concurrency must be a whole number, one or more")
+        _check_progress(progress)
         ids = dict(self._ids, file_hash=file_hash_text(file_hash))
         options = self._transfer_options("PULL", token)
         client = self._client_in_use()
@@ -149,6 +151,11 @@ class Files(Resource):
             again=token is None, network=client.network, pause=client.pause,
         )
         return _transfer.download(pointers, ids["file_hash"], path, progress, concurrency)
+
+
+def _check_progress(progress):
+    if progress is not None and not callable(progress):
+        raise ValueError("progress must be callable, not {0!r}".format(type(progress).__name__))
 
 
 def _telling_of(token, transfer, *arguments):

@@ -1,20 +1,22 @@
 """The routes, and the one place where a refusal becomes ``{"error": text}``."""
 
 import asyncio
+import errno
 import importlib.resources
+import inspect
 import json
 import logging
 import time
 
 import anyio
+from sqlalchemy.exc import DBAPIError
 from starlette.applications import Starlette
-from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route, WebSocketRoute
 
-from . import buckets, channel, files, keys, users
+from . import auth, buckets, channel, files, keys, users
 from .call import Call, JSON, Services
 from .refusal import Refusal
 
@@ -26,14 +28,15 @@ SILENCE = 60  # seconds that a sender may be silent
 _log = logging.getLogger("pymdc.bridge")
 
 
-def describe(call: Call) -> Response:
+async def describe(call: Call) -> Response:
     return JSON(_DESCRIPTION)
 
 
-def health(call: Call) -> Response:
+async def health(call: Call) -> Response:
     return JSON({"status": "ok"})
 
 
+# A handler that is a coroutine reads the body itself, if it wants it; any other is given it, and runs on a thread.
 ROUTES = [
     ("GET", "/", describe),
     ("GET", "/health", health),
@@ -62,7 +65,10 @@ def make_app(services: Services):
     paths = dict.fromkeys(path for _, path, _ in ROUTES)
     routes = [_route(services, path) for path in paths]
     routes.append(WebSocketRoute("/", _channel(services)))
-    handlers = {Refusal: _refuse, HTTPException: _refuse_http, ClientDisconnect: _part, Exception: _fail}
+    handlers = {
+        Refusal: _refuse, HTTPException: _refuse_http, ClientDisconnect: _give_up,
+        OSError: _fail_on_disk, DBAPIError: _fail_on_disk, Exception: _fail,
+    }
     app = Starlette(routes=routes, exception_handlers=handlers)
     app.router.redirect_slashes = False
     return _Front(app)
@@ -72,16 +78,18 @@ def _route(services, path):
     handlers = {method: handler for method, route, handler in ROUTES if route == path}
     if path in _WITH_HEAD:
         handlers["HEAD"] = handlers["GET"]
+    passwords = services.passwords
 
     async def endpoint(request: Request) -> Response:
         handler = handlers.get(request.method)
         if handler is None:
             raise Refusal(405, "Method not allowed", {"Allow": ", ".join(sorted({*handlers, "OPTIONS"}))})
-        call = _call(services, request)
-        if handler is files.upload:
-            return await files.upload(call, _chunks(request))
-        call.body = await _body(request)
-        return await run_in_threadpool(handler, call)
+        call = _call(services, request, _chunks(request))
+        if inspect.iscoroutinefunction(handler):
+            return await handler(call)
+        call.body = await _body(call.chunks)
+        limiter = passwords if handler is users.create or auth.needs_password(call) else None
+        return await anyio.to_thread.run_sync(handler, call, limiter=limiter)
 
     route = Route(path, endpoint)
     route.methods = None  # the endpoint tells them apart
@@ -90,11 +98,11 @@ def _route(services, path):
 
 def _channel(services):
     async def endpoint(websocket):
-        await channel.serve(_call(services, websocket), websocket)
+        await channel.serve(_call(services, websocket, None), websocket)
     return endpoint
 
 
-def _call(services, connection) -> Call:
+def _call(services, connection, chunks) -> Call:
     scope = connection.scope
     return Call(
         services=services,
@@ -103,6 +111,7 @@ def _call(services, connection) -> Call:
         query=scope["query_string"],
         headers={name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]},
         ids=connection.path_params,
+        chunks=chunks,
     )
 
 
@@ -114,13 +123,13 @@ async def _chunks(request):
             yield await asyncio.wait_for(anext(chunks), SILENCE)
         except StopAsyncIteration:
             return
-        except TimeoutError:
+        except asyncio.TimeoutError:
             raise Refusal(408, f"Nothing came for {SILENCE} seconds") from None
 
 
-async def _body(request) -> bytes:
+async def _body(chunks) -> bytes:
     body = bytearray()
-    async for chunk in _chunks(request):
+    async for chunk in chunks:
         body += chunk
         if len(body) > MAX_JSON:
             raise Refusal(413, f"Body is longer than {MAX_JSON} bytes")
@@ -135,12 +144,20 @@ async def _refuse_http(request: Request, error: HTTPException) -> Response:
     return _Answer({"error": "Not found" if error.status_code == 404 else error.detail}, error.status_code)
 
 
-async def _part(request: Request, error: ClientDisconnect) -> Response:
+async def _give_up(request: Request, error: ClientDisconnect) -> Response:
     return _Answer({"error": "The body broke off"}, 400)  # for the log: nobody is there to read it
 
 
+async def _fail_on_disk(request: Request, error: OSError | DBAPIError) -> Response:
+    full = getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or "disk is full" in str(error)
+    _log.error("%s %s: %s", request.method, _pattern(request.scope), error)
+    if full:
+        return _Answer({"error": "No space left on the bridge"}, 507)
+    return _Answer({"error": "The bridge cannot read or write its data"}, 503)
+
+
 async def _fail(request: Request, error: Exception) -> Response:
-    return _Answer({"error": "Internal error"}, 500)
+    return _Answer({"error": "Internal error"}, 500, {"Connection": "close"})
 
 
 class _Answer(JSON):
@@ -194,14 +211,15 @@ class _Front:
 
         async def send_with_origin(message):
             if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], *_cors(origin)]
+                message["headers"] = [*message["headers"], *(_cors(origin) if scope["path"] != "/health" else ())]
                 _log.info("%s %s: %d, %d ms", scope["method"], _pattern(scope), message["status"],
                           1000 * (time.monotonic() - started))
             await send(message)
 
         path = scope["path"]
-        scope = {**scope, "path": path.rstrip("/") or "/" if path.endswith("/") else path,
-                 "pymdc.body_read": lambda: read}
+        if scope["raw_path"].endswith(b"/") and path != "/":
+            path = path[:-1]
+        scope = {**scope, "path": path, "pymdc.body_read": lambda: read}
         app = Response(status_code=204) if scope["method"] == "OPTIONS" else self._app
         await app(scope, receive_noting, send_with_origin)
 

@@ -3,7 +3,6 @@
 import base64
 import binascii
 import hashlib
-import threading
 import urllib.parse
 from dataclasses import dataclass
 
@@ -18,7 +17,6 @@ WINDOW = 60_000  # how far below the highest nonce one may be; milliseconds, for
 DAY = 86_400_000  # milliseconds
 
 _hasher = argon2.PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
-_two_at_once = threading.BoundedSemaphore(2)  # each takes 19 MiB
 _nobody = _hasher.hash("nobody")  # what the password of an unknown account is compared with: it takes as long
 
 
@@ -31,13 +29,17 @@ class Identity:
     key: str | None = None
 
 
+def needs_password(call: Call) -> bool:
+    """Return whether a password has to be hashed for this call, which takes long and much memory."""
+    return call.headers.get("authorization", "").lower().startswith("basic")
+
+
 def hash_password(password: str) -> str:
-    with _two_at_once:
-        return _hasher.hash(password)
+    return _hasher.hash(password)
 
 
 def hash_token(token: str) -> str:
-    return hashlib.sha256(token.encode("utf-8", "surrogateescape")).hexdigest()
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def identify(call: Call) -> Identity:
@@ -71,8 +73,8 @@ def identify_for_tokens(call: Call, bucket_id: str) -> Identity:
     return Identity(bucket["email"], signature.point, signature.key)
 
 
-def proof(call: Call, public_key: str) -> bool:
-    """Return whether the request is also signed with the key that it registers."""
+def spend_proof(call: Call, public_key: str) -> bool:
+    """Return whether the request is also signed with the key that it registers; the nonce is spent."""
     if call.headers.get("x-pubkey") != public_key or "x-signature" not in call.headers:
         return False
     _signature(call).spend_nonce(call)
@@ -97,14 +99,14 @@ class Signature:
     text: bytes
 
     def spend_nonce(self, call: Call):
-        nonce, highest = fields.nonce(_raw_nonce(call)), None
-        if nonce is not None:
+        nonce = fields.nonce(_raw_nonce(call))
+        if nonce is None:
+            highest = call.metadata.highest_nonce(self.point)
+        else:
             digest = hashlib.sha256(self.text).hexdigest()
             highest = call.metadata.see(self.point, nonce, digest, WINDOW, ceiling=now() + DAY)
-            if highest is None:
-                return
-        headers = {} if highest is None else {"x-nonce": f"{highest:.3f}"}
-        raise Refusal(401, "Invalid nonce supplied", headers)
+        if highest is not None:
+            raise Refusal(401, "Invalid nonce supplied", {"x-nonce": f"{highest:.3f}"})
 
 
 def _signature(call: Call) -> Signature:
@@ -154,11 +156,10 @@ def _basic(header: str) -> tuple[str, str] | None:
 
 def _check_password(call: Call, email: str, password: str) -> str:
     account = call.metadata.account(email.lower())
-    with _two_at_once:
-        try:
-            _hasher.verify(account["password"] if account else _nobody, password.lower())
-        except argon2.exceptions.VerificationError:
-            account = None
+    try:
+        _hasher.verify(account["password"] if account else _nobody, password.lower())
+    except argon2.exceptions.VerificationError:
+        account = None
     if account is None:
         raise Refusal(401, "Invalid email or password")
     if not account["activated"]:

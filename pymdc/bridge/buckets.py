@@ -39,8 +39,7 @@ def update(call: Call) -> Response:
 
 def delete(call: Call) -> Response:
     identity = auth.identify(call)
-    for name in call.metadata.delete_bucket(identity.email, call.ids["bucket"]):
-        call.services.store.delete(name)
+    call.services.store.delete(call.metadata.delete_bucket(identity.email, call.ids["bucket"]))
     return Response(status_code=204)
 
 

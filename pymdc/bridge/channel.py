@@ -31,7 +31,7 @@ async def serve(call: Call, websocket: WebSocket):
             await websocket.send_bytes(block)
         await websocket.send_text('{"code":200}')
         await websocket.close(1000)
-    except TimeoutError:
+    except asyncio.TimeoutError:
         await websocket.close(1008)
     except WebSocketDisconnect:
         pass  # nothing to tell, and nobody to tell it

@@ -13,11 +13,14 @@ class Database:
     """
     A pool of connections, for threads to share.
 
-    :param url: of SQLAlchemy, such as ``sqlite:////var/lib/pymdc/bridge.sqlite``.
+    :param url: as SQLAlchemy takes it, such as ``sqlite:////var/lib/pymdc/bridge.sqlite``.
     """
 
-    def __init__(self, url: str):
-        self._engine = sqlalchemy.create_engine(url, pool_size=16, max_overflow=0, pool_timeout=60)
+    def __init__(self, url: str | sqlalchemy.URL):
+        # What a failed statement was given does not belong into a log.
+        self._engine = sqlalchemy.create_engine(
+            url, pool_size=16, max_overflow=0, pool_timeout=60, hide_parameters=True,
+        )
         self._turn = contextlib.nullcontext()
         if self._engine.dialect.name == "sqlite":
             self._turn = threading.Lock()  # fairer than SQLite's own waiting, which starves some

@@ -24,21 +24,16 @@ def show(call: Call) -> Response:
 
 def delete(call: Call) -> Response:
     identity = auth.identify(call)
-    _delete_objects(call, call.metadata.delete_file(identity.email, call.ids["bucket"], call.ids["hash"]))
+    call.services.store.delete(call.metadata.delete_file(identity.email, call.ids["bucket"], call.ids["hash"]))
     return Response(status_code=204)
 
 
-async def upload(call: Call, chunks) -> Response:
-    """
-    Store a file.
-
-    :param chunks: the body, as an asynchronous iterator of bytes.
-    """
+async def upload(call: Call) -> Response:
     size = await run_in_threadpool(_admit, call)
     incoming = Upload(call.services.store, size)
     try:
         reader = FileReader(call.headers.get("content-type", ""), incoming)
-        async for batch in _batches(chunks):
+        async for batch in _batches(call.chunks):
             await run_in_threadpool(reader.feed, batch)
         reader.finish()
         entry = await run_in_threadpool(_enter, call, incoming)
@@ -53,19 +48,16 @@ def pointers(call: Call) -> Response:
     bucket_id = call.ids["bucket"]
     if token["operation"] != "PULL" or token["bucket"] != bucket_id:
         raise Refusal(401, "Not authorized to retrieve from bucket")
-    shards, moment = call.metadata.pointers(bucket_id, call.ids["hash"]), now()
-    texts = [secrets.token_hex(20) for _ in shards]
-    call.metadata.add_shard_tokens([
-        {
-            "hash": auth.hash_token(text),
-            "shard": shard["id"],
-            "bucket": bucket_id,
-            "left": SHARD_TOKEN_USES,
-            "expires": moment + SHARD_TOKEN_LIFE,
+    texts, moment = [], now()
+
+    def make_token():
+        texts.append(secrets.token_hex(20))
+        return {
+            "hash": auth.hash_token(texts[-1]), "left": SHARD_TOKEN_USES, "expires": moment + SHARD_TOKEN_LIFE,
         }
-        for text, shard in zip(texts, shards)
-    ], moment)
-    return JSON([_pointer(call, shard, text) for text, shard in zip(texts, shards)])
+
+    shards = call.metadata.hand_out(bucket_id, call.ids["hash"], make_token, moment)
+    return JSON([_pointer(call, shard, text) for shard, text in zip(shards, texts)])
 
 
 def shard(call: Call) -> Response:
@@ -112,15 +104,10 @@ def _enter(call, incoming):
     try:
         unneeded = call.metadata.add_file(entry, shards)
     except Refusal:
-        _delete_objects(call, [shard["object"] for shard in shards])
+        call.services.store.delete(shard["object"] for shard in shards)
         raise
-    _delete_objects(call, unneeded)
+    call.services.store.delete(unneeded)
     return entry
-
-
-def _delete_objects(call, names):
-    for name in names:
-        call.services.store.delete(name)
 
 
 async def _batches(chunks):

@@ -13,7 +13,7 @@ def show(call: Call) -> Response:
 def create(call: Call) -> Response:
     identity = auth.identify(call)
     text = fields.public_key(call.fields.get("key"))
-    proved = identity.key != text and auth.proof(call, text)
+    proved = identity.key != text and auth.spend_proof(call, text)
     call.metadata.add_key(identity.email, fields.point(text), text, proved)
     return JSON(_key(identity.email, text))
 

@@ -1,11 +1,12 @@
 """A bridge in this process, for trying out and for tests."""
 
+import dataclasses
 import email
 import email.policy
+import os
 import re
 import tempfile
 import threading
-from pathlib import Path
 
 from .server import Server
 from .settings import Settings
@@ -22,13 +23,18 @@ class LocalBridge:
     """
 
     def __init__(self, data_dir=None, **options):
-        self._data_dir = data_dir
-        self._options = {"port": 0, **options}
+        if data_dir is not None and not os.fspath(data_dir):
+            raise ValueError("data_dir is empty")
+        self._settings = Settings(data_dir=data_dir, **{"port": 0, **options})
 
     def __enter__(self):
-        self._temporary = tempfile.TemporaryDirectory(prefix="pymdc-") if self._data_dir is None else None
+        self._temporary = None
+        settings = self._settings
+        if settings.data_dir is None:
+            self._temporary = tempfile.TemporaryDirectory(prefix="pymdc-")
+            settings = dataclasses.replace(settings, data_dir=self._temporary.name)
         try:
-            self._start(Path(self._data_dir or self._temporary.name))
+            self._start(settings)
         except BaseException:
             self._clean_up()
             raise
@@ -47,14 +53,16 @@ class LocalBridge:
                 return re.search("/activations/([0-9a-f]{64})", mail.get_content()).group(1)
         raise LookupError(f"no mail to {email_address} in {self.outbox}")
 
-    def _start(self, folder):
+    def _start(self, settings):
         listening = threading.Event()
-        self._server = Server(Settings(data_dir=folder, **self._options), ready=listening.set)
+        self._server = Server(settings, ready=listening.set, grace=5)
         self.url = self._server.url
         self.outbox = self._server.services.outbox.folder
         self._thread = threading.Thread(target=self._server.run, name="pymdc-bridge", daemon=True)
         self._thread.start()
-        listening.wait()
+        while not listening.wait(0.1):
+            if not self._thread.is_alive():
+                raise RuntimeError("the bridge did not start")
 
     def _clean_up(self):
         if self._temporary is not None:

@@ -13,12 +13,14 @@ from .tables import (
 
 GIGABYTE = 10**9
 MAX_TEXTS = 100_000  # signed texts kept for one key
+EMAIL_TAKEN = "Email is already registered"
+KEY_TAKEN = "Public key is already registered"
 
 
 class Metadata:
     """The bridge's memory.  Each method is one transaction; times are milliseconds since the epoch."""
 
-    def __init__(self, url: str):
+    def __init__(self, url):
         self._database = Database(url)
 
     def close(self):
@@ -30,24 +32,29 @@ class Metadata:
         with self._database.read() as db:
             return db.execute(select(accounts).where(accounts.c.email == email)).mappings().first()
 
-    def registrations(self, email: str):
-        with self._database.read() as db:
-            return db.execute(select(registrations).where(registrations.c.email == email)).mappings().all()
-
     def register(self, account: dict, registration: dict, key: dict | None):
-        """Keep a registration until its link is followed.  Returns whether it is the first of its e-mail."""
-        email = account["email"]
+        """
+        Keep a registration until its link is followed.
+
+        :returns: whether it is the first of its e-mail.
+        :raises Refusal: the e-mail belongs to somebody already, or the key does.
+        """
+        email, token = account["email"], registration["token"]
         with self._database.write() as db:
-            if key is not None and self._taken(db, key["point"]):
-                raise Refusal(400, "Public key is already registered")
             known = db.execute(select(accounts).where(accounts.c.email == email)).mappings().first()
             if known and known["activated"]:
-                return False
+                raise Refusal(400, EMAIL_TAKEN)
             if not known:
                 db.execute(insert(accounts).values(activated=False, **account))
             db.execute(insert(registrations).values(email=email, **registration))
             if key is not None:
-                db.execute(insert(keys).values(email=email, proved=False, registration=registration["token"], **key))
+                # One that waits with an earlier registration of this e-mail waits with this one from now on.
+                db.execute(delete(keys).where(
+                    keys.c.point == key["point"], keys.c.email == email, keys.c.registration.is_not(None)
+                ))
+                if self._taken(db, key["point"]):
+                    raise Refusal(400, KEY_TAKEN)
+                db.execute(insert(keys).values(email=email, proved=False, registration=token, **key))
             return not known
 
     def activate(self, token: str):
@@ -82,11 +89,14 @@ class Metadata:
 
     def add_key(self, email: str, point: str, text: str, proved: bool):
         with self._database.write() as db:
+            unproved = and_(keys.c.point == point, keys.c.proved.is_(False))
             if proved:  # whoever registered it without holding it has to give way
-                db.execute(delete(keys).where(keys.c.point == point, keys.c.proved.is_(False), keys.c.email != email))
-            if self._taken(db, point):
-                raise Refusal(400, "Public key is already registered")
-            db.execute(insert(keys).values(email=email, point=point, text=text, proved=proved))
+                db.execute(delete(keys).where(unproved, keys.c.email != email))
+                db.execute(update(keys).where(unproved).values(proved=True))
+            if not self._taken(db, point):
+                db.execute(insert(keys).values(email=email, point=point, text=text, proved=proved))
+                return
+        raise Refusal(400, KEY_TAKEN)
 
     def delete_key(self, email: str, text: str):
         """Forget a key and take all its power away."""
@@ -111,23 +121,27 @@ class Metadata:
         Let a signed text through once.
 
         :param text: SHA-256 of what was signed.
-        :returns: None when it passes, else the highest nonce of the key so far.
+        :returns: None when it passes, else the highest nonce of the key so far, which is 0 at first.
         """
         with self._database.write() as db:
             # The row is written before anything is read: that locks it, also on PostgreSQL.
             db.execute(update(windows).where(windows.c.point == point).values(texts=windows.c.texts))
             row = db.execute(select(windows).where(windows.c.point == point)).mappings().first()
+            known = row or {"highest": 0.0, "floor": -1.0, "texts": 0}
+            again = select(exists().where(seen.c.point == point, seen.c.text == text))
+            if nonce <= known["floor"] or nonce > ceiling or db.execute(again).scalar():
+                return known["highest"]
             if row is None:
-                row = {"highest": 0.0, "floor": -1.0, "texts": 0}
-                db.execute(insert(windows).values(point=point, **row))
-            known = select(exists().where(seen.c.point == point, seen.c.text == text))
-            if nonce <= row["floor"] or nonce > ceiling or db.execute(known).scalar():
-                return row["highest"]
+                db.execute(insert(windows).values(point=point, **known))
             db.execute(insert(seen).values(point=point, text=text, nonce=nonce))
-            highest = max(row["highest"], nonce)
+            highest = max(known["highest"], nonce)
             db.execute(update(windows).where(windows.c.point == point).values(
-                **self._narrowed(db, point, highest, max(row["floor"], highest - window), row["texts"] + 1)
+                **self._narrowed(db, point, highest, max(known["floor"], highest - window), known["texts"] + 1)
             ))
+
+    def highest_nonce(self, point: str) -> float:
+        with self._database.read() as db:
+            return db.execute(select(windows.c.highest).where(windows.c.point == point)).scalar() or 0.0
 
     @staticmethod
     def _narrowed(db, point, highest, floor, texts):
@@ -290,13 +304,18 @@ class Metadata:
 
     # Shards
 
-    def pointers(self, bucket_id: str, file_hash: str):
-        """Return the shards of a file, in order, if the bucket's transfer allows for them."""
+    def hand_out(self, bucket_id: str, file_hash: str, make_token, now: int):
+        """
+        Give each shard of a file a token, if the bucket's transfer allows for the file.
+
+        :param make_token: returns hash, uses left and expiry of a new token.
+        :returns: the rows of the shards, in order.
+        """
         query = (
             select(shards).select_from(shards.join(file_shards).join(files))
             .where(files.c.bucket == bucket_id, files.c.hash == file_hash).order_by(file_shards.c.position)
         )
-        with self._database.read() as db:
+        with self._database.write() as db:
             bucket = self._bucket(db, bucket_id)
             size = db.execute(
                 select(files.c.size).where(files.c.bucket == bucket_id, files.c.hash == file_hash)
@@ -306,13 +325,12 @@ class Metadata:
             used, room = bucket["transferred"], int(bucket["transfer"] * GIGABYTE)
             if used + size > room:
                 raise Refusal(403, f"Bucket transfer exceeded: {size} bytes do not fit beside {used} of {room}")
-            return db.execute(query).mappings().all()
-
-    def add_shard_tokens(self, rows: list[dict], now: int):
-        with self._database.write() as db:
             db.execute(delete(shard_tokens).where(or_(shard_tokens.c.expires <= now, shard_tokens.c.left <= 0)))
+            held = db.execute(query).mappings().all()
+            rows = [{"shard": shard["id"], "bucket": bucket_id, **make_token()} for shard in held]
             if rows:
                 db.execute(insert(shard_tokens), rows)
+            return held
 
     def spend_shard_token(self, token: str, shard_hash: str, now: int):
         """Use a shard token once more, charge its bucket's transfer, and return the shard's row."""

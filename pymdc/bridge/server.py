@@ -7,6 +7,7 @@ import uvicorn
 
 from .app import make_app
 from .call import Services
+from .protocol import Protocol
 from .settings import Settings
 
 
@@ -16,9 +17,10 @@ class Server(uvicorn.Server):
 
     :ivar url: where it listens.
     :param ready: is called once connections are accepted.
+    :param grace: how long running requests may take to finish when it ends, in seconds.
     """
 
-    def __init__(self, settings: Settings, ready=lambda: None):
+    def __init__(self, settings: Settings, ready=lambda: None, grace: float = 60):
         self.socket = _listen(settings.host, settings.port)
         host, port = self.socket.getsockname()[:2]
         self.url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
@@ -30,7 +32,7 @@ class Server(uvicorn.Server):
             raise
         super().__init__(uvicorn.Config(
             make_app(self.services),
-            http="httptools",
+            http=Protocol,
             ws="websockets-sansio",
             ws_per_message_deflate=False,
             ws_max_size=64 * 1024,
@@ -39,6 +41,7 @@ class Server(uvicorn.Server):
             proxy_headers=False,
             server_header=False,
             timeout_keep_alive=75,
+            timeout_graceful_shutdown=grace,
             lifespan="off",
         ))
 

@@ -19,7 +19,8 @@ class Store:
         self._incoming.mkdir(parents=True, exist_ok=True)
         for number in range(256):
             (folder / f"{number:02x}").mkdir(exist_ok=True)
-        _sync_folder(folder)
+        for each in (folder, folder.parent, folder.parent.parent):
+            _sync_folder(each)
 
     def create(self) -> "ShardWriter":
         return ShardWriter(self)
@@ -28,8 +29,9 @@ class Store:
         """Open an object for reading.  A file that is open outlives its deletion."""
         return open(self.path(name), "rb")
 
-    def delete(self, name: str):
-        self.path(name).unlink(missing_ok=True)
+    def delete(self, names):
+        for name in names:
+            self.path(name).unlink(missing_ok=True)
 
     def path(self, name: str) -> Path:
         return self._folder / name[:2] / name
@@ -67,12 +69,16 @@ class ShardWriter:
         name = f"{digest}-{secrets.token_hex(8)}"
         target = self._store.path(name)
         os.rename(self._path, target)
-        _sync_folder(target.parent)
+        try:
+            _sync_folder(target.parent)
+        except OSError:
+            target.unlink()
+            raise
         return {"object": name, "hash": digest, "sha256": self.sha256.hexdigest(), "size": self.size}
 
     def discard(self):
-        self._file.close()
         self._path.unlink(missing_ok=True)
+        self._file.close()
 
 
 def _sync_folder(folder: Path):

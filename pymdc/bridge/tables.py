@@ -37,7 +37,7 @@ keys = Table(
     Column("text", String(130), nullable=False),  # as it was registered, and is looked up
     Column("email", _cascade("accounts.email"), nullable=False, index=True),
     Column("proved", Boolean, nullable=False),  # a request signed with it has registered it
-    Column("registration", _cascade("registrations.token")),  # that it waits with
+    Column("registration", _cascade("registrations.token"), index=True),  # that it waits with
 )
 
 buckets = Table(

@@ -61,11 +61,11 @@ class Upload:
 
     def discard(self):
         """Remove all that was written and not handed over."""
-        if self._writer is not None:
-            self._writer.discard()
-            self._writer = None
-        for shard in self.shards:
-            self._store.delete(shard["object"])
+        try:
+            if self._writer is not None:
+                self._writer.discard()
+        finally:
+            self._store.delete(shard["object"] for shard in self.shards)
 
     def _keep(self):
         if not self.shards:

@@ -7,6 +7,8 @@ from starlette.responses import Response
 
 from . import auth, fields
 from .call import Call, JSON, iso, now
+from .mail import activation_mail
+from .metadata import EMAIL_TAKEN
 from .refusal import Refusal
 
 
@@ -16,14 +18,15 @@ def create(call: Call) -> Response:
     text = None if body.get("pubkey") is None else fields.public_key(body["pubkey"])
     redirect = _redirect(body.get("redirect"))
     token, created, hashed = secrets.token_hex(32), now(), auth.hash_password(password)
+    mail = activation_mail(email, _link(call, token, redirect))
     first = call.metadata.register(
         {"email": email, "password": hashed, "created": created},
         {"token": auth.hash_token(token), "password": hashed, "redirect": redirect, "created": created},
         None if text is None else {"point": fields.point(text), "text": text},
     )
-    call.services.outbox.send_activation(email, _link(call, token, redirect))
+    call.services.outbox.send(mail)
     if not first:
-        raise Refusal(400, "Email is already registered")
+        raise Refusal(400, EMAIL_TAKEN)
     user = _user({"email": email, "created": created, "activated": False})
     return JSON(user if text is None else {**user, "pubkey": text})
 

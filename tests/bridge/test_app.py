@@ -1,5 +1,6 @@
 """The routes, the refusals, the command line."""
 
+import errno
 import json
 import os
 import socket
@@ -7,6 +8,9 @@ import subprocess
 import sys
 
 import pytest
+import websocket
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 import pymdc.bridge
 from pymdc.bridge import LocalBridge
@@ -45,7 +49,7 @@ def test_a_method_that_a_path_does_not_know_is_405(wire, method, path):
 
 
 @pytest.mark.parametrize("path", [
-    "/nope", "/buckets/a/b/c/d", "//", "/%2e%2e/etc/passwd", "/buckets/%00", "/\u732b", "/keys/",
+    "/nope", "/buckets/a/b/c/d", "//", "/buckets/%2F", "/%2e%2e/etc/passwd", "/buckets/%00", "/\u732b", "/keys/",
 ])
 def test_a_path_that_leads_nowhere_is_a_json_error(wire, path):
     answer = wire.get(path)
@@ -80,6 +84,28 @@ def test_a_bad_field_of_a_bucket_is_400(alice, fields):
     assert alice.basic.get("/buckets").json() == []
 
 
+@pytest.mark.parametrize("email", [
+    "=?utf-8?q?=0a?=@a", "=?utf-8?q??=@x", "=?x?q?a?=@x", "a@b,c@d.org", "a b@c", "<a@b>", "a@b@c", "@b", "a@", "a@b;c",
+])
+def test_an_email_that_a_mail_would_not_reach_is_400(wire, local, email):
+    before = set(local.outbox.iterdir())
+
+    answer = wire.post("/users", {"email": email, "password": "0" * 64})
+
+    assert answer.status_code == 400 and "email" in answer.json()["error"]
+    assert set(local.outbox.iterdir()) == before
+
+
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.text(min_size=1, max_size=30), st.text(min_size=1, max_size=30))
+def test_a_mail_goes_to_the_very_address_that_is_registered(wire, local, name, host):
+    answer = wire.post("/users", {"email": f"{name}@{host}", "password": "0" * 64})
+
+    assert answer.status_code in (200, 400)
+    if answer.status_code == 200:
+        assert local.activation_token(answer.json()["email"])
+
+
 def test_a_body_that_is_too_long_is_413(wire):
     answer = wire.send("POST", "/users", body=b" " * (1024 * 1024 + 1))
 
@@ -106,6 +132,90 @@ def test_a_refused_upload_is_answered_before_its_body_is_sent(local):
         assert answer.startswith(b"HTTP/1.1 401 ") and b"connection: close" in answer.lower()
         connection.sendall(b"x" * 1024 * 1024)
         assert connection.recv(1) == b""
+
+
+@pytest.mark.parametrize("request_bytes", [
+    b"POST / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nContent-Length: 2\r\n\r\n{}",
+    b"PUT /buckets/x/files HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: h2c\r\nContent-Length: 2\r\n\r\n{}",
+    b"nonsense\r\n\r\n", b"GET /\xff HTTP/1.1\r\n\r\n", b"GET / HTTP/1.1\r\nContent-Length: x\r\n\r\n",
+    b"FOO / HTTP/1.1\r\n\r\n",
+])
+def test_what_is_no_http_is_400_in_json(local, request_bytes):
+    host, port = local.url[7:].split(":")
+    with socket.create_connection((host, int(port)), timeout=30) as connection:
+        connection.sendall(request_bytes)
+        answer = b"".join(iter(lambda: connection.recv(65536), b""))
+
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 400 ")
+    assert json.loads(body)["error"]
+
+
+def test_a_shard_token_that_is_no_text_is_refused_in_words(local):
+    channel = websocket.create_connection(local.url.replace("http", "ws"), timeout=30)
+    channel.send(json.dumps({"token": "\ud800", "hash": "a", "operation": "PULL"}))
+
+    assert json.loads(channel.recv()) == {"code": 400, "message": "The supplied token is not accepted"}
+    assert channel.recv_data(control_frame=True) == (websocket.ABNF.OPCODE_CLOSE, b"\x03\xf0")
+    channel.close()
+
+
+def test_a_second_bridge_on_one_data_folder_is_refused(tmp_path):
+    with LocalBridge(tmp_path):
+        bridge = run("--port", "0", "--data-dir", str(tmp_path))
+        _, said = bridge.communicate(timeout=60)
+
+    assert bridge.returncode != 0
+    assert "another bridge is running on it" in said and "Traceback" not in said
+
+
+def test_a_database_that_is_none_is_named_in_a_line(tmp_path):
+    (tmp_path / "bridge.sqlite").write_bytes(b"garbage" * 1000)
+
+    bridge = run("--port", "0", "--data-dir", str(tmp_path))
+    _, said = bridge.communicate(timeout=60)
+
+    assert bridge.returncode != 0
+    assert "file is not a database" in said and "Traceback" not in said
+
+
+def test_a_data_folder_of_any_name_holds_its_data(tmp_path):
+    with LocalBridge(tmp_path / "what?a#name%20"):
+        assert (tmp_path / "what?a#name%20" / "bridge.sqlite").exists()
+    assert (tmp_path / "what?a#name%20").stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize("options", [
+    {"host": ""}, {"host": 5}, {"port": "x"}, {"port": -1}, {"public_url": 5}, {"public_url": "http://a:b@c"},
+    {"log_level": "loud"}, {"data_dir": ""}, {"public_url": "http://h h"},
+])
+def test_a_bad_option_of_a_local_bridge_is_named(options):
+    with pytest.raises(ValueError, match=list(options)[0].replace("_", ".")):
+        LocalBridge(**options)
+
+
+def test_a_disk_that_is_full_is_507_and_one_that_fails_503(alice, local, monkeypatch):
+    bucket, failures = alice.bucket(), []
+
+    def fail(descriptor):
+        raise failures[0]
+
+    tokens = [alice.token(bucket), alice.token(bucket)]
+    monkeypatch.setattr("pymdc.bridge.shards.os.fsync", fail)
+    for failure, status in ((OSError(errno.ENOSPC, "full"), 507), (OSError(errno.EIO, "broken"), 503)):
+        failures[:] = [failure]
+        answer = alice.nobody.put(f"/buckets/{bucket}/files", multipart(b"x"), tokens.pop(), 1)
+
+        assert answer.status_code == status and answer.json()["error"]
+    assert alice.signed.get(f"/buckets/{bucket}/files").json() == []
+
+
+def test_the_command_can_be_named(tmp_path):
+    bridge = run("serve", "--port", "0", "--data-dir", str(tmp_path))
+
+    assert bridge.stdout.readline().startswith("listening on ")
+    bridge.terminate()
+    bridge.communicate(timeout=30)
 
 
 def test_an_upload_that_breaks_off_leaves_nothing(alice, local):
@@ -136,18 +246,50 @@ def test_a_repeated_registration_waits_for_its_own_link(wire, local):
     assert wire.get("/activations/" + local.activation_token(email)).status_code == 400
 
 
+def test_a_registration_that_is_repeated_with_its_key_waits_anew(wire, local):
+    key = pymdc.keypair.ECDSA().get_public_key()
+    fields = {"email": "again@example.com", "password": "3" * 64, "pubkey": key}
+    wire.post("/users", fields)
+
+    assert wire.post("/users", fields).json() == {"error": "Email is already registered"}
+    wire.get("/activations/" + local.activation_token("again@example.com"))
+
+    assert wire.get("/keys", auth=("again@example.com", "3" * 64)).json()[0]["key"] == key
+
+
+def test_nobody_can_have_mails_sent_to_an_active_account(wire, alice, local):
+    before = set(local.outbox.iterdir())
+
+    assert wire.post("/users", {"email": alice.email, "password": "4" * 64}).status_code == 400
+    assert set(local.outbox.iterdir()) == before
+
+
+def proof_of(pair, nonce):
+    """Return body and headers of a request that registers a key and is signed with it."""
+    key = pair.get_public_key()
+    body = json.dumps({"key": key, "__nonce": nonce}).encode()
+    return {"body": body, "headers": {"x-pubkey": key, "x-signature": pair.sign(b"POST\n/keys\n" + body)}}
+
+
+def test_an_account_can_prove_its_key_later(alice, bob):
+    pair = pymdc.keypair.ECDSA()
+    key = pair.get_public_key()
+    assert alice.basic.post("/keys", {"key": key}).status_code == 200
+
+    assert alice.basic.send("POST", "/keys", **proof_of(pair, 5)).status_code == 400
+    assert bob.basic.send("POST", "/keys", **proof_of(pair, 6)).status_code == 400
+
+    assert key in alice.basic.get("/keys").text
+
+
 def test_a_proved_key_displaces_an_unproved_one(alice, bob):
     pair = pymdc.keypair.ECDSA()
     key = pair.get_public_key()
     assert bob.basic.post("/keys", {"key": key}).status_code == 200
 
-    body = json.dumps({"key": key, "__nonce": 5}).encode()
-    signature = pair.sign(b"POST\n/keys\n" + body)
-    proof = {"x-pubkey": key, "x-signature": signature}
-
-    assert alice.basic.send("POST", "/keys", body=body, headers=proof).status_code == 200
+    assert alice.basic.send("POST", "/keys", **proof_of(pair, 5)).status_code == 200
     assert key not in bob.basic.get("/keys").text
-    assert bob.basic.send("POST", "/keys", body=body, headers=proof).status_code in (400, 401)
+    assert bob.basic.send("POST", "/keys", **proof_of(pair, 5)).status_code == 401
 
 
 def test_a_deleted_key_has_no_power_left(alice):

@@ -65,6 +65,7 @@ def test_a_fault_of_no_known_kind_is_refused():
 
 
 def test_the_plugin_imports_no_more_than_it_must(tmp_path):
-    (tmp_path / "test_it.py").write_text("import sys\n\ndef test_it():\n    assert not {'pymdc.bridge', 'pymdc.testing'} & set(sys.modules)\n")
+    test = "import sys\n\ndef test_it():\n    assert not {'pymdc.bridge', 'pymdc.testing'} & set(sys.modules)\n"
+    (tmp_path / "test_it.py").write_text(test)
 
     assert subprocess.call([sys.executable, "-m", "pytest", "-q", str(tmp_path)], cwd=tmp_path) == 0
