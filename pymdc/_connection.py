@@ -12,6 +12,7 @@ import errno
 import io
 import socket
 import ssl
+import struct
 
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection
@@ -20,6 +21,12 @@ from urllib3.poolmanager import ProxyManager
 from urllib3.util.wait import wait_for_socket
 
 from ._compat import monotonic
+
+try:
+    import fcntl
+    import termios
+except ImportError:  # Windows
+    fcntl = termios = None
 
 __all__ = ["Adapter", "Pace"]
 
@@ -76,6 +83,10 @@ class _Watchful(object):
         for block in blocks:
             self._send_block(block)
 
+    def getresponse(self, *args, **options):
+        self._see_off()
+        return super(_Watchful, self).getresponse(*args, **options)
+
     def response_class(self, sock, *args, **options):
         """Make the response, in place of the class that stands here otherwise."""
         response = _Response(sock, *args, **options)
@@ -83,6 +94,21 @@ class _Watchful(object):
         response.fp = io.BufferedReader(response.incoming, _BLOCK)
         response.early = self._early is not None
         return response
+
+    def _see_off(self):
+        """
+        Wait until the other side has taken all that was sent, as long as it takes some.
+
+        The system may hold megabytes, which a slow reader needs long for; only then does the silence before its answer
+        begin.
+        """
+        left, since = _undelivered(self.sock), monotonic()
+        while left and not wait_for_socket(self.sock, read=True, timeout=0.1):
+            before, left = left, _undelivered(self.sock)
+            if left != before:
+                since = monotonic()
+            elif monotonic() - since > self.patience:
+                raise socket.timeout("timed out while sending")
 
     def _send_block(self, block):
         if not isinstance(self.sock, socket.socket):  # TLS within TLS, through an https proxy
@@ -130,6 +156,16 @@ class _Watchful(object):
                 return None
             # Else it is broken, and reading will tell how.
         return b""
+
+
+def _undelivered(sock):
+    """Return how many bytes were sent and not taken yet by the other side; 0 where the system does not tell."""
+    if fcntl is None or not isinstance(sock, socket.socket):
+        return 0
+    try:
+        return struct.unpack("i", fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, b"\0" * 4))[0]
+    except EnvironmentError:
+        return 0
 
 
 class _Response(HTTPConnection.response_class):

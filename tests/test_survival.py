@@ -2,6 +2,7 @@
 
 from __future__ import absolute_import, division, print_function
 
+import hashlib
 import io
 import os
 import signal
@@ -16,6 +17,7 @@ import pytest
 import pymdc
 from canned_server import CannedServer
 from pymdc._connection import Pace
+from pymdc._digest import content_hash
 from pymdc.errors import APIError, Timeout, TransportError
 from pymdc.testing import Fault, Wire
 from running_bridge import RunningBridge
@@ -150,6 +152,36 @@ def test_an_answer_that_dribbles_is_a_timeout():
     over.set()
     thread.join()
     listener.close()
+
+
+def test_an_upload_to_a_bridge_that_reads_slowly_but_steadily_succeeds():
+    """It takes far longer than the timeout, which is for silence."""
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+    listener.bind(("127.0.0.1", 0))
+    listener.listen(1)
+    content = b"x" * 8000000
+    digest = content_hash(hashlib.sha256(content)).encode("ascii")
+
+    def read_slowly():
+        connection, _ = listener.accept()
+        left, pause = len(content), threading.Event()
+        while left > 0:
+            left -= len(connection.recv(200000))
+            pause.wait(0.02)
+        body = b'{"hash": "' + digest + b'"}'
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 52\r\n\r\n" + body)
+        connection.close()
+
+    thread = threading.Thread(target=read_slowly)
+    thread.start()
+    client = pymdc.Client("http://127.0.0.1:{0}".format(listener.getsockname()[1]), timeout=(5, 0.4), retries=0)
+
+    stored = pymdc.api.Files("6b02f2f51a05ce7722153a94", client=client).upload(io.BytesIO(content), "0" * 64)
+
+    thread.join()
+    listener.close()
+    assert stored == {"hash": digest.decode("ascii")}
 
 
 def test_a_clock_that_is_far_off_is_told_in_words():
