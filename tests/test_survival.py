@@ -167,15 +167,15 @@ def test_an_upload_to_a_bridge_that_reads_slowly_but_steadily_succeeds():
         connection, _ = listener.accept()
         left, pause = len(content), threading.Event()
         while left > 0:
-            left -= len(connection.recv(200000))
-            pause.wait(0.02)
+            left -= len(connection.recv(100000))
+            pause.wait(0.04)
         body = b'{"hash": "' + digest + b'"}'
         connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 52\r\n\r\n" + body)
         connection.close()
 
     thread = threading.Thread(target=read_slowly)
     thread.start()
-    client = pymdc.Client("http://127.0.0.1:{0}".format(listener.getsockname()[1]), timeout=(5, 0.4), retries=0)
+    client = pymdc.Client("http://127.0.0.1:{0}".format(listener.getsockname()[1]), timeout=(5, 1), retries=0)
 
     stored = pymdc.api.Files("6b02f2f51a05ce7722153a94", client=client).upload(io.BytesIO(content), "0" * 64)
 
@@ -209,7 +209,7 @@ def wired():
 @pytest.fixture
 def wired_bucket(wired):
     """A bucket behind the wire, and what a script needs to reach it."""
-    client = pymdc.Client(wired.url, raise_errors=True, retries=0, timeout=(5, 2))
+    client = pymdc.Client(wired.url, raise_errors=True, retries=0)
     address = "{0}@example.com".format(len(os.listdir(wired.bridge.outbox)))
     user = pymdc.api.Users(address, "password", client=client)
     user.register()
