@@ -84,7 +84,8 @@ class _Watchful(object):
             self._send_block(block)
 
     def getresponse(self, *args, **options):
-        self._see_off()
+        if self._early is None:
+            self._see_off()
         return super(_Watchful, self).getresponse(*args, **options)
 
     def response_class(self, sock, *args, **options):
