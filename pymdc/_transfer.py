@@ -9,7 +9,7 @@ import re
 import threading
 
 from . import _channel
-from ._compat import integer_types, text_type, to_path, urlsplit
+from ._compat import integer_types, monotonic, text_type, to_path, urlsplit
 from ._digest import content_hash
 from ._target import PartFile
 from .errors import IntegrityError, TransportError
@@ -93,18 +93,19 @@ class Pointers(object):
         :param begin: is called at the start of each attempt.
         :param write: is given the bytes as they come; they are verified only when this method returns.
         """
-        attempt = 0
+        attempts = []
         while True:
-            pointer = self._list[index]
-            attempt += 1
+            pointer, started = self._list[index], monotonic()
             try:
                 begin()
                 return _fetch(pointer, self._network, write)
             except (IntegrityError, TransportError) as error:
                 failure = error
+            attempts.append((type(failure).__name__, monotonic() - started))
+            failure.attempts = attempts
             if not self._may_renew(pointer, failure):
                 raise failure
-            self._pause(failure, attempt)
+            self._pause(failure, len(attempts))
             self._renew(index, pointer, failure)
 
     def _may_renew(self, pointer, failure):
