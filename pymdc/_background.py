@@ -63,11 +63,11 @@ class _State(object):
 def _start_worker(state):
     worker = threading.Thread(target=_run, args=(state,), name="pymdc-worker")
     worker.daemon = False
+    state.running += 1  # before it can be interrupted: the worker takes itself off
     try:
         worker.start()
     except (RuntimeError, threading.ThreadError):
-        return  # no room for another thread
-    state.running += 1
+        state.running -= 1  # no room for another thread
 
 
 def _run(state):

@@ -139,11 +139,11 @@ class Reply(object):
         self.status = response.status_code
         self.reason = response.reason or ""
         self.headers = response.headers
-        self.retry_after = _retry_after(response.headers.get("Retry-After", ""))
         location = urljoin(url, response.headers.get("Location", ""))
         self.location = _origin(location) if "Location" in response.headers else None
         date = _timestamp(response.headers.get("Date", ""))
         self.clock_ahead = 0.0 if date is None else time.time() - date
+        self.retry_after = _retry_after(response.headers.get("Retry-After", ""), time.time() if date is None else date)
         self.leads_back = urlsplit(location).path == urlsplit(url).path
         self._response = response
         self._url = url
@@ -202,12 +202,12 @@ def _origin(url):
     return str(u"{0}://{1}".format(parts.scheme, parts.netloc.rpartition("@")[2]).encode("ascii", "replace").decode())
 
 
-def _retry_after(text):
-    """Return the seconds of a ``Retry-After``, given as such or as a date; None for what is neither."""
+def _retry_after(text, now):
+    """Return the seconds of a ``Retry-After``, given as such or as a date by the clock that says *now*."""
     if _DIGITS.match(text):
         return float(text)
     date = _timestamp(text)
-    return None if date is None else max(0.0, date - time.time())
+    return None if date is None else max(0.0, date - now)
 
 
 def _timestamp(text):
@@ -232,9 +232,8 @@ def _translated(error, url):
     if caused_by(urllib3.exceptions.ConnectTimeoutError):
         return Timeout("connecting to {0} took too long".format(where), sent=False)
     if caused_by(requests.exceptions.SSLError, urllib3.exceptions.SSLError):
-        return TransportError(
-            "no secure connection to {0}: {1}".format(where, _reason(causes[-1])), sent=False, passing=False,
-        )
+        broken = any("EOF" in str(cause) or "eof" in str(cause) for cause in causes)  # by whom, ssl does not tell
+        return TransportError("no secure connection to {0}: {1}".format(where, _reason(causes[-1])), passing=broken)
     if caused_by(requests.Timeout, urllib3.exceptions.TimeoutError, socket.timeout):
         return Timeout("{0} was silent for too long".format(where))
     return TransportError("the connection to {0} broke: {1}".format(where, _reason(causes[-1])))
@@ -265,14 +264,16 @@ def _reason(error):
 
 
 class _HideActivations(logging.Filter):
-    """Take activation tokens out of the request lines that urllib3 logs."""
+    """Take activation tokens out of the addresses that urllib3 logs."""
 
     def filter(self, record):
         if isinstance(record.args, tuple):
             record.args = tuple(
-                re.sub("(/activations/)[^?\\s]+", r"\1...", arg) if isinstance(arg, str) else arg for arg in record.args
+                re.sub("(/activations/)[^?\\s]+", r"\1...", str(arg)) if "/activations/" in str(arg) else arg
+                for arg in record.args
             )
         return True
 
 
-logging.getLogger("urllib3.connectionpool").addFilter(_HideActivations())
+for _name in ("urllib3.connection", "urllib3.connectionpool", "urllib3.util.retry"):
+    logging.getLogger(_name).addFilter(_HideActivations())

@@ -4,6 +4,7 @@ from __future__ import absolute_import, division, print_function
 
 import base64
 import hashlib
+import random
 import threading
 import time
 
@@ -13,6 +14,7 @@ from ._fork import PerProcess
 __all__ = ["Basic", "Nonces", "signature_headers"]
 
 _DAY = 86400 * 1000  # milliseconds
+_random = random.SystemRandom()  # a forked child of Python 2 goes on with its parent's other one
 
 
 class Basic(object):
@@ -52,14 +54,15 @@ class Nonces(object):
     def next(self):
         """Return a nonce above all that came before, as text."""
         with self._lock.get():
-            self._last = max(int(self._clock() * 1000000), self._last + 1)
+            # Above the clock, processes that share a key would go on alike, step by step, and sign the same text.
+            self._last = max(int(self._clock() * 1000000), self._last + _random.randint(1, 1000))
             return "{0}.{1:03d}".format(*divmod(self._last, 1000))
 
     def rise_above(self, nonce):
         """Go on above *nonce*, a number of milliseconds; one that is more than a day ahead is not believed."""
         with self._lock.get():
             if 0 <= nonce <= self._clock() * 1000 + _DAY:
-                self._last = max(self._last, int(nonce * 1000) + 1)
+                self._last = max(self._last, int(nonce * 1000) + _random.randint(1, 1000))
 
 
 def signature_headers(key_pair, method, path, payload):

@@ -64,7 +64,8 @@ class APIError(PymdcError):
         self.path = path
 
     def __str__(self):
-        text = json.dumps(self.body["error"])  # ASCII, which str() must be on Python 2
+        words = [self.body[key] for key in ("error", "hint") if key in self.body]
+        text = "; ".join(json.dumps(word) for word in words)  # ASCII, which str() must be on Python 2
         return "{0} {1}: {2} {3}".format(self.method, self.path, self.status, text)
 
 

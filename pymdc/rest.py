@@ -21,6 +21,7 @@ __all__ = ["Call", "Client", "configure", "default_client"]
 
 DEFAULT_URL = "http://127.0.0.1:6382"
 MAX_DELAY = 20.0  # seconds
+MAX_REFUSALS = 20  # nonces that are refused before a call gives up; what is refused was surely not done
 MAX_RETRY_AFTER = 120.0  # seconds; a bridge that asks for more is not asked again
 
 # What may be repeated by itself (docs/reliability):
@@ -125,7 +126,7 @@ class Client(object):
         :raises APIError: the bridge said no.
         :raises TransportError: no whole answer came.
         """
-        attempts, maybe_done = [], False
+        attempts, maybe_done, refusals = [], False, 0
         while True:
             started = self._clock()
             try:
@@ -139,10 +140,16 @@ class Client(object):
             _log.debug("%s %s: %s, attempt %d, %d ms", call.method, call.route, fault, len(attempts),
                        1000 * attempts[-1][1])
             failure.attempts, failure.maybe_done = attempts, maybe_done
+            if self._refused_nonce(call, failure):
+                refusals += 1
+                if refusals <= MAX_REFUSALS:
+                    self._go_above(failure.nonce)
+                    self._sleep(random.uniform(0, 0.05))
+                    continue
             if not self._may_repeat(call, failure):
                 raise failure
             maybe_done = maybe_done or _may_be_done(failure)
-            self.pause(failure, len(attempts))
+            self.pause(failure, len(attempts) - refusals)
 
     def pause(self, error, attempts):
         """Wait before another attempt; or raise *error* when there were enough."""
@@ -173,8 +180,13 @@ class Client(object):
             )
         if not call.key_pair or not self._in_turn:
             return self._exchange(call)
-        with self._turn.get():
+        turn = self._turn.get()
+        while not turn.acquire(False):  # on Python 2 nothing else can be interrupted
+            time.sleep(0.01)
+        try:
             return self._exchange(call)
+        finally:
+            turn.release()
 
     def _exchange(self, call):
         started = self._clock()
@@ -189,13 +201,14 @@ class Client(object):
     def _may_repeat(self, call, error):
         if isinstance(error, TransportError):
             return error.passing and (call.repeat is ALWAYS or not error.sent)
-        if error.body["error"] == _NONCE_REFUSED and call.key_pair:
-            self._go_above(error.nonce)
-            return True
         if error.status in _TRANSIENT_STATUSES:
             undone = error.status == 429 or (error.status == 503 and error.retry_after is not None)
             return call.repeat is ALWAYS or (call.repeat is UNDONE and undone)
         return call.repeat is ALWAYS and error.body["error"] in _TRANSIENT_TEXTS
+
+    @staticmethod
+    def _refused_nonce(call, error):
+        return call.key_pair and isinstance(error, APIError) and error.body["error"] == _NONCE_REFUSED
 
     def _go_above(self, nonce):
         if nonce is not None:

@@ -290,11 +290,10 @@ class _Passage(object):
         return self._passed >= self.length
 
     def _next(self, most):
-        block, self._begun = self._begun[:_BLOCK], self._begun[_BLOCK:]
+        most = int(min(most, _BLOCK))
+        block, self._begun = self._begun[:most], self._begun[most:]
         if not block:
-            block = self._source.recv(_BLOCK)
-        if len(block) > most:
-            block, self._begun = block[:int(most)], block[int(most):] + self._begun
+            block = self._source.recv(most)  # and no more, which would be of the next request
         self._passed += len(block)
         return block
 

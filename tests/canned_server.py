@@ -56,8 +56,8 @@ def _read_request(connection):
     data = b""
     while b"\r\n\r\n" not in data:
         block = connection.recv(65536)
-        if not block:
-            return data
+        if not block or data.startswith(b"\x16"):  # the beginning of TLS
+            return data + block
         data += block
     head, _, body = data.partition(b"\r\n\r\n")
     length = re.search(br"(?i)content-length: (\d+)", head)

@@ -139,8 +139,18 @@ def test_a_refused_nonce_is_answered_with_one_above_the_highest_that_the_bridge_
     assert buckets.list() == []
 
     first, second = [float(re.search(br"__nonce=([0-9.]+)", request).group(1)) for request in strange.requests]
-    assert first == 1000000000.0 and 1003600000.0 < second < 1003600000.01
+    assert first == 1000000000.0 and 1003600000.0 < second < 1003600010.0
     assert not buckets._client._in_turn
+
+
+def test_processes_that_go_on_above_the_clock_do_not_go_on_alike():
+    made = []
+    for _ in range(2):
+        nonces = Nonces(clock=lambda: 1000.0)
+        nonces.rise_above(2000000.0)
+        made.append([nonces.next() for _ in range(10)])
+
+    assert made[0] != made[1]
 
 
 def test_a_bridge_that_refuses_every_nonce_is_asked_so_many_times_and_no_more(server):
@@ -150,4 +160,4 @@ def test_a_bridge_that_refuses_every_nonce_is_asked_so_many_times_and_no_more(se
     said = pymdc.api.Buckets(pymdc.keypair.ECDSA(), client=client).list()
 
     assert said == {"error": "Invalid nonce supplied"}
-    assert len(refusing.requests) == 4
+    assert len(refusing.requests) == 21

@@ -196,6 +196,28 @@ def test_a_clock_that_is_far_off_is_told_in_words():
     assert "clock is" in said["hint"] and "ahead of the bridge's" in said["hint"]
 
 
+def test_a_wait_until_a_date_is_measured_by_the_clock_that_gave_it():
+    head = b"HTTP/1.1 503 Busy\r\nConnection: close\r\nContent-Length: 0\r\nDate: Fri, 31 Dec 1999 23:59:00 GMT\r\n"
+    server, sleeps = CannedServer(head + b"Retry-After: Fri, 31 Dec 1999 23:59:30 GMT\r\n\r\n"), []
+    client = pymdc.Client(server.url, retries=1, sleep=sleeps.append)
+
+    pymdc.api.Buckets(pymdc.keypair.ECDSA(), client=client).list()
+    server.close()
+
+    assert sleeps == [30.0]
+
+
+def test_a_handshake_that_is_cut_is_begun_again():
+    server, sleeps = CannedServer(b"\x16\x03\x03\x00"), []
+    client = pymdc.Client(server.url.replace("http:", "https:"), retries=1, sleep=sleeps.append)
+
+    with pytest.raises(TransportError):
+        pymdc.api.Buckets(pymdc.keypair.ECDSA(), client=client).list()
+    server.close()
+
+    assert len(sleeps) == 1
+
+
 @pytest.fixture(scope="module")
 def wired():
     wire = Wire()

@@ -12,6 +12,8 @@ from ._resource import Resource
 
 __all__ = ["Files"]
 
+_SPENT = "the token is spent, so another try needs a new one"
+
 
 class Files(Resource):
     """
@@ -163,7 +165,10 @@ def _telling_of(token, transfer, *arguments):
     try:
         return transfer(*arguments)
     except TransportError as error:
-        if token is None or not error.sent:
-            raise
-        error.args = ("{0}; the token is spent, so another try needs a new one".format(error),)
+        if token is not None and error.sent:
+            error.args = ("{0}; {1}".format(error, _SPENT),)
+        raise
+    except APIError as error:
+        if token is not None and error.status in (502, 503, 504):
+            error.body["hint"] = _SPENT
         raise
