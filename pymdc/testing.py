@@ -78,7 +78,8 @@ class Fault(object):
     :param str method: of the requests it befalls; by default all.
     :param str path: of the requests it befalls, with ``*`` for any part, without the query.
     :param int nth: which of these requests it befalls, counted from 1; 0 for every one.
-    :param int sent: after so many bytes of the request's body; by default all of it, and the answer's turn comes.
+    :param int sent: after so many bytes of the request's body; by default, and when there are no more, the answer's
+        turn comes.
     :param int received: after so many bytes of the answer, head included.
     :param int status: of an ``"answer"``.
     :param dict headers: of an ``"answer"``.
@@ -219,7 +220,8 @@ class Wire(object):
             bridge.sendall(head)
             if fault and fault.sent is not None:
                 request.pass_on(bridge, fault.sent)
-                _happen(fault, client, bridge)
+                if not request.done:  # else the bridge has all it needs, and is let finish before the fault
+                    _happen(fault, client, bridge)
             self._start(request.pass_on_quietly, bridge)  # for the answer may come before its end
             return self._pass_answer(bridge, client, head, fault) and request.done
         finally:
