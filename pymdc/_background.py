@@ -9,7 +9,7 @@ from concurrent.futures import Future
 
 from ._compat import main_thread
 from ._fork import PerProcess
-from .errors import as_answer
+from .errors import Timeout, as_answer
 
 __all__ = ["Background"]
 
@@ -58,6 +58,7 @@ class _State(object):
         self.queue = collections.deque()
         self.lock = threading.Lock()
         self.running = 0  # how many workers there are
+        self.given_up = None  # the timeout that ended a call while the interpreter waited to end
 
 
 def _start_worker(state):
@@ -77,13 +78,13 @@ def _run(state):
                 state.running -= 1
                 return
             job = state.queue.popleft()
-        _do(*job)
+        _do(state, *job)
         del job  # or the last result would live as long as this thread
 
 
-def _do(future, work, callback):
+def _do(state, future, work, callback):
     if future.set_running_or_notify_cancel():
-        answer = _answer(work)
+        answer = _answer(state, work)
         future.set_result(answer)
     else:
         answer = {"error": "Cancelled"}
@@ -93,8 +94,12 @@ def _do(future, work, callback):
         _log.exception("a callback raised")
 
 
-def _answer(work):
+def _answer(state, work):
+    if state.given_up is not None:
+        return as_answer(state.given_up)
     try:
         return work()
     except BaseException as error:
+        if isinstance(error, Timeout) and not main_thread().is_alive():
+            state.given_up = error  # the interpreter waits for one timeout, not for one after the other
         return as_answer(error)

@@ -12,6 +12,7 @@ import threading
 import pytest
 
 import pymdc
+from canned_server import CannedServer
 
 
 @pytest.fixture
@@ -173,6 +174,27 @@ def first(answer):
 
 stranger.list(callback=first)
 """
+
+SILENT = """
+import sys
+import pymdc
+
+client = pymdc.Client(sys.argv[1], timeout=(5, 0.5), retries=0)
+stranger = pymdc.api.Keys(pymdc.api.Users("nobody@example.com", "password", client=client))
+for _ in range(100):
+    stranger.list(callback=lambda answer: sys.stdout.write(" ".join(answer) + "\\n"))
+"""
+
+
+def test_a_script_that_ends_waits_for_one_timeout_and_still_gets_every_callback():
+    server = CannedServer(b"")
+
+    output = subprocess.check_output([sys.executable, "-c", SILENT, server.url]).decode("ascii")
+    server.close()
+
+    assert output.split() == ["error"] * 100
+    assert len(server.requests) <= 2 * 16  # workers
+
 
 AT_EXIT = SCRIPT.replace("stranger.list(callback=first)", """
 import atexit
