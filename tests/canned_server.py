@@ -43,7 +43,10 @@ class CannedServer(object):
             threading.Thread(target=self._converse, args=(connection,)).start()
 
     def _converse(self, connection):
-        request = _read_request(connection)
+        try:
+            request = _read_request(connection)
+        except EnvironmentError:
+            return  # the client has left, or the test has ended
         self.requests.append(request)
         answer = self._answer(request) if callable(self._answer) else self._answer
         if answer:
