@@ -59,7 +59,7 @@ def _read_request(connection):
     data = b""
     while b"\r\n\r\n" not in data:
         block = connection.recv(65536)
-        if not block or data.startswith(b"\x16"):  # the beginning of TLS
+        if not block or block.startswith(b"\x16"):  # the beginning of TLS
             return data + block
         data += block
     head, _, body = data.partition(b"\r\n\r\n")
