@@ -18,6 +18,7 @@ BRIDGE = [
     "coincurve>=20",
     "httptools>=0.6.1",
     "platformdirs>=4",
+    "prometheus-client>=0.20",
     "python-multipart>=0.0.18",
     "sqlalchemy>=2.0.25",
     "starlette>=0.40",

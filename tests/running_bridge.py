@@ -38,6 +38,13 @@ class RunningBridge(object):
             raise RuntimeError("the bridge did not start; it said {0!r}".format(line))
         self.url = line.split()[-1]
 
+    @property
+    def pid(self):
+        return self._process.pid
+
+    def signal(self, number):
+        self._process.send_signal(number)
+
     def stop(self, kill=False):
         self._process.kill() if kill else self._process.terminate()
         self._process.stdout.close()

@@ -1,14 +1,13 @@
 """The routes, and the one place where a refusal becomes ``{"error": text}``."""
 
-import asyncio
 import errno
 import importlib.resources
 import inspect
 import json
 import logging
-import time
 
 import anyio
+import anyio.to_thread
 from sqlalchemy.exc import DBAPIError
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -16,9 +15,11 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route, WebSocketRoute
 
-from . import auth, buckets, channel, files, keys, users
-from .call import Call, JSON, Services
+from . import auth, buckets, channel, files, keys, operations, users
+from .call import Call, JSON
+from .front import Front
 from .refusal import Refusal
+from .services import Services
 
 MAX_JSON = 1024 * 1024  # bytes of a body
 MAX_DRAIN = 1024 * 1024  # bytes of a refused body that are still read
@@ -32,14 +33,11 @@ async def describe(call: Call) -> Response:
     return JSON(_DESCRIPTION)
 
 
-async def health(call: Call) -> Response:
-    return JSON({"status": "ok"})
-
-
 # A handler that is a coroutine reads the body itself, if it wants it; any other is given it, and runs on a thread.
 ROUTES = [
     ("GET", "/", describe),
-    ("GET", "/health", health),
+    ("GET", "/health", operations.health),
+    ("GET", "/metrics", operations.metrics),
     ("POST", "/users", users.create),
     ("GET", "/activations/{token}", users.activate),
     ("GET", "/keys", keys.show),
@@ -57,6 +55,7 @@ ROUTES = [
     ("DELETE", "/buckets/{bucket}/files/{hash}", files.delete),
     ("GET", "/shards/{hash}", files.shard),
 ]
+_ONCE = ("authorization", "content-type", "x-filesize", "x-pubkey", "x-signature", "x-token")
 _WITH_HEAD = ("/", "/health")  # elsewhere a HEAD would spend what a GET spends
 
 
@@ -71,7 +70,7 @@ def make_app(services: Services):
     }
     app = Starlette(routes=routes, exception_handlers=handlers)
     app.router.redirect_slashes = False
-    return _Front(app)
+    return Front(app, services)
 
 
 def _route(services, path):
@@ -109,10 +108,21 @@ def _call(services, connection, chunks) -> Call:
         method=scope.get("method", "GET"),
         path=scope["raw_path"],
         query=scope["query_string"],
-        headers={name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]},
+        headers=_headers(scope),
         ids=connection.path_params,
+        address=scope["pymdc.address"],
         chunks=chunks,
+        record=scope["pymdc.record"],
     )
+
+
+def _headers(scope):
+    headers = {}
+    for name, value in ((name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]):
+        if name in _ONCE and name in headers:
+            raise Refusal(400, f"Header sent twice: {name}")
+        headers[name] = value
+    return headers
 
 
 async def _chunks(request):
@@ -120,23 +130,28 @@ async def _chunks(request):
     chunks = request.stream()
     while True:
         try:
-            yield await asyncio.wait_for(anext(chunks), SILENCE)
+            with anyio.fail_after(SILENCE):
+                chunk = await anext(chunks)
         except StopAsyncIteration:
             return
-        except asyncio.TimeoutError:
+        except TimeoutError:
             raise Refusal(408, f"Nothing came for {SILENCE} seconds") from None
+        yield chunk
 
 
 async def _body(chunks) -> bytes:
     body = bytearray()
-    async for chunk in chunks:
-        body += chunk
-        if len(body) > MAX_JSON:
-            raise Refusal(413, f"Body is longer than {MAX_JSON} bytes")
-    return bytes(body)
+    with anyio.move_on_after(SILENCE):
+        async for chunk in chunks:
+            body += chunk
+            if len(body) > MAX_JSON:
+                raise Refusal(413, f"Body is longer than {MAX_JSON} bytes")
+        return bytes(body)
+    raise Refusal(408, f"The body did not come within {SILENCE} seconds")
 
 
 async def _refuse(request: Request, refusal: Refusal) -> Response:
+    request.scope["pymdc.record"]["error"] = refusal.text
     return _Answer({"error": refusal.text}, refusal.status, refusal.headers)
 
 
@@ -150,7 +165,7 @@ async def _give_up(request: Request, error: ClientDisconnect) -> Response:
 
 async def _fail_on_disk(request: Request, error: OSError | DBAPIError) -> Response:
     full = getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or "disk is full" in str(error)
-    _log.error("%s %s: %s", request.method, _pattern(request.scope), error)
+    _log.error("%s: %s", request.scope["pymdc.record"], error)
     if full:
         return _Answer({"error": "No space left on the bridge"}, 507)
     return _Answer({"error": "The bridge cannot read or write its data"}, 503)
@@ -188,59 +203,6 @@ async def _drain(receive):
 def _has_body(scope):
     headers = dict(scope["headers"])
     return headers.get(b"content-length", b"0") != b"0" or b"transfer-encoding" in headers
-
-
-class _Front:
-    """What is the same for every request: trailing slashes, CORS, the log."""
-
-    def __init__(self, app):
-        self._app = app
-
-    async def __call__(self, scope, receive, send):
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        started, read = time.monotonic(), False
-        origin = dict(scope["headers"]).get(b"origin")
-
-        async def receive_noting():
-            nonlocal read
-            message = await receive()
-            read = read or not message.get("more_body")
-            return message
-
-        async def send_with_origin(message):
-            if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], *(_cors(origin) if scope["path"] != "/health" else ())]
-                _log.info("%s %s: %d, %d ms", scope["method"], _pattern(scope), message["status"],
-                          1000 * (time.monotonic() - started))
-            await send(message)
-
-        path = scope["path"]
-        if scope["raw_path"].endswith(b"/") and path != "/":
-            path = path[:-1]
-        scope = {**scope, "path": path, "pymdc.body_read": lambda: read}
-        app = Response(status_code=204) if scope["method"] == "OPTIONS" else self._app
-        await app(scope, receive_noting, send_with_origin)
-
-
-def _pattern(scope):
-    """Return the route, which holds no secrets, where the path might."""
-    route = scope.get("route")
-    return route.path if route is not None else "(no route)"
-
-
-def _cors(origin):
-    if origin is None:
-        return []
-    return [
-        (b"access-control-allow-origin", origin),
-        (b"access-control-allow-methods", b"GET, POST, PUT, PATCH, DELETE, OPTIONS"),
-        (b"access-control-allow-headers",
-         b"authorization, content-type, x-filesize, x-pubkey, x-signature, x-token"),
-        (b"access-control-expose-headers", b"retry-after, x-nonce"),
-        (b"vary", b"Origin"),
-    ]
 
 
 _DESCRIPTION = json.loads(importlib.resources.files(__package__).joinpath("openapi.json").read_text("utf-8"))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import argon2
 import coincurve
 
-from . import fields
+from . import fields, limits
 from .call import Call, now
 from .refusal import Refusal
 
@@ -44,11 +44,17 @@ def hash_token(token: str) -> str:
 
 def identify(call: Call) -> Identity:
     """Return the account that asks, by whichever way; a nonce is spent."""
+    identity = _identify(call)
+    call.record["account"] = identity.email
+    return identity
+
+
+def _identify(call):
     basic = _basic(call.headers.get("authorization", ""))
     if basic is not None:
         return Identity(_check_password(call, *basic))
     signature = _signature(call)
-    key = call.metadata.key(signature.point)
+    key = call.metadata.keys.find(signature.point)
     if key is None or key["text"] != signature.key:
         raise Refusal(401, "Public key not registered")
     if not key["activated"]:
@@ -61,11 +67,11 @@ def identify_for_tokens(call: Call, bucket_id: str) -> Identity:
     """Return who asks for a token of a bucket: its owner, or whoever holds a key that the bucket lists."""
     if _basic(call.headers.get("authorization", "")) is not None:
         identity = identify(call)
-        call.metadata.bucket(bucket_id, identity.email)
+        call.metadata.buckets.find(bucket_id, identity.email)
         return identity
     signature = _signature(call)
-    bucket = call.metadata.bucket(bucket_id)
-    key = call.metadata.key(signature.point)
+    bucket = call.metadata.buckets.find(bucket_id)
+    key = call.metadata.keys.find(signature.point)
     owner = key is not None and key["text"] == signature.key and key["email"] == bucket["email"] and key["activated"]
     if not owner and signature.key not in bucket["points"]:
         raise Refusal(404, "Bucket not found")
@@ -84,9 +90,10 @@ def spend_proof(call: Call, public_key: str) -> bool:
 def spend_token(call: Call) -> dict:
     """Return the token that the request presents; it is used up, whatever becomes of the request."""
     token = call.headers.get("x-token")
-    row = token and call.metadata.spend_token(hash_token(token), now())
+    row = token and call.metadata.tokens.spend(hash_token(token), now())
     if not row:
         raise Refusal(401, "Invalid or expired token")
+    call.services.metrics.tokens.labels(row["operation"], "spent").inc()
     return row
 
 
@@ -101,10 +108,10 @@ class Signature:
     def spend_nonce(self, call: Call):
         nonce = fields.nonce(_raw_nonce(call))
         if nonce is None:
-            highest = call.metadata.highest_nonce(self.point)
+            highest = call.metadata.nonces.highest(self.point)
         else:
             digest = hashlib.sha256(self.text).hexdigest()
-            highest = call.metadata.see(self.point, nonce, digest, WINDOW, ceiling=now() + DAY)
+            highest = call.metadata.nonces.see(self.point, nonce, digest, WINDOW, ceiling=now() + DAY)
         if highest is not None:
             raise Refusal(401, "Invalid nonce supplied", {"x-nonce": f"{highest:.3f}"})
 
@@ -122,6 +129,7 @@ def _signature(call: Call) -> Signature:
         verified = False
     if not verified:
         raise Refusal(401, "Invalid signature")
+    call.record["key"] = hashlib.sha256(bytes.fromhex(point)).hexdigest()[:16]
     return Signature(key, point, text)
 
 
@@ -155,13 +163,17 @@ def _basic(header: str) -> tuple[str, str] | None:
 
 
 def _check_password(call: Call, email: str, password: str) -> str:
-    account = call.metadata.account(email.lower())
+    email = email.lower()
+    limits.check_password_rate(call, email)
+    account = call.metadata.accounts.find(email)
     try:
         _hasher.verify(account["password"] if account else _nobody, password.lower())
     except argon2.exceptions.VerificationError:
         account = None
     if account is None:
+        limits.count_wrong_password(call, email)
         raise Refusal(401, "Invalid email or password")
+    limits.forgive_wrong_passwords(call, email)
     if not account["activated"]:
         raise Refusal(401, "User account has not been activated")
     return account["email"]

@@ -4,7 +4,7 @@ import secrets
 
 from starlette.responses import Response
 
-from . import auth, fields
+from . import auth, fields, upkeep
 from .call import Call, JSON, iso, now
 
 TOKEN_LIFE = 5 * 60 * 1000  # milliseconds
@@ -12,7 +12,7 @@ _DEFAULTS = {"name": "New Bucket", "storage": 10, "transfer": 30}
 
 
 def show(call: Call) -> Response:
-    return JSON([_bucket(row) for row in call.metadata.buckets(auth.identify(call).email)])
+    return JSON([_bucket(row) for row in call.metadata.buckets.of(auth.identify(call).email)])
 
 
 def create(call: Call) -> Response:
@@ -21,12 +21,12 @@ def create(call: Call) -> Response:
     texts = values.pop("pubkeys", [])
     if identity.key is not None and identity.key not in texts:
         texts.append(identity.key)
-    return JSON(_bucket(call.metadata.add_bucket(identity.email, now(), values, _points(texts))))
+    return JSON(_bucket(call.metadata.buckets.add(identity.email, now(), values, _points(texts))))
 
 
 def read(call: Call) -> Response:
     identity = auth.identify(call)
-    return JSON(_bucket(call.metadata.bucket(call.ids["bucket"], identity.email)))
+    return JSON(_bucket(call.metadata.buckets.find(call.ids["bucket"], identity.email)))
 
 
 def update(call: Call) -> Response:
@@ -34,12 +34,13 @@ def update(call: Call) -> Response:
     values = fields.bucket(call.fields)
     texts = values.pop("pubkeys", None)
     points = None if texts is None else _points(texts)
-    return JSON(_bucket(call.metadata.change_bucket(identity.email, call.ids["bucket"], values, points)))
+    return JSON(_bucket(call.metadata.buckets.change(identity.email, call.ids["bucket"], values, points)))
 
 
 def delete(call: Call) -> Response:
     identity = auth.identify(call)
-    call.services.store.delete(call.metadata.delete_bucket(identity.email, call.ids["bucket"]))
+    call.metadata.buckets.delete(identity.email, call.ids["bucket"])
+    upkeep.sweep(call.metadata, call.services.store, now())
     return Response(status_code=204)
 
 
@@ -48,13 +49,14 @@ def create_token(call: Call) -> Response:
     identity = auth.identify_for_tokens(call, bucket_id)
     operation = fields.operation(call.fields.get("operation"))
     token, moment = secrets.token_hex(32), now()
-    call.metadata.add_token({
+    call.metadata.tokens.add({
         "hash": auth.hash_token(token),
         "bucket": bucket_id,
         "operation": operation,
         "expires": moment + TOKEN_LIFE,
         "point": identity.point,
     }, moment)
+    call.services.metrics.tokens.labels(operation, "issued").inc()
     expires = iso(moment + TOKEN_LIFE)
     return JSON({"bucket": bucket_id, "operation": operation, "expires": expires, "token": token, "id": token})
 

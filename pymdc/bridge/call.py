@@ -1,52 +1,15 @@
-"""One request, as the handlers see it, and what they need to answer it."""
+"""One request, as the handlers see it."""
 
 import dataclasses
-import errno
-import fcntl
 import functools
 import time
 from collections.abc import AsyncIterator
-from pathlib import Path
 
-import anyio
-import sqlalchemy
 from starlette.responses import JSONResponse
 
 from . import fields
-from .mail import Outbox
 from .metadata import Metadata
-from .settings import Settings
-from .shards import Store
-
-
-class Services:
-    """What one bridge consists of."""
-
-    def __init__(self, settings: Settings, public_url: str):
-        folder = Path(settings.data_dir)
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._lock = _locked(folder / "lock")
-        self.metadata = Metadata(sqlalchemy.URL.create("sqlite", database=str(folder / "bridge.sqlite")))
-        self.store = Store(folder / "shards")
-        self.store.discard_incoming()
-        self.outbox = Outbox(folder / "outbox")
-        self.public_url = public_url
-        self.passwords = anyio.CapacityLimiter(2)  # hashing one takes 19 MiB
-
-    def close(self):
-        self.metadata.close()
-        self._lock.close()
-
-
-def _locked(path: Path):
-    """Hold a lock as long as the file that is returned is open: one bridge a data folder."""
-    file = open(path, "w")
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        file.close()
-        raise OSError(errno.EBUSY, "another bridge is running on it", str(path.parent)) from None
-    return file
+from .services import Services
 
 
 @dataclasses.dataclass
@@ -57,7 +20,9 @@ class Call:
     :ivar path: as on the request line, without the query.
     :ivar query: as on the request line.
     :ivar ids: the variable parts of the path.
+    :ivar address: of who asks.
     :ivar chunks: the body as it comes, for a handler that streams it.
+    :ivar record: what the log tells of this request besides, for handlers to fill in.
     :ivar body: the whole body, for any other.
     """
 
@@ -67,7 +32,9 @@ class Call:
     query: bytes
     headers: dict
     ids: dict
+    address: str
     chunks: AsyncIterator[bytes]
+    record: dict
     body: bytes = b""
 
     @functools.cached_property

@@ -1,15 +1,22 @@
 """The command line."""
 
-import logging
-import sys
+import resource
 from pathlib import Path
 
 import click
 import platformdirs
 import sqlalchemy
 
-from .server import Server
+from . import log
+from .server import Server, Site
 from .settings import LOG_LEVELS, Settings
+from .workers import Workers
+
+_file = click.Path(exists=True, dir_okay=False, path_type=Path)
+_data_dir = click.option(
+    "--data-dir", default=lambda: platformdirs.user_data_dir("pymdc-bridge", appauthor=False),
+    type=click.Path(file_okay=False, path_type=Path), help="Folder of database, shards and mails.",
+)
 
 
 class _Serving(click.Group):
@@ -29,31 +36,42 @@ def main():
 @main.command(context_settings={"auto_envvar_prefix": "PYMDC_BRIDGE", "show_default": True})
 @click.option("--host", default=Settings.host, help="Address to listen on.")
 @click.option("--port", default=Settings.port, type=click.IntRange(0, 65535), help="Port to listen on; 0 picks one.")
-@click.option("--data-dir", default=lambda: platformdirs.user_data_dir("pymdc-bridge", appauthor=False),
-              type=click.Path(file_okay=False, path_type=Path), help="Folder of database, shards and mails.")
+@_data_dir
 @click.option("--public-url", help="What links and pointers lead to.  [default: the address listened on]")
+@click.option("--tls-cert", type=_file, help="Certificate, with what leads from it to a known one, as PEM.")
+@click.option("--tls-key", type=_file, help="Its private key, as PEM.")
+@click.option("--behind-proxy", is_flag=False, flag_value="127.0.0.1,::1", default="", metavar="ADDRESS,...",
+              help="Addresses of reverse proxies, whose X-Forwarded-For is believed; without any, this machine's.")
+@click.option("--workers", default=Settings.workers, type=click.IntRange(1, 1000), help="Processes that serve.")
+@click.option("--rates", default=Settings.rates, type=click.Choice(["on", "off"]),
+              help="Whether wrong passwords, registrations and mails are slowed.")
+@click.option("--account-storage", default=Settings.account_storage, type=click.FloatRange(0, 10**9), metavar="GB",
+              help="What all buckets of one account may hold.")
+@click.option("--redirect-host", multiple=True, metavar="NAME", help="Host to which an activation may redirect.")
+@click.option("--metrics-token", help="What /metrics asks for from anywhere but this machine.", metavar="TEXT")
 @click.option("--log-level", default=Settings.log_level, type=click.Choice(LOG_LEVELS))
-def serve(**options):
+def serve(behind_proxy, **options):
     """Listen and serve, until SIGTERM or Ctrl-C.  Each option is also an environment variable, PYMDC_BRIDGE_..."""
     try:
-        settings = Settings(**options)
+        settings = Settings(behind_proxy=tuple(filter(None, behind_proxy.replace(" ", "").split(","))), **options)
     except ValueError as error:
         raise click.UsageError(str(error)) from None
-    _log_to_stderr(settings.log_level.upper())
+    log.to_stderr(settings.log_level.upper())
+    _raise_descriptor_limit()
     try:
-        server = Server(settings, ready=lambda: print(f"listening on {server.url}", flush=True))
+        site = Site(settings)
     except (OSError, sqlalchemy.exc.DBAPIError) as error:
         raise click.ClickException(f"cannot serve {settings.host}:{settings.port} from {settings.data_dir}: {error}")
+    kind = Workers if settings.workers > 1 else Server
     try:
-        server.run()
+        kind(site, ready=lambda: print(f"listening on {site.url}", flush=True)).run()
     except KeyboardInterrupt:
         pass  # Ctrl-C is how it is stopped
+    finally:
+        site.close()
 
 
-def _log_to_stderr(level):
-    # Only ours goes below: what other libraries tell when they debug holds tokens.
-    logging.basicConfig(
-        level=max(logging.INFO, logging.getLevelName(level)), stream=sys.stderr,
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-    )
-    logging.getLogger("pymdc.bridge").setLevel(level)
+def _raise_descriptor_limit():
+    """Allow as many connections as the system allows at all: the usual limit of 1024 is for who uses select()."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -10,6 +10,7 @@ from .refusal import Refusal
 
 MAX_NAME = 255
 MAX_EMAIL = 254
+MAX_REDIRECT = 2000
 MAX_PUBLIC_KEYS = 1000
 MAX_GIGABYTES = 10**9
 
@@ -44,6 +45,16 @@ def password(value) -> str:
     if not isinstance(value, str) or not _PASSWORD.fullmatch(value):
         raise Refusal(400, "Password must be hex encoded SHA-256 hash")
     return value.lower()
+
+
+def redirect(value) -> str | None:
+    """Return the URL that an activation asks to lead to.  Whether it may is decided then."""
+    if value in (None, ""):
+        return None
+    fits = isinstance(value, str) and len(value) <= MAX_REDIRECT and all(ord(character) > 32 for character in value)
+    if not fits or not _storable(value):
+        raise Refusal(400, "User validation failed: redirect is not a URL")
+    return value
 
 
 def public_key(value) -> str:

@@ -1,46 +1,46 @@
 """Files: upload, listing, pointers, shards over HTTP."""
 
+import os
 import secrets
 import urllib.parse
 
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response, StreamingResponse
 
-from . import auth, fields
+from . import auth, fields, upkeep
 from .call import Call, JSON, now
+from .metadata import GIGABYTE, Room
 from .multipart import FileReader
 from .refusal import Refusal
 from .upload import Upload
 
 BATCH = 1024 * 1024  # bytes handed to a thread at a time
+UPLOAD_LIFE = 10 * 60 * 1000  # milliseconds after the last renewal, which a sender's silence never lasts
 SHARD_TOKEN_LIFE = 24 * 60 * 60 * 1000  # milliseconds
 SHARD_TOKEN_USES = 3
 
 
 def show(call: Call) -> Response:
-    rows = call.metadata.files(auth.identify(call).email, call.ids["bucket"])
+    rows = call.metadata.files.of(auth.identify(call).email, call.ids["bucket"])
     return JSON([_file(row) for row in rows])
 
 
 def delete(call: Call) -> Response:
     identity = auth.identify(call)
-    call.services.store.delete(call.metadata.delete_file(identity.email, call.ids["bucket"], call.ids["hash"]))
+    call.metadata.files.delete(identity.email, call.ids["bucket"], call.ids["hash"])
+    upkeep.sweep(call.metadata, call.services.store, now())
     return Response(status_code=204)
 
 
 async def upload(call: Call) -> Response:
-    size = await run_in_threadpool(_admit, call)
-    incoming = Upload(call.services.store, size)
-    try:
-        reader = FileReader(call.headers.get("content-type", ""), incoming)
-        async for batch in _batches(call.chunks):
-            await run_in_threadpool(reader.feed, batch)
-        reader.finish()
-        entry = await run_in_threadpool(_enter, call, incoming)
-    except BaseException:
-        await run_in_threadpool(incoming.discard)
-        raise
-    return JSON(entry)
+    incoming = await run_in_threadpool(_admit, call)
+    with call.services.metrics.uploads.track_inprogress():
+        try:
+            await _receive(call, incoming)
+        except BaseException:
+            await run_in_threadpool(_discard, call, incoming)
+            raise
+        return JSON(await run_in_threadpool(_enter, call, incoming))
 
 
 def pointers(call: Call) -> Response:
@@ -56,7 +56,7 @@ def pointers(call: Call) -> Response:
             "hash": auth.hash_token(texts[-1]), "left": SHARD_TOKEN_USES, "expires": moment + SHARD_TOKEN_LIFE,
         }
 
-    shards = call.metadata.hand_out(bucket_id, call.ids["hash"], make_token, moment)
+    shards = call.metadata.files.hand_out(bucket_id, call.ids["hash"], make_token, moment)
     return JSON([_pointer(call, shard, text) for shard, text in zip(shards, texts)])
 
 
@@ -68,11 +68,15 @@ def shard(call: Call) -> Response:
 
 def open_shard(call: Call, token: str, shard_hash: str):
     """Spend a shard token, and return the shard as an open file and its size."""
-    row = call.metadata.spend_shard_token(auth.hash_token(token), shard_hash, now())
+    hashed = auth.hash_token(token)
+    row = call.metadata.files.wanted_shard(hashed, shard_hash, now())
+    file = _open(call, row)
     try:
-        return call.services.store.open(row["object"]), row["size"]
-    except FileNotFoundError:
-        raise Refusal(404, "The shard is not in the store") from None
+        call.metadata.files.spend_shard_token(hashed, shard_hash, now())
+    except BaseException:
+        file.close()
+        raise
+    return file, row["size"]
 
 
 async def blocks(file, size=BATCH):
@@ -84,29 +88,59 @@ async def blocks(file, size=BATCH):
         file.close()
 
 
-def _admit(call):
-    """Check what can be known before the body is read, in the order of the protocol; return the declared size."""
+def _open(call, row):
+    try:
+        file = call.services.store.open(row["object"])
+    except FileNotFoundError:
+        raise Refusal(410, "The shard is lost") from None
+    if os.fstat(file.fileno()).st_size != row["size"]:
+        file.close()
+        raise Refusal(410, "The shard is damaged")
+    return file
+
+
+def _admit(call) -> Upload:
+    """Check what can be known before the body is read, in the order of the protocol, and make room for the file."""
     token = auth.spend_token(call)
-    size = fields.file_size(call.headers.get("x-filesize"))
-    bucket_id = call.ids["bucket"]
-    call.metadata.bucket(bucket_id)
+    bucket_id, size = call.ids["bucket"], fields.file_size(call.headers.get("x-filesize"))
+    call.metadata.buckets.find(bucket_id)
     if token["operation"] != "PUSH" or token["bucket"] != bucket_id:
         raise Refusal(401, "Not authorized to store in bucket")
-    call.metadata.check_room(bucket_id, size)
-    return size
+    services, moment = call.services, now()
+    incoming = Upload(services.store, size)
+    room = Room(account=int(services.settings.account_storage * GIGABYTE), disk=services.spare_space())
+    row = {"id": incoming.id, "bucket": bucket_id, "size": size, "expires": moment + UPLOAD_LIFE}
+    call.metadata.uploads.begin(row, room, moment)
+    return incoming
+
+
+async def _receive(call, incoming):
+    reader = FileReader(call.headers.get("content-type", ""), incoming)
+    renewed = now()
+    async for batch in _batches(call.chunks):
+        await run_in_threadpool(reader.feed, batch)
+        if now() - renewed > UPLOAD_LIFE // 10:
+            renewed = now()
+            await run_in_threadpool(call.metadata.uploads.renew, incoming.id, renewed + UPLOAD_LIFE)
+    reader.finish()
+
+
+def _discard(call, incoming):
+    incoming.discard()
+    call.metadata.uploads.end(incoming.id)
 
 
 def _enter(call, incoming):
-    """Enter the file in its bucket.  Once that is tried, only a refusal says for sure that nobody holds its shards."""
-    incoming.finish()
-    entry = {"bucket": call.ids["bucket"], **incoming.entry()}
-    shards = incoming.release()
+    """Enter the file in its bucket."""
     try:
-        unneeded = call.metadata.add_file(entry, shards)
-    except Refusal:
-        call.services.store.delete(shard["object"] for shard in shards)
+        incoming.finish()
+        entry = {"bucket": call.ids["bucket"], **incoming.entry()}
+        duplicates = call.metadata.uploads.finish(incoming.id, entry, incoming.shards)
+    except (Refusal, OSError):  # of the database's errors, none says that it has not been committed
+        _discard(call, incoming)
         raise
-    call.services.store.delete(unneeded)
+    if duplicates:
+        upkeep.sweep(call.metadata, call.services.store, now())
     return entry
 
 

@@ -7,19 +7,19 @@ from .call import Call, JSON
 
 
 def show(call: Call) -> Response:
-    return JSON([_key(row["email"], row["text"]) for row in call.metadata.keys(auth.identify(call).email)])
+    return JSON([_key(row["email"], row["text"]) for row in call.metadata.keys.of(auth.identify(call).email)])
 
 
 def create(call: Call) -> Response:
     identity = auth.identify(call)
     text = fields.public_key(call.fields.get("key"))
     proved = identity.key != text and auth.spend_proof(call, text)
-    call.metadata.add_key(identity.email, fields.point(text), text, proved)
+    call.metadata.keys.add(identity.email, fields.point(text), text, proved)
     return JSON(_key(identity.email, text))
 
 
 def delete(call: Call) -> Response:
-    call.metadata.delete_key(auth.identify(call).email, call.ids["key"])
+    call.metadata.keys.delete(auth.identify(call).email, call.ids["key"])
     return Response()
 
 

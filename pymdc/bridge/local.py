@@ -8,7 +8,7 @@ import re
 import tempfile
 import threading
 
-from .server import Server
+from .server import Server, Site
 from .settings import Settings
 
 
@@ -25,7 +25,9 @@ class LocalBridge:
     def __init__(self, data_dir=None, **options):
         if data_dir is not None and not os.fspath(data_dir):
             raise ValueError("data_dir is empty")
-        self._settings = Settings(data_dir=data_dir, **{"port": 0, **options})
+        self._settings = Settings(data_dir=data_dir, **{"port": 0, "rates": "off", **options})
+        if self._settings.workers != 1:
+            raise ValueError("workers are processes, and this bridge is a thread: python -m pymdc.bridge has them")
 
     def __enter__(self):
         self._temporary = None
@@ -43,6 +45,7 @@ class LocalBridge:
     def __exit__(self, *exception):
         self._server.should_exit = True
         self._thread.join()
+        self._site.close()
         self._clean_up()
 
     def activation_token(self, email_address: str) -> str:
@@ -55,8 +58,9 @@ class LocalBridge:
 
     def _start(self, settings):
         listening = threading.Event()
-        self._server = Server(settings, ready=listening.set, grace=5)
-        self.url = self._server.url
+        self._site = Site(settings)
+        self._server = Server(self._site, ready=listening.set, grace=5)
+        self.url = self._site.url
         self.outbox = self._server.services.outbox.folder
         self._thread = threading.Thread(target=self._server.run, name="pymdc-bridge", daemon=True)
         self._thread.start()

@@ -1,23 +1,117 @@
-"""HTTP as uvicorn speaks it, but for what it answers to requests that are none."""
+"""HTTP and websockets as uvicorn speaks them, but with time limits, and with refusals in JSON."""
 
 import json
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.server import ServerProtocol
+
+MAX_HEADERS = 64 * 1024  # bytes of a request's line and headers
+PATIENCE = 60  # seconds that the headers of a request may take, and that a reader may take nothing
+
+_TOO_LONG = f"The headers are longer than {MAX_HEADERS} bytes"
 
 
-class Protocol(HttpToolsProtocol):
-    """Refuses in JSON, and takes no request with a body for the beginning of something else."""
+class _Patient:
+    """Cuts the connection of a reader who takes nothing for too long; a slow one may be as slow as he likes."""
+
+    def pause_writing(self):
+        super().pause_writing()
+        self._expect_less_than(self.transport.get_write_buffer_size())
+
+    def resume_writing(self):
+        self._watch.cancel()
+        super().resume_writing()
+
+    def _expect_less_than(self, size):
+        self._watch = self.loop.call_later(PATIENCE, self._look, size)
+
+    def _look(self, before):
+        size = self.transport.get_write_buffer_size()
+        if size >= before:
+            self.transport.abort()
+        elif size:
+            self._expect_less_than(size)
+
+
+class Protocol(_Patient, HttpToolsProtocol):
+    """HTTP."""
+
+    _deadline = None  # for the headers that are being waited for
+    _room = MAX_HEADERS  # bytes that may still come until the parser makes something of them
+
+    def connection_made(self, transport):
+        super().connection_made(transport)
+        self._wait_for_headers()
+
+    def connection_lost(self, exc):
+        self._stop_waiting()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes):
+        if self._deadline is None and (self.cycle is None or self.cycle.response_complete):
+            self._wait_for_headers()
+        self._room -= len(data)
+        super().data_received(data)
+        if self._room < 0 and not self.transport.is_closing():
+            self.send_400_response(_TOO_LONG)
+
+    def on_message_begin(self):
+        self._room = MAX_HEADERS
+        super().on_message_begin()
 
     def on_headers_complete(self):
+        self._stop_waiting()
+        if sum(len(name) + len(value) for name, value in self.headers) + len(self.url) > MAX_HEADERS:
+            self._room = -1
+            raise ValueError(_TOO_LONG)  # which the parser turns into an error of its own
         announced = {name: value for name, value in self.headers if name in (b"content-length", b"transfer-encoding")}
         if self.parser.should_upgrade() and announced not in ({}, {b"content-length": b"0"}):
-            raise ValueError("an upgrade with a body")  # which the parser turns into an error of its own
+            raise ValueError("an upgrade with a body")
         super().on_headers_complete()
 
+    def on_body(self, body: bytes):
+        self._room = MAX_HEADERS
+        super().on_body(body)
+
     def send_400_response(self, msg: str):
-        body = json.dumps({"error": msg}).encode()
+        status = "400 Bad Request"
+        if self._room < 0:
+            status, msg = "431 Request Header Fields Too Large", _TOO_LONG
+        body = json.dumps({"error": msg})
         self.transport.write(
-            b"HTTP/1.1 400 Bad Request\r\nContent-Type: application/json; charset=utf-8\r\nConnection: close\r\n"
-            b"Content-Length: %d\r\n\r\n%s" % (len(body), body)
+            f"HTTP/1.1 {status}\r\nContent-Type: application/json; charset=utf-8\r\nConnection: close\r\n"
+            f"Content-Length: {len(body)}\r\n\r\n{body}".encode()
         )
         self.transport.close()
+
+    def _wait_for_headers(self):
+        self._deadline = self.loop.call_later(PATIENCE, self.transport.abort)
+
+    def _stop_waiting(self):
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+
+class WebSocketProtocol(_Patient, WebSocketsSansIOProtocol):
+    """The data channel's websocket."""
+
+    def __init__(self, config, server_state, app_state, _loop=None):
+        super().__init__(config, server_state, app_state, _loop)
+        self.conn = _Handshake(max_size=config.ws_max_size, logger=self.logger)
+
+    def send_receive_event_to_app(self):
+        if self.curr_msg_data_type == "text":  # uvicorn logs a traceback about bytes that are no text
+            self.frames = [b"".join(self.frames).decode("utf-8", "replace").encode("utf-8")]
+        super().send_receive_event_to_app()
+
+
+class _Handshake(ServerProtocol):
+    """Refuses in JSON what is no handshake."""
+
+    def reject(self, status, text: str):
+        response = super().reject(status, json.dumps({"error": text.strip()}))
+        del response.headers["Content-Type"]
+        response.headers["Content-Type"] = "application/json; charset=utf-8"
+        return response

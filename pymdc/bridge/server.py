@@ -5,37 +5,69 @@ import sys
 
 import uvicorn
 
+from . import upkeep
 from .app import make_app
-from .call import Services
-from .protocol import Protocol
+from .call import now
+from .folder import Folder
+from .protocol import Protocol, WebSocketProtocol
+from .services import Services, open_data
 from .settings import Settings
+
+GRACE = 60  # seconds that running requests may take to finish when the bridge ends
+
+
+class Site:
+    """
+    Where a bridge is: the socket it listens on, and the data folder, which it has to itself.
+
+    :ivar url: where it listens.
+    """
+
+    def __init__(self, settings: Settings):
+        self.settings = settings
+        self.socket = _listen(settings.host, settings.port)
+        try:
+            folder = Folder(settings.data_dir)
+            self._lock = folder.lock()
+            self.url = _url(self.socket, settings.tls_cert is not None)
+            self._clean_up(folder)
+        except BaseException:
+            self.socket.close()
+            raise
+
+    def services(self) -> Services:
+        return Services(self.settings, (self.settings.public_url or self.url).rstrip("/"))
+
+    def close(self):
+        self.socket.close()
+        self._lock.close()
+
+    def _clean_up(self, folder):
+        metadata, store = open_data(folder)
+        upkeep.clear_uploads(metadata, store, now() + upkeep.LONG)
+        upkeep.sweep(metadata, store, now())
+        metadata.close()
 
 
 class Server(uvicorn.Server):
     """
-    One bridge, from its listening socket to its data.
+    Serves a site, in this process.
 
-    :ivar url: where it listens.
     :param ready: is called once connections are accepted.
     :param grace: how long running requests may take to finish when it ends, in seconds.
     """
 
-    def __init__(self, settings: Settings, ready=lambda: None, grace: float = 60):
-        self.socket = _listen(settings.host, settings.port)
-        host, port = self.socket.getsockname()[:2]
-        self.url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    def __init__(self, site: Site, ready=lambda: None, grace: float = GRACE):
+        self._site = site
         self._ready = ready
-        try:
-            self.services = Services(settings, (settings.public_url or self.url).rstrip("/"))
-        except BaseException:
-            self.socket.close()
-            raise
+        self.services = site.services()
         super().__init__(uvicorn.Config(
             make_app(self.services),
             http=Protocol,
-            ws="websockets-sansio",
-            ws_per_message_deflate=False,
+            ws=WebSocketProtocol,
             ws_max_size=64 * 1024,
+            ssl_certfile=site.settings.tls_cert,
+            ssl_keyfile=site.settings.tls_key,
             log_config=None,
             access_log=False,
             proxy_headers=False,
@@ -48,9 +80,8 @@ class Server(uvicorn.Server):
     def run(self):
         _raise_mmap_threshold()
         try:
-            super().run(sockets=[self.socket])
+            super().run(sockets=[self._site.socket])
         finally:
-            self.socket.close()
             self.services.close()
 
     async def startup(self, sockets=None):
@@ -70,6 +101,11 @@ def _listen(host, port):
         listener.close()
         raise
     return listener
+
+
+def _url(listener, with_tls):
+    host, port = listener.getsockname()[:2]
+    return f"{'https' if with_tls else 'http'}://{f'[{host}]' if ':' in host else host}:{port}"
 
 
 def _raise_mmap_threshold():

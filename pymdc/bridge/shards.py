@@ -3,15 +3,22 @@
 import hashlib
 import os
 import secrets
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 from .._digest import content_hash
 
 SHARD_SIZE = 8 * 1024 * 1024
+_BLOCK = 1024 * 1024
 
 
 class Store:
-    """A folder of objects, each written once under a name that is never used again."""
+    """
+    A folder of objects, each written once under a name that is never used again.
+
+    The name of one is the hash of its content, the id of the upload that brought it, and its number in there.
+    """
 
     def __init__(self, folder: Path):
         self._folder = folder
@@ -22,36 +29,61 @@ class Store:
         for each in (folder, folder.parent, folder.parent.parent):
             _sync_folder(each)
 
-    def create(self) -> "ShardWriter":
-        return ShardWriter(self)
+    def create(self, upload_id: str, number: int | str) -> "ShardWriter":
+        return ShardWriter(self, f"{upload_id}-{number}")
 
     def open(self, name: str):
         """Open an object for reading.  A file that is open outlives its deletion."""
         return open(self.path(name), "rb")
 
+    def digest(self, name: str) -> tuple[str, int]:
+        """Return the SHA-256 of an object's bytes, and how many they are."""
+        sha256, size = hashlib.sha256(), 0
+        with self.open(name) as file:
+            while block := file.read(_BLOCK):
+                sha256.update(block)
+                size += len(block)
+        return sha256.hexdigest(), size
+
     def delete(self, names):
         for name in names:
             self.path(name).unlink(missing_ok=True)
 
+    def objects(self) -> Iterator[str]:
+        """Yield the name of each object, and of each that is still being written."""
+        for folder in sorted(self._folder.iterdir()):
+            for entry in os.scandir(folder):
+                yield entry.name
+
+    def set_aside(self, name: str):
+        """Move an object to where nobody gets it, for an operator to look at."""
+        quarantine = self._folder.parent / "quarantine"
+        quarantine.mkdir(exist_ok=True)
+        os.rename(self.path(name), quarantine / name)
+
+    def probe(self):
+        """Raise if nothing can be written."""
+        writer = self.create("probe", secrets.token_hex(8))
+        writer.write(b"probe")
+        writer.discard()
+
+    def free_space(self) -> int:
+        """Return how many bytes the disk can still take."""
+        return shutil.disk_usage(self._folder).free
+
     def path(self, name: str) -> Path:
+        if name.count("-") == 1:
+            return self._incoming / name
         return self._folder / name[:2] / name
-
-    def temporary(self) -> Path:
-        return self._incoming / secrets.token_hex(16)
-
-    def discard_incoming(self):
-        """Remove what a bridge that was killed had begun to write."""
-        for leftover in self._incoming.iterdir():
-            leftover.unlink()
 
 
 class ShardWriter:
-    """One shard on its way to the disk."""
+    """One shard on its way to the disk, under a name that its hash is going to lead."""
 
-    def __init__(self, store: Store):
+    def __init__(self, store: Store, name: str):
         self._store = store
-        self._path = store.temporary()
-        self._file = open(self._path, "xb")
+        self._name = name
+        self._file = open(store.path(name), "xb")
         self.sha256 = hashlib.sha256()
         self.size = 0
 
@@ -66,9 +98,9 @@ class ShardWriter:
         os.fsync(self._file.fileno())
         self._file.close()
         digest = content_hash(self.sha256)
-        name = f"{digest}-{secrets.token_hex(8)}"
+        name = f"{digest}-{self._name}"
         target = self._store.path(name)
-        os.rename(self._path, target)
+        os.rename(self._store.path(self._name), target)
         try:
             _sync_folder(target.parent)
         except OSError:
@@ -77,8 +109,13 @@ class ShardWriter:
         return {"object": name, "hash": digest, "sha256": self.sha256.hexdigest(), "size": self.size}
 
     def discard(self):
-        self._path.unlink(missing_ok=True)
+        self._store.delete([self._name])
         self._file.close()
+
+
+def uploader(name: str) -> str:
+    """Return the id of the upload that brought an object."""
+    return name.split("-")[-2]
 
 
 def _sync_folder(folder: Path):

@@ -1,6 +1,7 @@
 """A file on its way in: cut into shards, hashed, on disk."""
 
 import hashlib
+import secrets
 
 from .._digest import content_hash
 from .refusal import Refusal
@@ -12,9 +13,11 @@ class Upload:
     Takes a file's bytes and keeps them as shards.  What is not entered in the end has to be discarded.
 
     :param size: how many bytes are to come.
+    :ivar id: part of the names of its objects.
     """
 
     def __init__(self, store: Store, size: int):
+        self.id = secrets.token_hex(8)
         self.filename = ""
         self.mimetype = "text/plain"
         self.shards = []  # their rows, in order
@@ -33,7 +36,7 @@ class Upload:
             raise Refusal(400, "File size exceeds declared size")
         while len(data):
             if self._writer is None:
-                self._writer = self._store.create()
+                self._writer = self._store.create(self.id, len(self.shards))
             piece = data[:SHARD_SIZE - self._writer.size]
             self._writer.write(piece)
             if self.shards:  # the hash of the first shard is that of the file so far: no need for both
@@ -54,13 +57,8 @@ class Upload:
         digest = content_hash(self._sha256)
         return {"mimetype": self.mimetype, "filename": self.filename or digest, "size": self._size, "hash": digest}
 
-    def release(self) -> list[dict]:
-        """Hand the shards over to whoever answers for them from now on."""
-        shards, self.shards = self.shards, []
-        return shards
-
     def discard(self):
-        """Remove all that was written and not handed over."""
+        """Remove all that was written."""
         try:
             if self._writer is not None:
                 self._writer.discard()

@@ -1,25 +1,29 @@
 """Accounts."""
 
+import re
 import secrets
 import urllib.parse
 
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
-from . import auth, fields
+from . import auth, fields, limits, pages
 from .call import Call, JSON, iso, now
 from .mail import activation_mail
-from .metadata import EMAIL_TAKEN
+from .metadata.accounts import EMAIL_TAKEN
 from .refusal import Refusal
 
 
 def create(call: Call) -> Response:
+    limits.count_registration(call)
     body = call.fields
     email, password = fields.email(body.get("email")), fields.password(body.get("password"))
     text = None if body.get("pubkey") is None else fields.public_key(body["pubkey"])
-    redirect = _redirect(body.get("redirect"))
+    redirect = fields.redirect(body.get("redirect"))
     token, created, hashed = secrets.token_hex(32), now(), auth.hash_password(password)
     mail = activation_mail(email, _link(call, token, redirect))
-    first = call.metadata.register(
+    call.metadata.accounts.check_free(email)
+    limits.count_mail(call, email)
+    first = call.metadata.accounts.register(
         {"email": email, "password": hashed, "created": created},
         {"token": auth.hash_token(token), "password": hashed, "redirect": redirect, "created": created},
         None if text is None else {"point": fields.point(text), "text": text},
@@ -32,8 +36,16 @@ def create(call: Call) -> Response:
 
 
 def activate(call: Call) -> Response:
-    account, _ = call.metadata.activate(auth.hash_token(call.ids["token"]))
-    return JSON(_user(account))
+    for_browser = pages.wanted(call)
+    try:
+        account, redirect = call.metadata.accounts.activate(auth.hash_token(call.ids["token"]))
+    except Refusal:
+        if for_browser:
+            return pages.not_activated()
+        raise
+    if redirect is not None and _may_lead_to(call, redirect):
+        return RedirectResponse(redirect, 302)
+    return pages.activated(account["email"]) if for_browser else JSON(_user(account))
 
 
 def _user(account) -> dict:
@@ -50,13 +62,7 @@ def _link(call, token, redirect):
     return link if redirect is None else link + "?" + urllib.parse.urlencode({"redirect": redirect})
 
 
-def _redirect(value):
-    if value in (None, ""):
-        return None
-    if not isinstance(value, str) or len(value) > 2000 or any(ord(character) < 33 for character in value):
-        raise Refusal(400, "User validation failed: redirect is not a URL")
-    try:
-        value.encode("utf-8")
-    except UnicodeEncodeError:
-        raise Refusal(400, "User validation failed: redirect is not a URL") from None
-    return value
+def _may_lead_to(call, redirect):
+    # Stricter than urllib, which takes http://evil.example\@good.example for a page of good.example.
+    host = re.match(r"https?://([\w.-]+)(:\d+)?([/?#]|$)", redirect, re.ASCII | re.IGNORECASE)
+    return host is not None and host[1].lower() in map(str.lower, call.services.settings.redirect_host)

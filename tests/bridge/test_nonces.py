@@ -7,8 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pymdc.bridge import auth
-from pymdc.bridge import metadata as metadata_module
-from pymdc.bridge.metadata import Metadata
+from pymdc.bridge.metadata import Metadata, nonces
 from wire import Signed
 
 WINDOW = auth.WINDOW
@@ -105,7 +104,7 @@ def test_no_sequence_of_requests_lets_one_pass_twice(tmp_path_factory, requests)
     try:
         for nonce, text in requests + requests:
             text = f"{nonce}-{text}"
-            passes = memory.see("point", float(nonce), text, WINDOW, ceiling=1e15) is None
+            passes = memory.nonces.see("point", float(nonce), text, WINDOW, ceiling=1e15) is None
 
             assert passes is (nonce > highest - WINDOW and text not in passed)
             if passes:
@@ -116,11 +115,11 @@ def test_no_sequence_of_requests_lets_one_pass_twice(tmp_path_factory, requests)
 
 
 def test_what_is_kept_of_a_key_is_bounded(memory, monkeypatch):
-    monkeypatch.setattr(metadata_module, "MAX_TEXTS", 50)
+    monkeypatch.setattr(nonces, "MAX_TEXTS", 50)
 
     for number in range(200):
-        assert memory.see("point", 1000.0 + number, str(number), WINDOW, ceiling=1e15) is None
+        assert memory.nonces.see("point", 1000.0 + number, str(number), WINDOW, ceiling=1e15) is None
 
-    assert memory.see("point", 1000.0, "again", WINDOW, ceiling=1e15) == 1199
+    assert memory.nonces.see("point", 1000.0, "again", WINDOW, ceiling=1e15) == 1199
     for number in range(200):
-        assert memory.see("point", 1000.0 + number, str(number), WINDOW, ceiling=1e15) is not None
+        assert memory.nonces.see("point", 1000.0 + number, str(number), WINDOW, ceiling=1e15) is not None

@@ -1,6 +1,7 @@
 """The database: how it is opened, and what a transaction is."""
 
 import contextlib
+import fcntl
 import threading
 
 import sqlalchemy
@@ -23,7 +24,7 @@ class Database:
         )
         self._turn = contextlib.nullcontext()
         if self._engine.dialect.name == "sqlite":
-            self._turn = threading.Lock()  # fairer than SQLite's own waiting, which starves some
+            self._turn = _Turn(self._engine.url.database + "-turn")
             event.listen(self._engine, "connect", _prepare_sqlite)
             event.listen(self._engine, "begin", _begin_sqlite)
         with self.write() as transaction:
@@ -43,6 +44,27 @@ class Database:
 
     def close(self):
         self._engine.dispose()
+
+
+class _Turn:
+    """Lets one write at a time, thread or process.  Fairer than SQLite's own waiting, which starves some."""
+
+    def __init__(self, path: str):
+        self._threads = threading.Lock()
+        self._path = path
+
+    def __enter__(self):
+        self._threads.acquire()
+        try:
+            self._file = open(self._path, "w")
+            fcntl.flock(self._file, fcntl.LOCK_EX)
+        except BaseException:
+            self._threads.release()
+            raise
+
+    def __exit__(self, *exception):
+        self._file.close()
+        self._threads.release()
 
 
 def _prepare_sqlite(connection, record):

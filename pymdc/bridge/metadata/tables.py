@@ -49,6 +49,7 @@ buckets = Table(
     Column("name", Text, nullable=False),
     Column("storage", Double, nullable=False),  # GB
     Column("transfer", Double, nullable=False),  # GB
+    Column("stored", BigInteger, nullable=False, default=0),  # bytes of its files
     Column("transferred", BigInteger, nullable=False, default=0),  # bytes handed out
 )
 
@@ -81,6 +82,15 @@ files = Table(
     UniqueConstraint("bucket", "hash"),
 )
 
+#: Uploads under way.  They outlive their bucket, so that the answer is that the bucket is gone.
+uploads = Table(
+    "uploads", schema,
+    Column("id", String(16), primary_key=True),
+    Column("bucket", String(24), nullable=False, index=True),
+    Column("size", BigInteger, nullable=False),  # bytes of room that it has been given
+    Column("expires", BigInteger, nullable=False),
+)
+
 shards = Table(
     "shards", schema,
     Column("id", _Id, primary_key=True),
@@ -88,7 +98,21 @@ shards = Table(
     Column("hash", String(40), nullable=False),
     Column("sha256", String(64), nullable=False),
     Column("size", Integer, nullable=False),
+    Column("damaged", Boolean, nullable=False, default=False),  # its bytes are wrong or gone
     UniqueConstraint("sha256", "size"),
+)
+
+#: Objects that nothing holds any more and that are to be deleted from the store.
+unneeded = Table(
+    "unneeded", schema,
+    Column("object", String(80), primary_key=True),
+)
+
+#: As long as one of these lasts, a backup is copying, and no object is deleted.
+holds = Table(
+    "holds", schema,
+    Column("id", String(32), primary_key=True),
+    Column("expires", BigInteger, nullable=False),
 )
 
 file_shards = Table(
@@ -123,4 +147,10 @@ seen = Table(
     Column("text", String(64), primary_key=True),  # SHA-256 of the signed text
     Column("nonce", Double, nullable=False),
     Index("seen_by_nonce", "point", "nonce"),
+)
+
+rates = Table(
+    "rates", schema,
+    Column("subject", String(64), primary_key=True),
+    Column("idle", BigInteger, nullable=False, index=True),  # when it will have its whole burst again
 )

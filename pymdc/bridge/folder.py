@@ -1,0 +1,38 @@
+"""The data folder: what lies where in it, and the lock that keeps it to one bridge."""
+
+import errno
+import fcntl
+import os
+import time
+from pathlib import Path
+
+PATIENCE = 2  # seconds in which the workers of a bridge that was killed notice it
+
+
+class Folder:
+    """
+    A folder that holds all data of a bridge.  It is made where there is none.
+
+    :ivar database: the file of the SQLite database.
+    :ivar shards: the folder of the shards; *outbox*: of the mails; *metrics*: of what the workers count.
+    """
+
+    def __init__(self, path: str | os.PathLike):
+        self.path = Path(path)
+        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.database = self.path / "bridge.sqlite"
+        self.shards = self.path / "shards"
+        self.outbox = self.path / "outbox"
+        self.metrics = self.path / "metrics"
+
+    def lock(self):
+        """Return an open file; as long as it, or a copy in a forked process, is open, no other bridge may serve."""
+        file = open(self.path / "lock", "w")
+        for _ in range(10 * PATIENCE):
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return file
+            except BlockingIOError:
+                time.sleep(0.1)
+        file.close()
+        raise OSError(errno.EBUSY, "another bridge is running on it", str(self.path))

@@ -1,0 +1,132 @@
+"""What is the same for every request: who sends it, CORS, security headers, the log, the counts."""
+
+import ipaddress
+import logging
+import secrets
+import time
+
+from starlette.responses import Response
+
+from .services import Services
+
+_access = logging.getLogger("pymdc.bridge.access")
+
+_ALWAYS = [
+    (b"cache-control", b"no-store"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+]
+_WITH_TLS = [(b"strict-transport-security", b"max-age=31536000")]
+_CORS = [
+    (b"access-control-allow-methods", b"GET, POST, PUT, PATCH, DELETE, OPTIONS"),
+    (b"access-control-allow-headers", b"authorization, content-type, x-filesize, x-pubkey, x-signature, x-token"),
+    (b"access-control-expose-headers", b"retry-after, x-nonce, x-request-id"),
+    (b"vary", b"Origin"),
+]
+_WITHOUT_CORS = ("/health", "/metrics")
+
+
+class Front:
+    """Wraps the application of one bridge."""
+
+    def __init__(self, app, services: Services):
+        self._app = app
+        self._services = services
+
+    async def __call__(self, scope, receive, send):
+        address = _address(scope, self._services.settings.behind_proxy)
+        scope = {**scope, "pymdc.address": address, "pymdc.record": {}}
+        if scope["type"] == "http":
+            await self._exchange(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+    async def _exchange(self, scope, receive, send):
+        exchange = _Exchange(scope, receive, send)
+        if scope["raw_path"].endswith(b"/") and scope["path"] != "/":
+            scope["path"] = scope["path"][:-1]
+        scope["pymdc.body_read"] = lambda: exchange.body_read
+        app = Response(status_code=204) if scope["method"] == "OPTIONS" else self._app
+        try:
+            await app(scope, exchange.receive, exchange.send)
+        finally:
+            _access.info("", extra={"request": exchange.told()})
+            self._services.metrics.count(exchange)
+
+
+class _Exchange:
+    """One request and its answer, watched as they pass."""
+
+    def __init__(self, scope, receive, send):
+        self.id = secrets.token_hex(8)
+        self.status = 0
+        self.received = self.sent = 0  # bytes of the bodies
+        self.body_read = False
+        self._scope, self._receive, self._send = scope, receive, send
+        self._started = time.monotonic()
+
+    async def receive(self):
+        message = await self._receive()
+        self.received += len(message.get("body", b""))
+        self.body_read = self.body_read or not message.get("more_body")
+        return message
+
+    async def send(self, message):
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            message["headers"] = [*message["headers"], *self._headers(dict(message["headers"]))]
+        else:
+            self.sent += len(message.get("body", b""))
+        await self._send(message)
+
+    @property
+    def method(self) -> str:
+        return self._scope["method"]
+
+    @property
+    def route(self) -> str:
+        """The pattern of the path, which holds no secrets, where the path might."""
+        route = self._scope.get("route")
+        return route.path if route is not None else "(none)"
+
+    @property
+    def error(self) -> str | None:
+        """What was said to refuse it."""
+        return self._scope["pymdc.record"].get("error")
+
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self._started
+
+    def told(self) -> dict:
+        """Return what the log tells of it."""
+        return {
+            "request": self.id, "address": self._scope["pymdc.address"], "method": self.method, "route": self.route,
+            "status": self.status, "received": self.received, "sent": self.sent,
+            "milliseconds": round(1000 * self.seconds, 1), **self._scope["pymdc.record"],
+        }
+
+    def _headers(self, present):
+        headers = [(b"x-request-id", self.id.encode()), *_ALWAYS]
+        if self._scope["scheme"] == "https":
+            headers += _WITH_TLS
+        origin = dict(self._scope["headers"]).get(b"origin")
+        page = present.get(b"content-type", b"").startswith(b"text/html")
+        if origin is not None and not page and self._scope["path"] not in _WITHOUT_CORS:
+            headers += [(b"access-control-allow-origin", origin), *_CORS]
+        return [(name, value) for name, value in headers if name not in present]
+
+
+def _address(scope, proxies):
+    """Return the address of who asks: the peer's, or what a proxy of ours says of its own peer."""
+    peer = scope["client"][0] if scope["client"] else ""
+    if peer in proxies:
+        forwarded = [value for name, value in scope["headers"] if name == b"x-forwarded-for"]
+        said = forwarded[-1].decode("latin-1").rpartition(",")[2].strip() if forwarded else ""
+        try:
+            return str(ipaddress.ip_address(said))
+        except ValueError:
+            pass
+    return peer

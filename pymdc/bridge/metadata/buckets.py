@@ -1,0 +1,79 @@
+"""Buckets."""
+
+import secrets
+
+from sqlalchemy import delete, insert, select, update
+
+from ..refusal import Refusal
+from .shards import free
+from .tables import bucket_keys, buckets, file_shards, files
+
+GIGABYTE = 10**9
+
+
+class Buckets:
+    def __init__(self, database):
+        self._database = database
+
+    def of(self, email: str):
+        """Return an account's buckets, the oldest first."""
+        with self._database.read() as db:
+            rows = db.execute(select(buckets).where(buckets.c.email == email).order_by(buckets.c.number)).mappings()
+            return [_with_keys(db, row) for row in rows.all()]
+
+    def find(self, bucket_id: str, email: str | None = None):
+        """Return a bucket with its ``pubkeys``; another account's is as good as none."""
+        with self._database.read() as db:
+            return _with_keys(db, find_bucket(db, bucket_id, email))
+
+    def add(self, email: str, created: int, fields: dict, points: dict[str, str]):
+        """*points* maps each public key, as written, to its point."""
+        bucket_id = secrets.token_hex(12)
+        with self._database.write() as db:
+            db.execute(insert(buckets).values(id=bucket_id, email=email, created=created, **fields))
+            _set_keys(db, bucket_id, points)
+            return _with_keys(db, find_bucket(db, bucket_id, email))
+
+    def change(self, email: str, bucket_id: str, fields: dict, points: dict[str, str] | None):
+        with self._database.write() as db:
+            find_bucket(db, bucket_id, email)
+            if fields:
+                db.execute(update(buckets).where(buckets.c.id == bucket_id).values(**fields))
+            if points is not None:
+                _set_keys(db, bucket_id, points)
+            return _with_keys(db, find_bucket(db, bucket_id, email))
+
+    def delete(self, email: str, bucket_id: str):
+        with self._database.write() as db:
+            find_bucket(db, bucket_id, email)
+            held = select(file_shards.c.shard).select_from(file_shards.join(files)).where(files.c.bucket == bucket_id)
+            shards = db.execute(held.distinct()).scalars().all()
+            db.execute(delete(buckets).where(buckets.c.id == bucket_id))
+            free(db, shards)
+
+
+def find_bucket(db, bucket_id: str, email: str | None = None):
+    """Return a bucket's row; another account's is as good as none."""
+    query = select(buckets).where(buckets.c.id == bucket_id)
+    if email is not None:
+        query = query.where(buckets.c.email == email)
+    row = db.execute(query).mappings().first()
+    if row is None:
+        raise Refusal(404, "Bucket not found")
+    return row
+
+
+def _with_keys(db, row):
+    query = select(bucket_keys.c.text, bucket_keys.c.point).where(bucket_keys.c.bucket == row["id"])
+    points = dict(db.execute(query.order_by(bucket_keys.c.position)).all())
+    return {**row, "pubkeys": list(points), "points": points}
+
+
+def _set_keys(db, bucket_id, points):
+    db.execute(delete(bucket_keys).where(bucket_keys.c.bucket == bucket_id))
+    rows = [
+        {"bucket": bucket_id, "position": position, "text": text, "point": point}
+        for position, (text, point) in enumerate(points.items())
+    ]
+    if rows:
+        db.execute(insert(bucket_keys), rows)

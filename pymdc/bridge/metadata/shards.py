@@ -1,0 +1,81 @@
+"""Shards: which objects of the store hold which content, and which are not needed any more."""
+
+from sqlalchemy import and_, delete, exists, insert, select, update
+
+from .tables import file_shards, files, holds, shards, unneeded, uploads
+
+
+class Shards:
+    def __init__(self, database):
+        self._database = database
+
+    def page(self, after: int, size: int):
+        """Return the rows of the shards whose ids come after this one, in order."""
+        with self._database.read() as db:
+            query = select(shards).where(shards.c.id > after).order_by(shards.c.id).limit(size)
+            return db.execute(query).mappings().all()
+
+    def mark_damaged(self, shard) -> list:
+        """
+        Let nobody get a shard until it is uploaded again.
+
+        :param shard: its row, as it was when the object was read.
+        :returns: bucket, hash and name of each file that it belongs to; None when it has changed meanwhile.
+        """
+        with self._database.write() as db:
+            same = and_(shards.c.id == shard["id"], shards.c.object == shard["object"])
+            if not db.execute(update(shards).where(same).values(damaged=True)).rowcount:
+                return None
+            query = select(files.c.bucket, files.c.hash, files.c.filename).select_from(files.join(file_shards))
+            return db.execute(query.where(file_shards.c.shard == shard["id"]).distinct()).mappings().all()
+
+    def unheld(self, upload_id: str, name: str) -> bool:
+        """Return whether an object belongs to nothing: no shard, and no upload that may still be under way."""
+        with self._database.read() as db:
+            held = select(exists().where(shards.c.object == name) | exists().where(uploads.c.id == upload_id))
+            return not db.execute(held).scalar()
+
+    def unneeded(self, now: int) -> list[str]:
+        """Return the objects to delete; none while a backup is copying."""
+        with self._database.read() as db:
+            if db.execute(select(exists().where(holds.c.expires > now))).scalar():
+                return []
+            return list(db.execute(select(unneeded.c.object)).scalars())
+
+    def forget_unneeded(self, names):
+        """Forget objects that have been deleted."""
+        with self._database.write() as db:
+            for name in names:
+                db.execute(delete(unneeded).where(unneeded.c.object == name))
+
+    def hold_back(self, who: str, expires: int):
+        """Let no object be deleted until then, or until it is released."""
+        with self._database.write() as db:
+            db.execute(delete(holds).where(holds.c.id == who))
+            db.execute(insert(holds).values(id=who, expires=expires))
+
+    def release(self, who: str):
+        with self._database.write() as db:
+            db.execute(delete(holds).where(holds.c.id == who))
+
+
+def hold(db, piece: dict):
+    """Return the row of the shard with this content: the one that is there already, made good again, or a new one."""
+    same = and_(shards.c.sha256 == piece["sha256"], shards.c.size == piece["size"])
+    row = db.execute(select(shards).where(same)).mappings().first()
+    if row is None:
+        return db.execute(insert(shards).values(**piece).returning(shards)).mappings().one()
+    if row["damaged"]:
+        healed = update(shards).where(same).values(object=piece["object"], damaged=False)
+        return db.execute(healed.returning(shards)).mappings().one()
+    return row
+
+
+def free(db, shard_ids):
+    """Forget those of the shards that no file holds any more, and note that their objects are not needed."""
+    held = exists().where(file_shards.c.shard == shards.c.id)
+    for start in range(0, len(shard_ids), 500):  # a statement has room for so many values
+        these = shards.c.id.in_(shard_ids[start:start + 500])
+        names = db.execute(delete(shards).where(these, ~held).returning(shards.c.object)).scalars().all()
+        if names:
+            db.execute(insert(unneeded), [{"object": name} for name in names])

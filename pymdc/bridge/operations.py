@@ -1,0 +1,51 @@
+"""What an operator asks: is it well, and how much does it do."""
+
+import hmac
+import ipaddress
+import logging
+
+from starlette.responses import Response
+
+from .call import Call, JSON
+from .refusal import Refusal
+
+_log = logging.getLogger("pymdc.bridge")
+
+
+def health(call: Call) -> Response:
+    """Try what everything else needs; say which part fails."""
+    services = call.services
+    probes = {"database": services.metadata.probe, "store": services.store.probe, "disk": services.check_disk}
+    parts = {name: _outcome(name, probe) for name, probe in probes.items()}
+    failing = [name for name, outcome in parts.items() if outcome != "ok"]
+    if failing:
+        return JSON({"error": "Failing: " + ", ".join(failing), "status": "failing", **parts}, 503)
+    return JSON({"status": "ok", **parts})
+
+
+def metrics(call: Call) -> Response:
+    if not (_is_loopback(call.address) or _has_token(call)):
+        raise Refusal(403, "The metrics are for this very machine, or for who has the metrics token")
+    return Response(call.services.metrics.text(), media_type="text/plain; version=0.0.4")
+
+
+def _outcome(name, probe):
+    try:
+        probe()
+    except Exception as error:
+        _log.error("%s: %s", name, error)
+        return "failing"
+    return "ok"
+
+
+def _is_loopback(address):
+    try:
+        return ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return False
+
+
+def _has_token(call):
+    wanted = call.services.settings.metrics_token
+    given = call.headers.get("authorization", "")
+    return wanted is not None and hmac.compare_digest(given.encode(), f"Bearer {wanted}".encode())

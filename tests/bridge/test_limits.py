@@ -1,0 +1,201 @@
+"""Quotas and rates: never over, given back, and nobody locks another out."""
+
+import threading
+
+import pytest
+
+import pymdc
+from pymdc.bridge import LocalBridge, limits
+from pymdc.bridge import services as services_module
+from wire import Account, Basic, Wire, multipart
+
+MEGABYTE = 1000 * 1000
+
+
+def race(count, function):
+    """Call a function from so many threads at once, and return its results."""
+    results, start = [], threading.Barrier(count)
+
+    def run(number):
+        start.wait(timeout=30)
+        results.append(function(number))
+
+    threads = [threading.Thread(target=run, args=(number,)) for number in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return results
+
+
+def put(account, bucket, content, size=None):
+    return account.nobody.put(
+        f"/buckets/{bucket}/files", multipart(content), account.token(bucket), len(content) if size is None else size,
+    )
+
+
+@pytest.fixture
+def limited(tmp_path):
+    """A bridge on which an account may hold 10 MB, and where rates are on."""
+    with LocalBridge(tmp_path / "data", account_storage=0.01, rates="on") as bridge:
+        yield bridge
+
+
+@pytest.fixture
+def carol(limited):
+    return register(limited, "carol@example.com")
+
+
+def register(bridge, email, password="ab" * 32):
+    account = Account(bridge.url, email, password, pymdc.keypair.ECDSA())
+    account.nobody.post("/users", {"email": email, "password": password, "pubkey": account.key})
+    account.nobody.get("/activations/" + bridge.activation_token(email))
+    return account
+
+
+def test_parallel_uploads_never_exceed_the_storage_of_a_bucket(alice):
+    bucket = alice.bucket(storage=0.004)
+
+    answers = race(8, lambda number: put(alice, bucket, bytes([number]) * MEGABYTE))
+
+    assert sorted(answer.status_code for answer in answers) == [200] * 4 + [413] * 4
+    assert len(alice.signed.get(f"/buckets/{bucket}/files").json()) == 4
+
+
+def test_parallel_uploads_never_exceed_the_storage_of_an_account(carol):
+    buckets = [carol.bucket() for _ in range(4)]
+
+    answers = race(8, lambda number: put(carol, buckets[number % 4], bytes([number]) * 3 * MEGABYTE))
+
+    refused = [answer for answer in answers if answer.status_code != 200]
+    assert sorted(answer.status_code for answer in answers) == [200] * 3 + [413] * 5
+    assert all(answer.json()["error"].startswith("Account storage exceeded: 3000000 bytes") for answer in refused)
+
+
+def test_room_is_given_back_when_an_upload_fails_and_when_a_file_is_deleted(alice):
+    bucket = alice.bucket(storage=0.001)
+
+    for _ in range(3):
+        assert put(alice, bucket, b"short", size=MEGABYTE).status_code == 400
+        answer = put(alice, bucket, b"x" * MEGABYTE)
+        assert answer.status_code == 200
+        assert put(alice, bucket, b"y" * MEGABYTE).status_code == 413
+        assert alice.signed.delete(f"/buckets/{bucket}/files/{answer.json()['hash']}").status_code == 204
+
+
+def test_the_room_of_an_upload_is_taken_before_its_body_comes(alice, local):
+    bucket = alice.bucket(storage=0.001)
+    begun, go_on = threading.Event(), threading.Event()
+
+    def body():
+        content = multipart(b"x" * MEGABYTE)
+        yield content[:100_000]
+        begun.set()
+        go_on.wait(30)
+        yield content[100_000:]
+
+    slow = threading.Thread(target=lambda: answers.append(
+        alice.nobody.put(f"/buckets/{bucket}/files", body(), alice.token(bucket), MEGABYTE)
+    ))
+    answers = []
+    slow.start()
+    begun.wait(30)
+    during = put(alice, bucket, b"y")
+    go_on.set()
+    slow.join(30)
+
+    assert during.status_code == 413
+    assert answers[0].status_code == 200
+
+
+def test_parallel_downloads_never_exceed_the_transfer_of_a_bucket(alice):
+    bucket = alice.bucket(transfer=0.003)
+    file_hash = alice.upload(bucket, b"x" * MEGABYTE)
+    pointers = [alice.pointers(bucket, file_hash).json()[0] for _ in range(6)]
+
+    answers = race(6, lambda number: alice.nobody.get(
+        "/shards/" + pointers[number]["hash"], headers={"x-token": pointers[number]["token"]}
+    ))
+
+    assert sorted(answer.status_code for answer in answers) == [200] * 3 + [403] * 3
+    assert alice.pointers(bucket, file_hash).status_code == 403
+
+
+def test_a_disk_that_is_nearly_full_takes_no_file_and_keeps_the_old_ones(alice, monkeypatch):
+    bucket = alice.bucket()
+    kept = alice.upload(bucket, b"old")
+    monkeypatch.setattr(services_module, "KEPT_FREE", 10**18)
+
+    answer = put(alice, bucket, b"x" * MEGABYTE)
+    health = alice.nobody.get("/health")
+
+    assert (answer.status_code, answer.json()) == (507, {"error": "No space left on the bridge"})
+    assert alice.pointers(bucket, kept).status_code == 200
+    assert (health.status_code, health.json()) == (503, {
+        "error": "Failing: disk", "status": "failing", "database": "ok", "store": "ok", "disk": "failing",
+    })
+
+
+def test_wrong_passwords_are_slowed_for_who_sends_them(limited, carol):
+    wrong = Basic(limited.url, carol.email, "00" * 32)
+
+    answers = race(20, lambda number: wrong.get("/keys"))
+
+    assert sorted(answer.status_code for answer in answers) == [401] * 10 + [429] * 10
+    refused = next(answer for answer in answers if answer.status_code == 429)
+    assert 0 < int(refused.headers["Retry-After"]) <= 60
+    assert carol.basic.get("/keys").status_code == 429
+    assert carol.signed.get("/keys").status_code == 200
+
+
+def test_wrong_passwords_of_one_address_do_not_lock_out_another(tmp_path):
+    with LocalBridge(tmp_path, rates="on", behind_proxy=("127.0.0.1",)) as bridge:
+        dora = register(bridge, "dora@example.com")
+        for _ in range(12):
+            answer = Basic(bridge.url, dora.email, "00" * 32).get("/keys", headers={"X-Forwarded-For": "192.0.2.7"})
+
+        assert answer.status_code == 429
+        assert dora.basic.get("/keys", headers={"X-Forwarded-For": "192.0.2.7"}).status_code == 429
+        assert dora.basic.get("/keys", headers={"X-Forwarded-For": "192.0.2.7, 192.0.2.8"}).status_code == 200
+
+
+def test_only_a_proxy_of_ours_is_believed(tmp_path):
+    with LocalBridge(tmp_path, rates="on", behind_proxy=("192.0.2.1",)) as bridge:
+        dora = register(bridge, "dora@example.com")
+        for number in range(12):
+            address = f"198.51.100.{number}"
+            answer = Basic(bridge.url, dora.email, "00" * 32).get("/keys", headers={"X-Forwarded-For": address})
+
+        assert answer.status_code == 429
+
+
+def test_a_right_password_forgives_the_wrong_ones(limited, carol):
+    wrong = Basic(limited.url, carol.email, "00" * 32)
+
+    for _ in range(3):
+        assert [wrong.get("/keys").status_code for _ in range(9)] == [401] * 9
+        assert carol.basic.get("/keys").status_code == 200
+
+
+def test_mails_to_one_address_are_slowed(limited):
+    nobody = Wire(limited.url)
+    fields = {"email": "erin@example.com", "password": "ab" * 32}
+
+    assert nobody.post("/users", fields).status_code == 200
+    again = nobody.post("/users", fields)
+
+    assert again.status_code == 429
+    assert again.json()["error"].startswith("Too many mails to this address: wait ")
+    assert 0 < int(again.headers["Retry-After"]) <= 60
+    assert len(list(limited.outbox.glob("*.eml"))) == 1
+
+
+def test_registrations_from_one_address_are_slowed(limited, monkeypatch):
+    monkeypatch.setattr(limits, "REGISTRATIONS", (3, limits.MINUTE))
+    nobody = Wire(limited.url)
+
+    answers = [
+        nobody.post("/users", {"email": f"{name}@example.com", "password": "ab" * 32}).status_code for name in "abcde"
+    ]
+
+    assert answers == [200, 200, 200, 429, 429]

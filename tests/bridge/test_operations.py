@@ -1,0 +1,280 @@
+"""Running a bridge: health, metrics, the log, TLS, workers, the end."""
+
+import collections
+import json
+import os
+import re
+import signal
+import socket
+import threading
+import time
+from pathlib import Path
+
+import pytest
+import requests
+import websocket
+
+import pymdc
+from pymdc.bridge import LocalBridge
+from pymdc.bridge import protocol
+from running_bridge import RunningBridge
+from wire import Account, Wire, multipart
+
+CERTIFICATES = Path(__file__).parent.parent / "certificates"
+TLS = {"tls_cert": CERTIFICATES / "localhost.crt", "tls_key": CERTIFICATES / "localhost.key"}
+
+
+@pytest.fixture
+def running():
+    """A function that starts a bridge in a process of its own, with these options."""
+    bridges = []
+
+    def start(*options):
+        bridges.append(RunningBridge("--rates", "off", *options))
+        return bridges[-1]
+
+    yield start
+    for bridge in bridges:
+        bridge.close()
+
+
+def register(bridge):
+    account = Account(bridge.url, "ann@example.com", "ab" * 32, pymdc.keypair.ECDSA())
+    account.nobody.post("/users", {"email": account.email, "password": account.password, "pubkey": account.key})
+    link = bridge.activation_link(account.email)
+    assert account.nobody.get("/activations/" + link.rpartition("/")[2]).status_code == 200
+    return account
+
+
+def test_health_names_what_fails(tmp_path, monkeypatch):
+    with LocalBridge(tmp_path) as bridge:
+        well = Wire(bridge.url).get("/health")
+        os.rename(tmp_path / "shards" / "incoming", tmp_path / "shards" / "gone")
+        ill = Wire(bridge.url).get("/health")
+
+    assert (well.status_code, well.json()) == (200, {"status": "ok", "database": "ok", "store": "ok", "disk": "ok"})
+    assert (ill.status_code, ill.json()) == (503, {
+        "error": "Failing: store", "status": "failing", "database": "ok", "store": "failing", "disk": "ok",
+    })
+
+
+def test_metrics_count_requests_bytes_tokens_and_refusals(tmp_path):
+    with LocalBridge(tmp_path) as bridge:
+        account = register(_with_links(bridge))
+        bucket = account.bucket()
+        account.upload(bucket, b"x" * 1000)
+        account.nobody.put(f"/buckets/{bucket}/files", multipart(b"x"), "00" * 32, 1)
+        text = account.nobody.get("/metrics").text
+
+    assert 'pymdc_requests_total{method="PUT",route="/buckets/{bucket}/files",status="200"} 1.0' in text
+    assert 'pymdc_request_seconds_count{route="/buckets/{bucket}/files"} 2.0' in text
+    assert 'pymdc_tokens_total{event="issued",operation="PUSH"} 1.0' in text
+    assert 'pymdc_tokens_total{event="spent",operation="PUSH"} 1.0' in text
+    assert 'pymdc_refusals_total{reason="Invalid or expired token"} 1.0' in text
+    assert "pymdc_uploads 0.0" in text
+    assert float(re.search(r"^pymdc_received_bytes_total (\S+)", text, re.MULTILINE)[1]) > 1000
+
+
+def test_metrics_are_for_loopback_or_the_token(tmp_path):
+    options = {"behind_proxy": ("127.0.0.1",), "metrics_token": "correct horse"}
+    with LocalBridge(tmp_path, **options) as bridge:
+        far = {"X-Forwarded-For": "192.0.2.1"}
+
+        def status(**headers):
+            return Wire(bridge.url).get("/metrics", headers={**far, **headers}).status_code
+
+        assert status() == 403
+        assert status(Authorization="Bearer wrong") == 403
+        assert status(Authorization="Bearer correct horse") == 200
+        assert Wire(bridge.url).get("/metrics").status_code == 200
+
+
+def _with_links(bridge):
+    bridge.activation_link = lambda email: "/" + bridge.activation_token(email)
+    return bridge
+
+
+def test_every_answer_carries_security_headers(wire):
+    answers = [wire.get("/"), wire.get("/nowhere"), wire.get("/health"), wire.get("/keys")]
+
+    for answer in answers:
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        assert answer.headers["X-Frame-Options"] == "DENY"
+        assert answer.headers["Referrer-Policy"] == "no-referrer"
+        assert answer.headers["Cache-Control"] == "no-store"
+        assert answer.headers["Content-Security-Policy"] == "default-src 'none'; frame-ancestors 'none'"
+        assert "WWW-Authenticate" not in answer.headers
+    assert len({answer.headers["X-Request-Id"] for answer in answers}) == 4
+
+
+def test_a_bridge_with_tls_serves_https_and_wss(tmp_path):
+    with LocalBridge(tmp_path, host="127.0.0.1", **TLS) as bridge:
+        url = bridge.url.replace("127.0.0.1", "localhost")
+        client = pymdc.Client(url, verify=str(TLS["tls_cert"]))
+        answer = requests.get(url + "/", verify=TLS["tls_cert"], timeout=10)
+        user = pymdc.api.Users("tess@example.com", "secret", client=client)
+        user.register()
+        user.activate(bridge.activation_token("tess@example.com"))
+        bucket = pymdc.api.Bucket(pymdc.api.Buckets(user).create("b", 1, 1)["id"], user)
+        (tmp_path / "file").write_bytes(b"content" * 2_000_000)
+        stored = bucket.files.upload(tmp_path / "file")
+
+    assert bridge.url.startswith("https://127.0.0.1:")
+    assert answer.headers["Strict-Transport-Security"] == "max-age=31536000"
+    assert stored["size"] == 14_000_000
+
+
+@pytest.mark.parametrize("options, complaint", [
+    ({"host": "0.0.0.0"}, "passwords must not travel in the clear"),
+    ({"host": "::"}, "passwords must not travel in the clear"),
+    ({"host": "bridge.example"}, "passwords must not travel in the clear"),
+    ({"tls_cert": "cert.pem"}, "tls-cert and tls-key belong together"),
+    ({"behind_proxy": ("proxy.example",)}, "behind-proxy must be addresses"),
+    ({"workers": 0}, "workers must be"),
+    ({"workers": 2}, "workers are processes"),
+    ({"rates": "slow"}, "rates must be on or off"),
+    ({"account_storage": -1}, "account-storage must be"),
+    ({"redirect_host": ("https://www.example.com",)}, "redirect-host must be names"),
+    ({"metrics_token": "short"}, "metrics-token must be at least 8 characters"),
+])
+def test_an_option_that_makes_no_sense_is_named(options, complaint):
+    with pytest.raises(ValueError, match=complaint):
+        LocalBridge(**options)
+
+
+def test_a_bridge_beyond_loopback_wants_a_proxy(running):
+    bridge = running("--host", "0.0.0.0", "--behind-proxy")
+
+    assert Wire(bridge.url).get("/").status_code == 200
+
+
+def test_of_racing_copies_of_a_request_one_passes_whichever_worker_gets_it(running):
+    account = register(running("--workers", "3"))
+    bucket = account.bucket()
+    token = account.token(bucket)
+    account.signed.send_again = lambda: None
+    account.signed.post("/buckets", {"name": "once"})
+    del account.signed.send_again
+
+    def upload(_):
+        return account.nobody.put(f"/buckets/{bucket}/files", multipart(b"once"), token, 4).status_code
+
+    assert collections.Counter(_race(50, lambda _: account.signed.send_again().status_code)) == {200: 1, 401: 49}
+    assert collections.Counter(_race(50, upload)) == {200: 1, 401: 49}
+
+
+def _race(count, function):
+    results = []
+    threads = [threading.Thread(target=lambda: results.append(function(None))) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return results
+
+
+def test_workers_share_their_counts(running):
+    bridge = running("--workers", "3")
+
+    for _ in range(30):
+        Wire(bridge.url).get("/keys")
+
+    text = Wire(bridge.url).get("/metrics").text
+    assert 'pymdc_requests_total{method="GET",route="/keys",status="401"} 30.0' in text
+
+
+def test_a_worker_that_dies_is_replaced(running):
+    bridge = running("--workers", "2")
+    first = _children(bridge)
+
+    os.kill(first[0], signal.SIGKILL)
+
+    _wait_until(lambda: len(_children(bridge)) == 2 and _children(bridge) != first)
+    assert Wire(bridge.url).get("/health").status_code == 200
+
+
+def test_workers_go_when_their_parent_is_killed(running):
+    bridge = running("--workers", "2")
+    workers = _children(bridge)
+
+    bridge.stop(kill=True)
+    _wait_until(lambda: not any(Path(f"/proc/{worker}/cmdline").exists() for worker in workers))
+    bridge.start()
+
+    assert Wire(bridge.url).get("/health").status_code == 200
+
+
+def test_sigterm_lets_a_running_upload_finish_and_refuses_new_ones(running):
+    for options in ((), ("--workers", "2")):
+        bridge = running(*options)
+        account = register(bridge)
+        bucket = account.bucket()
+        token = account.token(bucket)
+        begun, go_on, answers = threading.Event(), threading.Event(), []
+
+        def body():
+            content = multipart(b"x" * 1_000_000)
+            yield content[:500_000]
+            begun.set()
+            go_on.wait(30)
+            yield content[500_000:]
+
+        slow = threading.Thread(target=lambda: answers.append(
+            account.nobody.put(f"/buckets/{bucket}/files", body(), token, 1_000_000)
+        ))
+        slow.start()
+        begun.wait(30)
+        bridge.signal(signal.SIGTERM)
+        _wait_until(lambda: not _accepts(bridge.url))
+        go_on.set()
+        slow.join(30)
+
+        assert answers[0].status_code == 200
+
+
+def _accepts(url):
+    try:
+        Wire(url).get("/health")
+    except requests.ConnectionError:
+        return False
+    return True
+
+
+def _children(bridge):
+    return [int(pid) for pid in Path(f"/proc/{bridge.pid}/task/{bridge.pid}/children").read_text().split()]
+
+
+def _wait_until(condition, tries=200):
+    for _ in range(tries):
+        if condition():
+            return
+        time.sleep(0.05)
+    raise AssertionError("it did not come about")
+
+
+def test_a_reader_who_takes_nothing_is_cut(alice, monkeypatch):
+    monkeypatch.setattr(protocol, "PATIENCE", 0.2)
+    bucket = alice.bucket()
+    file_hash = alice.upload(bucket, os.urandom(8 * 1024 * 1024))
+    pointer = alice.pointers(bucket, file_hash).json()[0]
+
+    stuck = websocket.create_connection(pointer["channel"], sockopt=[(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)])
+    stuck.send(json.dumps({"token": pointer["token"], "hash": pointer["hash"], "operation": "PULL"}))
+    time.sleep(1)
+
+    with pytest.raises((websocket.WebSocketException, OSError)):
+        for _ in range(1000):
+            if not stuck.recv():
+                raise websocket.WebSocketConnectionClosedException("cut")
+    stuck.close()
+
+
+def test_headers_that_do_not_come_are_not_waited_for(local, monkeypatch):
+    monkeypatch.setattr(protocol, "PATIENCE", 0.2)
+    host, port = local.url.rpartition("/")[2].split(":")
+
+    for beginning in (b"", b"GET / HTTP/1.1\r\n", b"GET / HTTP/1.1\r\nX: " + b"x" * 1000):
+        with socket.create_connection((host, int(port)), timeout=10) as connection:
+            connection.sendall(beginning)
+            while connection.recv(65536):
+                pass
