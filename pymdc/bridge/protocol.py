@@ -74,6 +74,13 @@ class Protocol(_Patient, HttpToolsProtocol):
         self._room = MAX_HEADERS
         super().on_body(body)
 
+    def shutdown(self):
+        idle = self.cycle is None or self.cycle.response_complete
+        if idle and not self.transport.get_write_buffer_size():
+            self.transport.abort()  # under TLS, close() waits for the goodbye of a client that may sleep
+        else:
+            super().shutdown()
+
     def send_400_response(self, msg: str):
         status = "400 Bad Request"
         if self._room < 0:
