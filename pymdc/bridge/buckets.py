@@ -4,7 +4,7 @@ import secrets
 
 from starlette.responses import Response
 
-from . import auth, fields, upkeep
+from . import auth, fields
 from .call import Call, JSON, iso, now
 
 TOKEN_LIFE = 5 * 60 * 1000  # milliseconds
@@ -40,7 +40,7 @@ def update(call: Call) -> Response:
 def delete(call: Call) -> Response:
     identity = auth.identify(call)
     call.metadata.buckets.delete(identity.email, call.ids["bucket"])
-    upkeep.sweep(call.metadata, call.services.store, now())
+    call.services.sweep(now())
     return Response(status_code=204)
 
 

@@ -1,5 +1,6 @@
 """The command line."""
 
+import contextlib
 import resource
 from pathlib import Path
 
@@ -8,11 +9,17 @@ import platformdirs
 import sqlalchemy
 
 from . import log
+from .backup import back_up, restore
+from .call import now
+from .data import Data
+from .folder import Folder
+from .scrub import scrub
 from .server import Server, Site
 from .settings import LOG_LEVELS, Settings
 from .workers import Workers
 
 _file = click.Path(exists=True, dir_okay=False, path_type=Path)
+_CONTEXT = {"auto_envvar_prefix": "PYMDC_BRIDGE", "show_default": True}
 _data_dir = click.option(
     "--data-dir", default=lambda: platformdirs.user_data_dir("pymdc-bridge", appauthor=False),
     type=click.Path(file_okay=False, path_type=Path), help="Folder of database, shards and mails.",
@@ -33,7 +40,7 @@ def main():
     """A Metadisk bridge: accounts, keys, buckets and files over HTTP.  Without a command it serves."""
 
 
-@main.command(context_settings={"auto_envvar_prefix": "PYMDC_BRIDGE", "show_default": True})
+@main.command(context_settings=_CONTEXT)
 @click.option("--host", default=Settings.host, help="Address to listen on.")
 @click.option("--port", default=Settings.port, type=click.IntRange(0, 65535), help="Port to listen on; 0 picks one.")
 @_data_dir
@@ -69,6 +76,68 @@ def serve(behind_proxy, **options):
         pass  # Ctrl-C is how it is stopped
     finally:
         site.close()
+
+
+@main.command(name="scrub", context_settings=_CONTEXT)
+@_data_dir
+def scrub_command(data_dir):
+    """
+    Read every shard of a bridge, which may be running.
+
+    What is damaged is set aside and listed, with the files that it belongs to; whoever uploads such a file again heals
+    it.  Objects that belong to nothing are removed.  Ends with 1 if a shard is damaged.
+    """
+    with _failures(), Data(_bridge_in(data_dir)) as data:
+        findings = scrub(data, now(), click.echo)
+        click.echo(findings)
+        _end_with(findings.damaged)
+
+
+@main.command(name="backup", context_settings=_CONTEXT)
+@_data_dir
+@click.argument("target", type=click.Path(file_okay=False, path_type=Path))
+def backup_command(data_dir, target):
+    """
+    Copy the data of a bridge, which may be running, to the folder TARGET.
+
+    Used again on the same folder, it copies only what is new.  Ends with 1 if a shard is damaged, and so not copied.
+    """
+    with _failures():
+        _end_with(back_up(_bridge_in(data_dir), Folder(target), click.echo))
+
+
+@main.command(name="restore", context_settings=_CONTEXT)
+@_data_dir
+@click.argument("source", type=click.Path(exists=True, file_okay=False, path_type=Path))
+def restore_command(data_dir, source):
+    """
+    Make the data of a bridge from the backup SOURCE, in an empty folder.
+
+    Unused tokens are not restored, and requests that were signed before this moment are refused.
+    """
+    with _failures():
+        findings = restore(Folder(source), Folder(data_dir), click.echo)
+        click.echo(findings)
+        _end_with(findings.damaged)
+
+
+def _bridge_in(path):
+    if not (path / "bridge.sqlite").exists():
+        raise click.UsageError(f"no bridge has its data in {path}")
+    return Folder(path)
+
+
+def _end_with(damaged):
+    if damaged:
+        raise SystemExit(1)
+
+
+@contextlib.contextmanager
+def _failures():
+    try:
+        yield
+    except (OSError, sqlalchemy.exc.DBAPIError) as error:
+        raise click.ClickException(str(error)) from None
 
 
 def _raise_descriptor_limit():

@@ -7,7 +7,7 @@ import urllib.parse
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response, StreamingResponse
 
-from . import auth, fields, upkeep
+from . import auth, fields
 from .call import Call, JSON, now
 from .metadata import GIGABYTE, Room
 from .multipart import FileReader
@@ -28,7 +28,7 @@ def show(call: Call) -> Response:
 def delete(call: Call) -> Response:
     identity = auth.identify(call)
     call.metadata.files.delete(identity.email, call.ids["bucket"], call.ids["hash"])
-    upkeep.sweep(call.metadata, call.services.store, now())
+    call.services.sweep(now())
     return Response(status_code=204)
 
 
@@ -140,7 +140,7 @@ def _enter(call, incoming):
         _discard(call, incoming)
         raise
     if duplicates:
-        upkeep.sweep(call.metadata, call.services.store, now())
+        call.services.sweep(now())
     return entry
 
 

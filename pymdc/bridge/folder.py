@@ -24,6 +24,16 @@ class Folder:
         self.shards = self.path / "shards"
         self.outbox = self.path / "outbox"
         self.metrics = self.path / "metrics"
+        self._mark = self.path / "BACKUP"
+
+    def mark_as_backup(self):
+        """Let this folder hold a backup, if it is empty or has held one before."""
+        if any(self.path.iterdir()) and not self._mark.exists():
+            raise OSError(errno.ENOTEMPTY, "neither empty nor a backup", str(self.path))
+        self._mark.write_text("A backup of a Metadisk bridge: to use it, restore it to a folder of its own.\n")
+
+    def is_backup(self) -> bool:
+        return self._mark.exists()
 
     def lock(self):
         """Return an open file; as long as it, or a copy in a forked process, is open, no other bridge may serve."""

@@ -1,16 +1,17 @@
 """A bridge that listens."""
 
+import errno
 import socket
 import sys
 
 import uvicorn
 
-from . import upkeep
 from .app import make_app
 from .call import now
+from .data import Data
 from .folder import Folder
 from .protocol import Protocol, WebSocketProtocol
-from .services import Services, open_data
+from .services import Services
 from .settings import Settings
 
 GRACE = 60  # seconds that running requests may take to finish when the bridge ends
@@ -28,9 +29,13 @@ class Site:
         self.socket = _listen(settings.host, settings.port)
         try:
             folder = Folder(settings.data_dir)
+            if folder.is_backup():
+                raise OSError(errno.EINVAL, "a backup, to be restored to a folder of its own", str(folder.path))
             self._lock = folder.lock()
             self.url = _url(self.socket, settings.tls_cert is not None)
-            self._clean_up(folder)
+            with Data(folder) as data:
+                data.clear_uploads()
+                data.sweep(now())
         except BaseException:
             self.socket.close()
             raise
@@ -41,12 +46,6 @@ class Site:
     def close(self):
         self.socket.close()
         self._lock.close()
-
-    def _clean_up(self, folder):
-        metadata, store = open_data(folder)
-        upkeep.clear_uploads(metadata, store, now() + upkeep.LONG)
-        upkeep.sweep(metadata, store, now())
-        metadata.close()
 
 
 class Server(uvicorn.Server):

@@ -1,7 +1,9 @@
 """Shards as plain files in a folder."""
 
+import contextlib
 import hashlib
 import os
+import re
 import secrets
 import shutil
 from collections.abc import Iterator
@@ -11,6 +13,7 @@ from .._digest import content_hash
 
 SHARD_SIZE = 8 * 1024 * 1024
 _BLOCK = 1024 * 1024
+_NAME = re.compile(r"([0-9a-f]{40}-)?\w+-\w+")
 
 
 class Store:
@@ -24,8 +27,9 @@ class Store:
         self._folder = folder
         self._incoming = folder / "incoming"
         self._incoming.mkdir(parents=True, exist_ok=True)
-        for number in range(256):
-            (folder / f"{number:02x}").mkdir(exist_ok=True)
+        self._folders = [folder / f"{number:02x}" for number in range(256)]
+        for each in self._folders:
+            each.mkdir(exist_ok=True)
         for each in (folder, folder.parent, folder.parent.parent):
             _sync_folder(each)
 
@@ -36,14 +40,33 @@ class Store:
         """Open an object for reading.  A file that is open outlives its deletion."""
         return open(self.path(name), "rb")
 
-    def digest(self, name: str) -> tuple[str, int]:
-        """Return the SHA-256 of an object's bytes, and how many they are."""
-        sha256, size = hashlib.sha256(), 0
+    def flaw(self, shard) -> str | None:
+        """Read the object of a shard, given by its row, and return what is wrong with it."""
+        try:
+            digest = self._sha256(shard["object"])
+        except FileNotFoundError:
+            return "is missing"
+        except OSError as error:
+            return f"cannot be read: {error.strerror}"
+        return None if digest == shard["sha256"] else "has wrong bytes"
+
+    def _sha256(self, name):
+        sha256 = hashlib.sha256()
         with self.open(name) as file:
             while block := file.read(_BLOCK):
                 sha256.update(block)
-                size += len(block)
-        return sha256.hexdigest(), size
+        return sha256.hexdigest()
+
+    def holds(self, name: str) -> bool:
+        return self.path(name).exists()
+
+    def take(self, other: "Store", name: str):
+        """Copy an object from another store."""
+        _, upload_id, number = name.split("-")
+        writer = self.create(upload_id, number)
+        with other.open(name) as file:
+            shutil.copyfileobj(file, writer, _BLOCK)
+        writer.keep()
 
     def delete(self, names):
         for name in names:
@@ -51,15 +74,17 @@ class Store:
 
     def objects(self) -> Iterator[str]:
         """Yield the name of each object, and of each that is still being written."""
-        for folder in sorted(self._folder.iterdir()):
+        for folder in (self._incoming, *self._folders):
             for entry in os.scandir(folder):
-                yield entry.name
+                if _NAME.fullmatch(entry.name):
+                    yield entry.name
 
     def set_aside(self, name: str):
         """Move an object to where nobody gets it, for an operator to look at."""
         quarantine = self._folder.parent / "quarantine"
         quarantine.mkdir(exist_ok=True)
-        os.rename(self.path(name), quarantine / name)
+        with contextlib.suppress(FileNotFoundError):
+            os.rename(self.path(name), quarantine / name)
 
     def probe(self):
         """Raise if nothing can be written."""
@@ -83,7 +108,7 @@ class ShardWriter:
     def __init__(self, store: Store, name: str):
         self._store = store
         self._name = name
-        self._file = open(store.path(name), "xb")
+        self._file = open(store.path(name), "wb")
         self.sha256 = hashlib.sha256()
         self.size = 0
 

@@ -1,5 +1,10 @@
 """What the bridge knows: all SQL.  Each method is one transaction; times are milliseconds since the epoch."""
 
+from pathlib import Path
+
+from sqlalchemy import URL, delete
+
+from . import tables
 from .accounts import Accounts
 from .buckets import GIGABYTE, Buckets
 from .database import Database
@@ -11,7 +16,7 @@ from .shards import Shards
 from .tokens import Tokens
 from .uploads import Room, Uploads
 
-__all__ = ["GIGABYTE", "Metadata", "Room"]
+__all__ = ["GIGABYTE", "Metadata", "Room", "sqlite"]
 
 
 class Metadata:
@@ -33,6 +38,20 @@ class Metadata:
         self.tokens = Tokens(database)
         self.uploads = Uploads(database)
 
+    def copy_to(self, path: Path):
+        """Write one state of all this to a file that is not there yet, while others write on."""
+        self._database.copy_to(path)
+
+    def forget_the_passing(self, now: int):
+        """
+        Forget what is not worth restoring: tokens, uploads under way.  And let no request pass that was signed before,
+        since those that were seen after the copy was made are not in it.
+        """
+        with self._database.write() as db:
+            for name in ("tokens", "shard_tokens", "uploads", "unneeded", "holds", "rates"):
+                db.execute(delete(tables.schema.tables[name]))
+        self.nonces.raise_floors(now)
+
     def probe(self):
         """Raise if nothing can be written."""
         with self._database.write():
@@ -40,3 +59,8 @@ class Metadata:
 
     def close(self):
         self._database.close()
+
+
+def sqlite(path: Path) -> Metadata:
+    """Return what a SQLite database knows; it is made where there is none."""
+    return Metadata(URL.create("sqlite", database=str(path)))

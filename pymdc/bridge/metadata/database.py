@@ -2,7 +2,9 @@
 
 import contextlib
 import fcntl
+import sqlite3
 import threading
+from pathlib import Path
 
 import sqlalchemy
 from sqlalchemy import event
@@ -41,6 +43,12 @@ class Database:
         """A transaction that sees one state of things and changes nothing."""
         with self._engine.connect().execution_options(pymdc_read=True) as connection:
             yield connection
+
+    def copy_to(self, path: Path):
+        """Write one state of a SQLite database to a file that is not there yet, while others write on."""
+        with contextlib.closing(sqlite3.connect(path)) as copy:
+            with contextlib.closing(self._engine.raw_connection()) as connection:
+                connection.driver_connection.backup(copy)
 
     def close(self):
         self._engine.dispose()

@@ -1,10 +1,11 @@
 """The nonces of each key: which requests have been seen."""
 
-from sqlalchemy import delete, exists, insert, select, update
+from sqlalchemy import delete, exists, func, insert, select, update
 
 from .tables import seen, windows
 
 MAX_TEXTS = 100_000  # signed texts kept for one key
+_YEAR_2001 = 10**12  # milliseconds since the epoch
 
 
 class Nonces:
@@ -33,6 +34,14 @@ class Nonces:
             db.execute(update(windows).where(windows.c.point == point).values(
                 **_narrowed(db, point, highest, max(known["floor"], highest - window), known["texts"] + 1)
             ))
+
+    def raise_floors(self, now: int):
+        """Refuse every nonce up to this moment, for keys that count in milliseconds or in seconds."""
+        with self._database.write() as db:
+            for unit, least in ((1, _YEAR_2001), (1000, _YEAR_2001 / 1000)):
+                counted_so = windows.c.highest.between(least, 1000 * least - 1)
+                raised = {"floor": now / unit, "highest": func.max(windows.c.highest, now / unit)}
+                db.execute(update(windows).where(counted_so, windows.c.floor < now / unit).values(raised))
 
     def highest(self, point: str) -> float:
         with self._database.read() as db:

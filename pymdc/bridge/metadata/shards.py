@@ -1,39 +1,49 @@
 """Shards: which objects of the store hold which content, and which are not needed any more."""
 
+from collections.abc import Iterator
+
 from sqlalchemy import and_, delete, exists, insert, select, update
 
 from .tables import file_shards, files, holds, shards, unneeded, uploads
+
+_PAGE = 1000  # rows
 
 
 class Shards:
     def __init__(self, database):
         self._database = database
 
-    def page(self, after: int, size: int):
-        """Return the rows of the shards whose ids come after this one, in order."""
+    def all(self) -> Iterator:
+        """Yield the row of each shard, a page at a time, so that others can write meanwhile."""
+        page = self._page(0)
+        while page:
+            yield from page
+            page = self._page(page[-1]["id"])
+
+    def _page(self, after):
         with self._database.read() as db:
-            query = select(shards).where(shards.c.id > after).order_by(shards.c.id).limit(size)
+            query = select(shards).where(shards.c.id > after).order_by(shards.c.id).limit(_PAGE)
             return db.execute(query).mappings().all()
 
-    def mark_damaged(self, shard) -> list:
+    def mark(self, shard, damaged: bool) -> list:
         """
-        Let nobody get a shard until it is uploaded again.
+        Let nobody get a shard that is damaged, or anybody again.
 
         :param shard: its row, as it was when the object was read.
-        :returns: bucket, hash and name of each file that it belongs to; None when it has changed meanwhile.
+        :returns: bucket, hash and name of each file that it belongs to; none when it has changed meanwhile.
         """
         with self._database.write() as db:
             same = and_(shards.c.id == shard["id"], shards.c.object == shard["object"])
-            if not db.execute(update(shards).where(same).values(damaged=True)).rowcount:
-                return None
+            if not db.execute(update(shards).where(same).values(damaged=damaged)).rowcount:
+                return []
             query = select(files.c.bucket, files.c.hash, files.c.filename).select_from(files.join(file_shards))
             return db.execute(query.where(file_shards.c.shard == shard["id"]).distinct()).mappings().all()
 
     def unheld(self, upload_id: str, name: str) -> bool:
-        """Return whether an object belongs to nothing: no shard, and no upload that may still be under way."""
+        """Return whether an object belongs to no shard and no upload, and is not to be deleted anyway."""
+        known = (shards.c.object == name, uploads.c.id == upload_id, unneeded.c.object == name)
         with self._database.read() as db:
-            held = select(exists().where(shards.c.object == name) | exists().where(uploads.c.id == upload_id))
-            return not db.execute(held).scalar()
+            return not any(db.execute(select(exists().where(each))).scalar() for each in known)
 
     def unneeded(self, now: int) -> list[str]:
         """Return the objects to delete; none while a backup is copying."""

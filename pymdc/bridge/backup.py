@@ -1,0 +1,100 @@
+"""A copy of a bridge's data, made while it runs, and how it becomes a bridge's data again."""
+
+import contextlib
+import errno
+import os
+import secrets
+import shutil
+
+from .call import now
+from .data import Data
+from .folder import Folder
+from .metadata import sqlite
+from .scrub import Findings, scrub
+from .shards import Store
+
+HOLD_LIFE = 10 * 60 * 1000  # milliseconds after the last renewal
+
+
+def back_up(source: Folder, target: Folder, tell) -> int:
+    """
+    Copy all data of a bridge, which may be running.  What *target* has from an earlier time is not copied again, and
+    stays usable until the new copy is whole.
+
+    :param tell: is called with a line about each shard that is damaged, and so is not copied.
+    :returns: how many those are.
+    """
+    target.mark_as_backup()
+    snapshot = target.path / "snapshot.sqlite"
+    with target.lock(), Data(source) as data, _Hold(data) as hold:
+        snapshot.unlink(missing_ok=True)
+        data.metadata.copy_to(snapshot)
+        with contextlib.closing(sqlite(snapshot)) as metadata:
+            damaged = _copy_shards(metadata, data.store, Store(target.shards), hold, tell)
+        _copy_mails(source, target)
+        os.replace(snapshot, target.database)
+        with Data(target) as copy:
+            copy.remove_orphans()
+        os.sync()
+    return damaged
+
+
+def restore(source: Folder, target: Folder, tell) -> Findings:
+    """Make a bridge's data from a backup, in an empty folder, and check it."""
+    if not source.is_backup():
+        raise OSError(errno.EINVAL, "not a backup", str(source.path))
+    if any(target.path.iterdir()):
+        raise OSError(errno.ENOTEMPTY, "not empty", str(target.path))
+    with source.lock(), target.lock():
+        shutil.copytree(source.shards, target.shards)
+        _copy_mails(source, target)
+        shutil.copyfile(source.database, target.database)
+        with Data(target) as data:
+            data.metadata.forget_the_passing(now())
+            findings = scrub(data, now(), tell)
+        os.sync()
+    return findings
+
+
+class _Hold:
+    """While it lasts, the bridge deletes no object: the copy of its memory may speak of it."""
+
+    def __init__(self, data):
+        self._data = data
+        self._id = secrets.token_hex(8)
+        self._expires = 0
+
+    def __enter__(self):
+        self.renew()
+        return self
+
+    def __exit__(self, *exception):
+        self._data.metadata.shards.release(self._id)
+        self._data.sweep(now())
+
+    def renew(self):
+        if self._expires - now() < HOLD_LIFE * 9 // 10:
+            self._expires = now() + HOLD_LIFE
+            self._data.metadata.shards.hold_back(self._id, self._expires)
+
+
+def _copy_shards(metadata, store, target, hold, tell) -> int:
+    damaged = 0
+    for shard in metadata.shards.all():
+        hold.renew()
+        if target.holds(shard["object"]):
+            continue
+        flaw = store.flaw(shard)
+        if flaw is None:
+            target.take(store, shard["object"])
+        else:
+            damaged += 1
+            tell(f"damaged: {shard['object']} {flaw}")
+    return damaged
+
+
+def _copy_mails(source, target):
+    target.outbox.mkdir(mode=0o700, exist_ok=True)
+    for mail in source.outbox.glob("*.eml"):
+        with contextlib.suppress(FileNotFoundError):  # sent meanwhile
+            shutil.copy2(mail, target.outbox)
