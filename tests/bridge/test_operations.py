@@ -6,6 +6,8 @@ import os
 import re
 import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -92,6 +94,44 @@ def test_metrics_are_for_loopback_or_the_token(tmp_path):
 def _with_links(bridge):
     bridge.activation_link = lambda email: "/" + bridge.activation_token(email)
     return bridge
+
+
+def test_the_access_log_tells_of_each_request_in_json_without_secrets(tmp_path):
+    bridge = subprocess.Popen(
+        [sys.executable, "-m", "pymdc.bridge", "--port", "0", "--data-dir", tmp_path, "--rates", "off"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )
+    try:
+        url = bridge.stdout.readline().split()[-1]
+        account = Account(url, "ann@example.com", "ab" * 32, pymdc.keypair.ECDSA())
+        fields = {"email": account.email, "password": account.password, "pubkey": account.key}
+        answer = account.nobody.post("/users", fields)
+        link = re.search("/activations/[0-9a-f]{64}", next((tmp_path / "outbox").glob("*.eml")).read_text())[0]
+        account.nobody.get(link)
+        bucket = account.bucket()
+        token = account.token(bucket)
+        file_hash = account.upload(bucket, b"x" * 1000)
+        pointer = account.pointers(bucket, file_hash).json()[0]
+        account.nobody.get("/shards/" + pointer["hash"], headers={"x-token": pointer["token"]})
+        account.basic.get("/buckets/" + "0" * 24)
+        account.nobody.get("/activations/" + "5e" * 32)
+    finally:
+        bridge.terminate()
+        _, log = bridge.communicate(timeout=30)
+
+    lines = [json.loads(line) for line in log.splitlines()]
+    entries = [line for line in lines if line["logger"] == "pymdc.bridge.access"]
+    registered, uploaded = entries[0], next(entry for entry in entries if entry["method"] == "PUT")
+    refused = [entry for entry in entries if entry["status"] >= 400]
+    assert registered["request"] == answer.headers["X-Request-Id"]
+    assert (registered["method"], registered["route"], registered["address"]) == ("POST", "/users", "127.0.0.1")
+    assert uploaded["route"] == "/buckets/{bucket}/files" and uploaded["received"] > 1000
+    assert {entry["account"] for entry in entries if "account" in entry} == {account.email}
+    assert len({entry["key"] for entry in entries if "key" in entry}) == 1
+    assert [entry["error"] for entry in refused] == ["Bucket not found", "Invalid activation token"]
+    assert all(entry["milliseconds"] > 0 for entry in entries)
+    for secret in (account.password, token, pointer["token"], link.rpartition("/")[2], "5e" * 32, "Basic", account.key):
+        assert secret not in log
 
 
 def test_every_answer_carries_security_headers(wire):
