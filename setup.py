@@ -46,7 +46,7 @@ setup(
     ],
     extras_require={
         "bridge": ['{0}; python_version >= "3.10"'.format(need) for need in BRIDGE],
-        "test": ["coverage", "hypothesis", "pytest"],
+        "test": ['aiosmtpd>=1.4.4; python_version >= "3.10"', "coverage", "hypothesis", "pytest"],
         "docs": ["myst-parser", "sphinx"],
     },
     entry_points={"pytest11": ["pymdc = pymdc._pytest"]},

@@ -15,25 +15,34 @@ import threading
 
 
 class RunningBridge(object):
-    """The bridge that ``PYMDC_TEST_BRIDGE_URL`` names, or one that is started here, as one with *options* always is."""
+    """
+    The bridge that ``PYMDC_TEST_BRIDGE_URL`` names, or one that is started here, as one with *options* always is.
 
-    def __init__(self, *options):
+    :param process: what else ``subprocess.Popen`` is told; a bridge that needs it is started here too.
+    """
+
+    def __init__(self, *options, **process):
         self.url = os.environ.get("PYMDC_TEST_BRIDGE_URL")
         self.outbox = os.environ.get("PYMDC_TEST_OUTBOX")
-        self._options = list(options)
-        self._folder = self._process = None
-        if options or not self.url:
-            self._folder = tempfile.mkdtemp(prefix="pymdc-test-")
-            self.outbox = os.path.join(self._folder, "outbox")
+        self._options, self._told = list(options), process
+        self.data_dir = self._process = None
+        if options or process or not self.url:
+            self.data_dir = tempfile.mkdtemp(prefix="pymdc-test-")
+            self.outbox = os.path.join(self.data_dir, "outbox")
             self.start()
 
-    def start(self, port=0):
+    def launch(self, port=0):
+        """Begin to start."""
         self._process = subprocess.Popen(
-            [_python(), "-m", "pymdc.bridge", "--port", str(port), "--data-dir", self._folder, "--log-level", "error"]
-            + self._options,
-            stdout=subprocess.PIPE, env=_environment(), cwd=self._folder,
+            self._command(port), stdout=subprocess.PIPE, env=_environment(), cwd=self.data_dir, **self._told
         )
+
+    def start(self, port=0):
+        self.launch(port)
+        guard = threading.Timer(60, self._process.kill)
+        guard.start()
         line = self._process.stdout.readline().decode("ascii").strip()
+        guard.cancel()
         if not line.startswith("listening on "):
             raise RuntimeError("the bridge did not start; it said {0!r}".format(line))
         self.url = line.split()[-1]
@@ -56,7 +65,7 @@ class RunningBridge(object):
     def close(self):
         if self._process is not None:
             self.stop()
-            shutil.rmtree(self._folder)
+            shutil.rmtree(self.data_dir)
 
     def activation_link(self, address):
         """Return the link in the newest mail to *address*."""
@@ -66,6 +75,12 @@ class RunningBridge(object):
             if message["To"] == address:
                 return re.search(r"http\S+/activations/\w+", message.get_payload()).group()
         raise LookupError("no mail to {0}".format(address))
+
+    def _command(self, port):
+        return [
+            _python(), "-m", "pymdc.bridge", "--port", str(port), "--data-dir", self.data_dir, "--log-level", "error",
+            "--rates", "off",
+        ] + self._options
 
 
 def _python():

@@ -55,7 +55,7 @@ ROUTES = [
     ("DELETE", "/buckets/{bucket}/files/{hash}", files.delete),
     ("GET", "/shards/{hash}", files.shard),
 ]
-_ONCE = ("authorization", "content-type", "x-filesize", "x-pubkey", "x-signature", "x-token")
+_ONCE = ("authorization", "content-type", "host", "x-filesize", "x-pubkey", "x-signature", "x-token")
 _WITH_HEAD = ("/", "/health")  # elsewhere a HEAD would spend what a GET spends
 
 
@@ -63,7 +63,7 @@ def make_app(services: Services):
     """Return the ASGI application of one bridge."""
     paths = dict.fromkeys(path for _, path, _ in ROUTES)
     routes = [_route(services, path) for path in paths]
-    routes.append(WebSocketRoute("/", _channel(services)))
+    routes += [WebSocketRoute("/", _channel(services)), WebSocketRoute("/{path:path}", _no_channel)]
     handlers = {
         Refusal: _refuse, HTTPException: _refuse_http, ClientDisconnect: _give_up,
         OSError: _fail_on_disk, DBAPIError: _fail_on_disk, Exception: _fail,
@@ -97,8 +97,17 @@ def _route(services, path):
 
 def _channel(services):
     async def endpoint(websocket):
-        await channel.serve(_call(services, websocket, None), websocket)
+        try:
+            call = _call(services, websocket, None)
+        except Refusal as refusal:
+            await websocket.send_denial_response(JSON({"error": refusal.text}, refusal.status))
+        else:
+            await channel.serve(call, websocket)
     return endpoint
+
+
+async def _no_channel(websocket):
+    await websocket.send_denial_response(JSON({"error": "Not found"}, 404))
 
 
 def _call(services, connection, chunks) -> Call:
@@ -121,7 +130,7 @@ def _headers(scope):
     for name, value in ((name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]):
         if name in _ONCE and name in headers:
             raise Refusal(400, f"Header sent twice: {name}")
-        headers[name] = value
+        headers[name] = value.strip(" \t")
     return headers
 
 

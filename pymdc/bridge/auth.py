@@ -22,11 +22,18 @@ _nobody = _hasher.hash("nobody")  # what the password of an unknown account is c
 
 @dataclass
 class Identity:
-    """An account that has shown who it is.  *point* is the key it has signed with, *key* that key as it is written."""
+    """
+    Who asks, for an account.
+
+    :ivar email: the account's.
+    :ivar point: the key that has signed; *key*: that key as it is written.
+    :ivar owner: whether it is the account itself, not somebody whose key one of its buckets lists.
+    """
 
     email: str
     point: str | None = None
     key: str | None = None
+    owner: bool = True
 
 
 def needs_password(call: Call) -> bool:
@@ -72,11 +79,12 @@ def identify_for_tokens(call: Call, bucket_id: str) -> Identity:
     signature = _signature(call)
     bucket = call.metadata.buckets.find(bucket_id)
     key = call.metadata.keys.find(signature.point)
-    owner = key is not None and key["text"] == signature.key and key["email"] == bucket["email"] and key["activated"]
+    registered = key is not None and key["text"] == signature.key and key["activated"]
+    owner = registered and key["email"] == bucket["email"]
     if not owner and signature.key not in bucket["points"]:
         raise Refusal(404, "Bucket not found")
     signature.spend_nonce(call)
-    return Identity(bucket["email"], signature.point, signature.key)
+    return Identity(bucket["email"], signature.point, signature.key, owner)
 
 
 def spend_proof(call: Call, public_key: str) -> bool:

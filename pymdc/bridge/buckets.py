@@ -6,6 +6,7 @@ from starlette.responses import Response
 
 from . import auth, fields
 from .call import Call, JSON, iso, now
+from .refusal import Refusal
 
 TOKEN_LIFE = 5 * 60 * 1000  # milliseconds
 _DEFAULTS = {"name": "New Bucket", "storage": 10, "transfer": 30}
@@ -48,17 +49,20 @@ def create_token(call: Call) -> Response:
     bucket_id = call.ids["bucket"]
     identity = auth.identify_for_tokens(call, bucket_id)
     operation = fields.operation(call.fields.get("operation"))
+    life = fields.token_life(call.fields.get("expires_in"))
+    if life is not None and not identity.owner:
+        raise Refusal(403, "Only the owner of a bucket may say when its tokens expire")
     token, moment = secrets.token_hex(32), now()
+    expires = moment + (life or TOKEN_LIFE)
     call.metadata.tokens.add({
         "hash": auth.hash_token(token),
         "bucket": bucket_id,
         "operation": operation,
-        "expires": moment + TOKEN_LIFE,
+        "expires": expires,
         "point": identity.point,
     }, moment)
     call.services.metrics.tokens.labels(operation, "issued").inc()
-    expires = iso(moment + TOKEN_LIFE)
-    return JSON({"bucket": bucket_id, "operation": operation, "expires": expires, "token": token, "id": token})
+    return JSON({"bucket": bucket_id, "operation": operation, "expires": iso(expires), "token": token, "id": token})
 
 
 def _points(texts):

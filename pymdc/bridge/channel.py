@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+import logging
 
+from sqlalchemy.exc import DBAPIError
 from starlette.concurrency import run_in_threadpool
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
@@ -12,6 +14,8 @@ from .refusal import Refusal
 
 BLOCK = 256 * 1024  # bytes of one message
 PATIENCE = 60  # seconds to wait for the one message of the client
+
+_log = logging.getLogger("pymdc.bridge")
 
 
 async def serve(call: Call, websocket: WebSocket):
@@ -24,8 +28,8 @@ async def serve(call: Call, websocket: WebSocket):
             token, shard_hash = _wanted(message.get("text"))
             file, _ = await run_in_threadpool(files.open_shard, call, token, shard_hash)
         except Refusal as refusal:
-            await websocket.send_text(json.dumps({"code": 400, "message": refusal.text}, separators=(",", ":")))
-            await websocket.close(1008)
+            call.record["error"] = refusal.text
+            await _refuse(websocket, 400, refusal.text)
             return
         async for block in files.blocks(file, BLOCK):
             await websocket.send_bytes(block)
@@ -35,6 +39,14 @@ async def serve(call: Call, websocket: WebSocket):
         await websocket.close(1008)
     except WebSocketDisconnect:
         pass  # nothing to tell, and nobody to tell it
+    except (OSError, DBAPIError) as error:
+        _log.error("data channel: %s", error)
+        await _refuse(websocket, 503, "The bridge cannot read or write its data")
+
+
+async def _refuse(websocket, code, text):
+    await websocket.send_text(json.dumps({"code": code, "message": text}, separators=(",", ":")))
+    await websocket.close(1008)
 
 
 def _wanted(text):

@@ -45,6 +45,9 @@ def main():
 @click.option("--port", default=Settings.port, type=click.IntRange(0, 65535), help="Port to listen on; 0 picks one.")
 @_data_dir
 @click.option("--public-url", help="What links and pointers lead to.  [default: the address listened on]")
+@click.option("--smtp-url", help="Server that sends the mails, smtp://user:password@host:port or smtps://...; a "
+              "password is better kept in PYMDC_BRIDGE_SMTP_URL.  [default: mails stay in the outbox]")
+@click.option("--mail-from", help="Who sends the mails.  [default: bridge@ the host of the public URL]")
 @click.option("--tls-cert", type=_file, help="Certificate, with what leads from it to a known one, as PEM.")
 @click.option("--tls-key", type=_file, help="Its private key, as PEM.")
 @click.option("--behind-proxy", is_flag=False, flag_value="127.0.0.1,::1", default="", metavar="ADDRESS,...",

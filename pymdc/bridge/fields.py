@@ -12,6 +12,7 @@ MAX_NAME = 255
 MAX_EMAIL = 254
 MAX_REDIRECT = 2000
 MAX_PUBLIC_KEYS = 1000
+MAX_TOKEN_LIFE = 7 * 24 * 60 * 60  # seconds
 MAX_GIGABYTES = 10**9
 
 _EMAIL = re.compile(r"[^@\s\x00-\x1f\x7f<>()\[\],:;\\\"]+@[^@\s\x00-\x1f\x7f<>()\[\],:;\\\"]+")
@@ -89,7 +90,7 @@ def bucket(body: dict) -> dict:
 
 
 def _bucket_name(field, value):
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and -math.inf < value < math.inf:
         value = str(value)  # as the bridges of 2016 did
     if not isinstance(value, str) or len(value) > MAX_NAME or not _storable(value):
         raise Refusal(400, f"Bucket validation failed: name must be text of at most {MAX_NAME} characters")
@@ -109,6 +110,16 @@ def operation(value) -> str:
     return value
 
 
+def token_life(value) -> int | None:
+    """Return for how many milliseconds a token shall be good; *value* is in seconds."""
+    if value is None:
+        return None
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not number or not 1 <= value <= MAX_TOKEN_LIFE:
+        raise Refusal(400, f"Token validation failed: expires_in must be seconds, from 1 to {MAX_TOKEN_LIFE}")
+    return int(value * 1000)
+
+
 def file_size(text: str | None) -> int:
     if text is None or not re.fullmatch(r"[0-9]{1,15}(\.0*)?", text):
         raise Refusal(400, "Missing or invalid x-filesize header sent")
@@ -123,6 +134,8 @@ def filename(value: bytes) -> str:
         raise Refusal(400, "The file name is not UTF-8") from None
     if len(name) > MAX_NAME:
         raise Refusal(400, f"The file name is longer than {MAX_NAME} characters")
+    if name in (".", ".."):
+        raise Refusal(400, "The file name is that of a folder")
     if re.search("[\x00-\x1f\x7f]", name):
         raise Refusal(400, "The file name holds a control character")
     return name

@@ -46,3 +46,12 @@ class Folder:
                 time.sleep(0.1)
         file.close()
         raise OSError(errno.EBUSY, "another bridge is running on it", str(self.path))
+
+
+def sync_folder(folder: Path):
+    """Let a power cut not undo what was created, renamed or deleted in a folder."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -38,17 +38,11 @@ class Front:
     async def __call__(self, scope, receive, send):
         address = _address(scope, self._services.settings.behind_proxy)
         scope = {**scope, "pymdc.address": address, "pymdc.record": {}}
-        if scope["type"] == "http":
-            await self._exchange(scope, receive, send)
-        else:
-            await self._app(scope, receive, send)
-
-    async def _exchange(self, scope, receive, send):
-        exchange = _Exchange(scope, receive, send)
         if scope["raw_path"].endswith(b"/") and scope["path"] != "/":
             scope["path"] = scope["path"][:-1]
+        exchange = _Exchange(scope, receive, send)
         scope["pymdc.body_read"] = lambda: exchange.body_read
-        app = Response(status_code=204) if scope["method"] == "OPTIONS" else self._app
+        app = Response(status_code=204) if exchange.method == "OPTIONS" else self._app
         try:
             await app(scope, exchange.receive, exchange.send)
         finally:
@@ -57,7 +51,7 @@ class Front:
 
 
 class _Exchange:
-    """One request and its answer, watched as they pass."""
+    """One request and its answer, or one data channel, watched as they pass."""
 
     def __init__(self, scope, receive, send):
         self.id = secrets.token_hex(8)
@@ -69,25 +63,29 @@ class _Exchange:
 
     async def receive(self):
         message = await self._receive()
-        self.received += len(message.get("body", b""))
+        self.received += len(message.get("body") or b"")
         self.body_read = self.body_read or not message.get("more_body")
         return message
 
     async def send(self, message):
-        if message["type"] == "http.response.start":
+        if message["type"] == "websocket.accept":
+            self.status = 101
+        elif message["type"].endswith("http.response.start"):
             self.status = message["status"]
             message["headers"] = [*message["headers"], *self._headers(dict(message["headers"]))]
         else:
-            self.sent += len(message.get("body", b""))
+            self.sent += len(message.get("body") or message.get("bytes") or b"")
         await self._send(message)
 
     @property
     def method(self) -> str:
-        return self._scope["method"]
+        return self._scope.get("method", "GET")
 
     @property
     def route(self) -> str:
         """The pattern of the path, which holds no secrets, where the path might."""
+        if self._scope["type"] == "websocket":
+            return "(channel)"
         route = self._scope.get("route")
         return route.path if route is not None else "(none)"
 

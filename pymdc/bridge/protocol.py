@@ -4,6 +4,7 @@ import json
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.frames import CloseCode
 from websockets.server import ServerProtocol
 
 MAX_HEADERS = 64 * 1024  # bytes of a request's line and headers
@@ -38,6 +39,7 @@ class Protocol(_Patient, HttpToolsProtocol):
     """HTTP."""
 
     _deadline = None  # for the headers that are being waited for
+    _in_trailer = False
     _room = MAX_HEADERS  # bytes that may still come until the parser makes something of them
 
     def connection_made(self, transport):
@@ -58,10 +60,16 @@ class Protocol(_Patient, HttpToolsProtocol):
 
     def on_message_begin(self):
         self._room = MAX_HEADERS
+        self._in_trailer = False
         super().on_message_begin()
+
+    def on_header(self, name: bytes, value: bytes):
+        if not self._in_trailer:  # what comes after the body says nothing: it is too late, and no proxy has seen it
+            super().on_header(name, value)
 
     def on_headers_complete(self):
         self._stop_waiting()
+        self._in_trailer = True
         if sum(len(name) + len(value) for name, value in self.headers) + len(self.url) > MAX_HEADERS:
             self._room = -1
             raise ValueError(_TOO_LONG)  # which the parser turns into an error of its own
@@ -82,6 +90,10 @@ class Protocol(_Patient, HttpToolsProtocol):
             super().shutdown()
 
     def send_400_response(self, msg: str):
+        if self.cycle is not None and not self.cycle.more_body and not self.cycle.response_complete:
+            self.cycle.keep_alive = False  # that request is answered first, and then the connection closes
+            self.flow.pause_reading()
+            return
         status = "400 Bad Request"
         if self._room < 0:
             status, msg = "431 Request Header Fields Too Large", _TOO_LONG
@@ -109,9 +121,19 @@ class WebSocketProtocol(_Patient, WebSocketsSansIOProtocol):
         self.conn = _Handshake(max_size=config.ws_max_size, logger=self.logger)
 
     def send_receive_event_to_app(self):
-        if self.curr_msg_data_type == "text":  # uvicorn logs a traceback about bytes that are no text
-            self.frames = [b"".join(self.frames).decode("utf-8", "replace").encode("utf-8")]
-        super().send_receive_event_to_app()
+        if self.curr_msg_data_type == "text" and not _is_text(b"".join(self.frames)):
+            self.conn.send_close(CloseCode.INVALID_DATA)  # as uvicorn does, but it logs a traceback besides
+            self.handle_parser_exception()
+        else:
+            super().send_receive_event_to_app()
+
+
+def _is_text(data):
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 class _Handshake(ServerProtocol):

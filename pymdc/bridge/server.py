@@ -85,7 +85,12 @@ class Server(uvicorn.Server):
 
     async def startup(self, sockets=None):
         await super().startup(sockets=sockets)
+        self.services.start()
         self._ready()
+
+    async def shutdown(self, sockets=None):
+        await super().shutdown(sockets=sockets)
+        self.services.stop()  # uvicorn ends with the signal that ended it: after that nothing of ours runs
 
 
 def _listen(host, port):

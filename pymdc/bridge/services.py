@@ -6,9 +6,11 @@ import anyio
 
 from .data import Data
 from .folder import Folder
-from .mail import Outbox
+from .mail import Outbox, default_sender
 from .metadata import GIGABYTE
 from .metrics import Metrics
+from .postman import Postman
+from .relay import Relay
 from .settings import Settings
 
 KEPT_FREE = GIGABYTE  # bytes of the disk that files are not given
@@ -19,6 +21,7 @@ class Services(Data):
     All that the handlers of one bridge need, made from its settings.
 
     :param public_url: what links and pointers lead to.
+    :ivar sender: of the mails.
     :ivar passwords: how many are hashed at once; one takes 19 MiB.
     """
 
@@ -28,8 +31,19 @@ class Services(Data):
         self.settings = settings
         self.public_url = public_url
         self.outbox = Outbox(folder.outbox)
+        self.sender = settings.mail_from or default_sender(public_url)
+        self._postman = settings.smtp_url and Postman(self.outbox, Relay.parse(settings.smtp_url))
         self.metrics = Metrics(folder.metrics if settings.workers > 1 else None)
         self.passwords = anyio.CapacityLimiter(2)
+
+    def start(self):
+        """Begin what goes on beside the requests."""
+        if self._postman:
+            self._postman.start()
+
+    def stop(self):
+        if self._postman:
+            self._postman.close()
 
     def spare_space(self) -> int:
         """Return how many bytes more the disk may be given."""

@@ -5,6 +5,9 @@ import ipaddress
 import os
 import re
 
+from .mail import check_sender
+from .relay import Relay
+
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
 _PUBLIC_URL = re.compile(r"https?://([\w.-]+|\[[0-9a-fA-F:.]+\])(:[1-9]\d{0,4})?(/[\w.~-]+)*/?", re.ASCII)
@@ -20,6 +23,9 @@ class Settings:
     :ivar host: the address to listen on.
     :ivar port: 0 picks a free one.
     :ivar public_url: what links and pointers lead to; by default the address listened on.
+    :ivar smtp_url: the server that sends the mails, ``smtp://user:password@host:port`` or ``smtps://…``; None leaves
+        them in the outbox.
+    :ivar mail_from: who sends the mails; by default ``bridge@`` the host of the public URL.
     :ivar tls_cert: a PEM file, the certificate and what leads from it to a known one; *tls_key*: its private key.
     :ivar behind_proxy: the addresses of reverse proxies, whose ``X-Forwarded-For`` is believed.
     :ivar workers: processes that serve.
@@ -34,6 +40,8 @@ class Settings:
     host: str = "127.0.0.1"
     port: int = 6382
     public_url: str | None = None
+    smtp_url: str | None = dataclasses.field(default=None, repr=False)  # it holds a password
+    mail_from: str | None = None
     tls_cert: str | os.PathLike | None = None
     tls_key: str | os.PathLike | None = None
     behind_proxy: tuple[str, ...] = ()
@@ -59,6 +67,10 @@ class Settings:
                "addresses, such as 127.0.0.1", self.behind_proxy)
         _check(isinstance(self.redirect_host, tuple) and all(_matches(_HOST_NAME, name) for name in self.redirect_host),
                "redirect-host", "names, such as www.example.com", self.redirect_host)
+        if self.smtp_url is not None:
+            Relay.parse(self.smtp_url)
+        if self.mail_from is not None:
+            check_sender(self.mail_from)
         if self.metrics_token is not None and (not isinstance(self.metrics_token, str) or len(self.metrics_token) < 8):
             raise ValueError("metrics-token must be at least 8 characters long")
         if (self.tls_cert is None) != (self.tls_key is None):

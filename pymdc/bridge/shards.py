@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from .._digest import content_hash
+from .folder import sync_folder
 
 SHARD_SIZE = 8 * 1024 * 1024
 _BLOCK = 1024 * 1024
@@ -31,7 +32,7 @@ class Store:
         for each in self._folders:
             each.mkdir(exist_ok=True)
         for each in (folder, folder.parent, folder.parent.parent):
-            _sync_folder(each)
+            sync_folder(each)
 
     def create(self, upload_id: str, number: int | str) -> "ShardWriter":
         return ShardWriter(self, f"{upload_id}-{number}")
@@ -127,7 +128,7 @@ class ShardWriter:
         target = self._store.path(name)
         os.rename(self._store.path(self._name), target)
         try:
-            _sync_folder(target.parent)
+            sync_folder(target.parent)
         except OSError:
             target.unlink()
             raise
@@ -141,11 +142,3 @@ class ShardWriter:
 def uploader(name: str) -> str:
     """Return the id of the upload that brought an object."""
     return name.split("-")[-2]
-
-
-def _sync_folder(folder: Path):
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

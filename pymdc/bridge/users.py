@@ -20,7 +20,7 @@ def create(call: Call) -> Response:
     text = None if body.get("pubkey") is None else fields.public_key(body["pubkey"])
     redirect = fields.redirect(body.get("redirect"))
     token, created, hashed = secrets.token_hex(32), now(), auth.hash_password(password)
-    mail = activation_mail(email, _link(call, token, redirect))
+    mail = activation_mail(email, _link(call, token, redirect), call.services.sender)
     call.metadata.accounts.check_free(email)
     limits.count_mail(call, email)
     first = call.metadata.accounts.register(

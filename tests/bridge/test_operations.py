@@ -32,7 +32,7 @@ def running():
     bridges = []
 
     def start(*options):
-        bridges.append(RunningBridge("--rates", "off", *options))
+        bridges.append(RunningBridge(*options))
         return bridges[-1]
 
     yield start
