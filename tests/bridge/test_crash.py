@@ -24,14 +24,14 @@ SAMPLE = 12  # of each kind, that is looked at after each kill
 class Crashes:
     """A bridge under load that is killed again and again, and what was seen of it."""
 
-    def __init__(self, seed):
+    def __init__(self, seed, workers):
         self.seed = seed
         self.manifest = Manifest()
         self.complaints = []  # each restart's
         self.settled = []  # files that the last kill left in doubt and that turned out to be there
         self._random = random.Random(seed)
         self._gate = Gate()
-        self._bridge = RunningBridge("--port", str(_lasting_port()))
+        self._bridge = RunningBridge("--port", str(_lasting_port()), "--workers", str(workers))
         self.url, self.data_dir = self._bridge.url, Path(self._bridge.data_dir)
         self._clients = [
             Client(self.url, self._bridge.activation_link, self._gate, self.manifest, self._random.random())
@@ -168,11 +168,11 @@ def _unless_refused(answer, status, text):
 CHECKS = (_listings, _downloads, _possessions, _spent_tokens, _seen_requests, _used_links)
 
 
-@pytest.fixture(scope="module")
-def crashes(full):
-    crashes = Crashes(seed=random.SystemRandom().getrandbits(32))
+@pytest.fixture(scope="module", params=[1, 2], ids=["one process", "two workers"])
+def crashes(request, full):
+    crashes = Crashes(seed=random.SystemRandom().getrandbits(32), workers=request.param)
     try:
-        crashes.run(kills=300 if full else 5)
+        crashes.run(kills=150 if full else 3)
         yield crashes
     finally:
         crashes.close()
