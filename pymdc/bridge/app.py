@@ -24,7 +24,6 @@ from .services import Services
 MAX_JSON = 1024 * 1024  # bytes of a body
 MAX_DRAIN = 1024 * 1024  # bytes of a refused body that are still read
 DRAIN_SECONDS = 5
-SILENCE = 60  # seconds that a sender may be silent
 
 _log = logging.getLogger("pymdc.bridge")
 
@@ -83,10 +82,11 @@ def _route(services, path):
         handler = handlers.get(request.method)
         if handler is None:
             raise Refusal(405, "Method not allowed", {"Allow": ", ".join(sorted({*handlers, "OPTIONS"}))})
-        call = _call(services, request, _chunks(request))
+        silence = services.settings.silence
+        call = _call(services, request, _chunks(request, silence))
         if inspect.iscoroutinefunction(handler):
             return await handler(call)
-        call.body = await _body(call.chunks)
+        call.body = await _body(call.chunks, silence)
         limiter = passwords if handler is users.create or auth.needs_password(call) else None
         return await anyio.to_thread.run_sync(handler, call, limiter=limiter)
 
@@ -134,29 +134,29 @@ def _headers(scope):
     return headers
 
 
-async def _chunks(request):
+async def _chunks(request, silence):
     """Yield the body as it comes.  A sender who leaves in the middle of it raises ClientDisconnect."""
     chunks = request.stream()
     while True:
         try:
-            with anyio.fail_after(SILENCE):
+            with anyio.fail_after(silence):
                 chunk = await anext(chunks)
         except StopAsyncIteration:
             return
         except TimeoutError:
-            raise Refusal(408, f"Nothing came for {SILENCE} seconds") from None
+            raise Refusal(408, f"Nothing came for {silence:g} seconds") from None
         yield chunk
 
 
-async def _body(chunks) -> bytes:
+async def _body(chunks, silence) -> bytes:
     body = bytearray()
-    with anyio.move_on_after(SILENCE):
+    with anyio.move_on_after(silence):
         async for chunk in chunks:
             body += chunk
             if len(body) > MAX_JSON:
                 raise Refusal(413, f"Body is longer than {MAX_JSON} bytes")
         return bytes(body)
-    raise Refusal(408, f"The body did not come within {SILENCE} seconds")
+    raise Refusal(408, f"The body did not come within {silence:g} seconds")
 
 
 async def _refuse(request: Request, refusal: Refusal) -> Response:

@@ -13,7 +13,6 @@ from . import fields, limits
 from .call import Call, now
 from .refusal import Refusal
 
-WINDOW = 60_000  # how far below the highest nonce one may be; milliseconds, for who counts in them
 DAY = 86_400_000  # milliseconds
 
 _hasher = argon2.PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
@@ -119,7 +118,8 @@ class Signature:
             highest = call.metadata.nonces.highest(self.point)
         else:
             digest = hashlib.sha256(self.text).hexdigest()
-            highest = call.metadata.nonces.see(self.point, nonce, digest, WINDOW, ceiling=now() + DAY)
+            window = call.services.settings.nonce_window
+            highest = call.metadata.nonces.see(self.point, nonce, digest, window, ceiling=now() + DAY)
         if highest is not None:
             raise Refusal(401, "Invalid nonce supplied", {"x-nonce": f"{highest:.3f}"})
 

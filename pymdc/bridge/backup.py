@@ -13,6 +13,7 @@ from .metadata import sqlite
 from .scrub import Findings, scrub
 from .shards import Store
 
+AHEAD = 60 * 1000  # milliseconds that the clock of a client may be ahead of ours
 HOLD_LIFE = 10 * 60 * 1000  # milliseconds after the last renewal
 
 
@@ -50,7 +51,7 @@ def restore(source: Folder, target: Folder, tell) -> Findings:
         _copy_mails(source, target)
         shutil.copyfile(source.database, target.database)
         with Data(target) as data:
-            data.metadata.forget_the_passing(now())
+            data.metadata.forget_the_passing(now() + AHEAD)
             findings = scrub(data, now(), tell)
         os.sync()
     return findings

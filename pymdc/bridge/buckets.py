@@ -8,7 +8,6 @@ from . import auth, fields
 from .call import Call, JSON, iso, now
 from .refusal import Refusal
 
-TOKEN_LIFE = 5 * 60 * 1000  # milliseconds
 _DEFAULTS = {"name": "New Bucket", "storage": 10, "transfer": 30}
 
 
@@ -53,7 +52,7 @@ def create_token(call: Call) -> Response:
     if life is not None and not identity.owner:
         raise Refusal(403, "Only the owner of a bucket may say when its tokens expire")
     token, moment = secrets.token_hex(32), now()
-    expires = moment + (life or TOKEN_LIFE)
+    expires = moment + (life or call.services.settings.token_life * 1000)
     call.metadata.tokens.add({
         "hash": auth.hash_token(token),
         "bucket": bucket_id,

@@ -13,7 +13,6 @@ from .call import Call
 from .refusal import Refusal
 
 BLOCK = 256 * 1024  # bytes of one message
-PATIENCE = 60  # seconds to wait for the one message of the client
 
 _log = logging.getLogger("pymdc.bridge")
 
@@ -21,7 +20,7 @@ _log = logging.getLogger("pymdc.bridge")
 async def serve(call: Call, websocket: WebSocket):
     await websocket.accept()
     try:
-        message = await asyncio.wait_for(websocket.receive(), PATIENCE)
+        message = await asyncio.wait_for(websocket.receive(), call.services.settings.silence)
         if message["type"] == "websocket.disconnect":
             return
         try:

@@ -15,7 +15,7 @@ from .data import Data
 from .folder import Folder
 from .scrub import scrub
 from .server import Server, Site
-from .settings import LOG_LEVELS, Settings
+from .settings import LOG_LEVELS, Settings, numbers
 from .workers import Workers
 
 _file = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -24,6 +24,15 @@ _data_dir = click.option(
     "--data-dir", default=lambda: platformdirs.user_data_dir("pymdc-bridge", appauthor=False),
     type=click.Path(file_okay=False, path_type=Path), help="Folder of database, shards and mails.",
 )
+
+
+def _numbers(command):
+    for field in reversed(numbers()):
+        kind = click.IntRange if isinstance(field.default, int) else click.FloatRange
+        name = "--" + field.name.replace("_", "-")
+        limits = kind(field.metadata["least"], field.metadata["most"])
+        command = click.option(name, default=field.default, type=limits, help=field.metadata["help"])(command)
+    return command
 
 
 class _Serving(click.Group):
@@ -42,7 +51,6 @@ def main():
 
 @main.command(context_settings=_CONTEXT)
 @click.option("--host", default=Settings.host, help="Address to listen on.")
-@click.option("--port", default=Settings.port, type=click.IntRange(0, 65535), help="Port to listen on; 0 picks one.")
 @_data_dir
 @click.option("--public-url", help="What links and pointers lead to.  [default: the address listened on]")
 @click.option("--smtp-url", help="Server that sends the mails, smtp://user:password@host:port or smtps://...; a "
@@ -52,14 +60,12 @@ def main():
 @click.option("--tls-key", type=_file, help="Its private key, as PEM.")
 @click.option("--behind-proxy", is_flag=False, flag_value="127.0.0.1,::1", default="", metavar="ADDRESS,...",
               help="Addresses of reverse proxies, whose X-Forwarded-For is believed; without any, this machine's.")
-@click.option("--workers", default=Settings.workers, type=click.IntRange(1, 1000), help="Processes that serve.")
 @click.option("--rates", default=Settings.rates, type=click.Choice(["on", "off"]),
               help="Whether wrong passwords, registrations and mails are slowed.")
-@click.option("--account-storage", default=Settings.account_storage, type=click.FloatRange(0, 10**9), metavar="GB",
-              help="What all buckets of one account may hold.")
 @click.option("--redirect-host", multiple=True, metavar="NAME", help="Host to which an activation may redirect.")
 @click.option("--metrics-token", help="What /metrics asks for from anywhere but this machine.", metavar="TEXT")
 @click.option("--log-level", default=Settings.log_level, type=click.Choice(LOG_LEVELS))
+@_numbers
 def serve(behind_proxy, **options):
     """Listen and serve, until SIGTERM or Ctrl-C.  Each option is also an environment variable, PYMDC_BRIDGE_..."""
     try:
@@ -116,7 +122,7 @@ def restore_command(data_dir, source):
     """
     Make the data of a bridge from the backup SOURCE, in an empty folder.
 
-    Unused tokens are not restored, and requests that were signed before this moment are refused.
+    Unused tokens are not restored, and requests that were signed by now, or will be within a minute, are refused.
     """
     with _failures():
         findings = restore(Folder(source), Folder(data_dir), click.echo)

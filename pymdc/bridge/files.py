@@ -16,8 +16,6 @@ from .upload import Upload
 
 BATCH = 1024 * 1024  # bytes handed to a thread at a time
 UPLOAD_LIFE = 10 * 60 * 1000  # milliseconds after the last renewal, which a sender's silence never lasts
-SHARD_TOKEN_LIFE = 24 * 60 * 60 * 1000  # milliseconds
-SHARD_TOKEN_USES = 3
 
 
 def show(call: Call) -> Response:
@@ -48,13 +46,12 @@ def pointers(call: Call) -> Response:
     bucket_id = call.ids["bucket"]
     if token["operation"] != "PULL" or token["bucket"] != bucket_id:
         raise Refusal(401, "Not authorized to retrieve from bucket")
-    texts, moment = [], now()
+    texts, moment, settings = [], now(), call.services.settings
+    terms = {"left": settings.shard_token_uses, "expires": moment + settings.shard_token_life * 1000}
 
     def make_token():
         texts.append(secrets.token_hex(20))
-        return {
-            "hash": auth.hash_token(texts[-1]), "left": SHARD_TOKEN_USES, "expires": moment + SHARD_TOKEN_LIFE,
-        }
+        return {"hash": auth.hash_token(texts[-1]), **terms}
 
     shards = call.metadata.files.hand_out(bucket_id, call.ids["hash"], make_token, moment)
     return JSON([_pointer(call, shard, text) for shard, text in zip(shards, texts)])

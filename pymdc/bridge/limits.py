@@ -9,38 +9,43 @@ from .refusal import Refusal
 
 MINUTE = 60_000  # milliseconds
 
-WRONG_PASSWORDS = (10, MINUTE)  # so many in a row, then one in so many milliseconds
-REGISTRATIONS = (60, MINUTE // 60)
-MAILS = (1, MINUTE)
-
 
 def check_password_rate(call: Call, email: str):
     """Refuse who has been wrong too often.  By account and address: by the account, anyone could lock anyone out."""
-    if _on(call):
-        wait = call.metadata.rates.wait(_subject("password", email, _network(call)), *WRONG_PASSWORDS, now())
-        _refuse(wait, "Too many wrong passwords")
+    _slow(call, call.metadata.rates.wait, "Too many wrong passwords", *_wrong_passwords(call, email))
 
 
 def count_wrong_password(call: Call, email: str):
-    if _on(call):
-        wait = call.metadata.rates.take(_subject("password", email, _network(call)), *WRONG_PASSWORDS, now())
-        _refuse(wait, "Too many wrong passwords")  # when others were wrong at the same time
+    _slow(call, call.metadata.rates.take, "Too many wrong passwords", *_wrong_passwords(call, email))
 
 
 def forgive_wrong_passwords(call: Call, email: str):
     if _on(call):
-        call.metadata.rates.forget(_subject("password", email, _network(call)))
+        call.metadata.rates.forget(_wrong_passwords(call, email)[0])
 
 
 def count_registration(call: Call):
-    if _on(call):
-        wait = call.metadata.rates.take(_subject("registration", _network(call)), *REGISTRATIONS, now())
-        _refuse(wait, "Too many registrations")
+    burst = call.services.settings.registrations
+    subject = _subject("registration", _network(call))
+    _slow(call, call.metadata.rates.take, "Too many registrations", subject, burst, MINUTE // burst)
 
 
 def count_mail(call: Call, email: str):
-    if _on(call):
-        _refuse(call.metadata.rates.take(_subject("mail", email), *MAILS, now()), "Too many mails to this address")
+    burst = call.services.settings.mails
+    subject = _subject("mail", email)
+    _slow(call, call.metadata.rates.take, "Too many mails to this address", subject, burst, MINUTE // burst)
+
+
+def _wrong_passwords(call, email):
+    return _subject("password", email, _network(call)), call.services.settings.wrong_passwords, MINUTE
+
+
+def _slow(call, ask, text, subject, burst, interval):
+    """Refuse what *ask* says has to wait: more than *burst* in a row, then one in *interval* milliseconds."""
+    wait = ask(subject, burst, interval, now()) if _on(call) else 0
+    if wait:
+        seconds = math.ceil(wait / 1000)
+        raise Refusal(429, f"{text}: wait {seconds} s", {"Retry-After": str(seconds)})
 
 
 def _on(call):
@@ -58,9 +63,3 @@ def _network(call):
     except ValueError:
         return call.address
     return str(address if address.version == 4 else ipaddress.ip_network((address, 64), strict=False))
-
-
-def _refuse(wait, text):
-    if wait:
-        seconds = math.ceil(wait / 1000)
-        raise Refusal(429, f"{text}: wait {seconds} s", {"Retry-After": str(seconds)})

@@ -8,13 +8,16 @@ from websockets.frames import CloseCode
 from websockets.server import ServerProtocol
 
 MAX_HEADERS = 64 * 1024  # bytes of a request's line and headers
-PATIENCE = 60  # seconds that the headers of a request may take, and that a reader may take nothing
 
 _TOO_LONG = f"The headers are longer than {MAX_HEADERS} bytes"
 
 
 class _Patient:
-    """Cuts the connection of a reader who takes nothing for too long; a slow one may be as slow as he likes."""
+    """Cuts the connection of a reader who takes nothing for *silence* seconds; one who takes a little is let be."""
+
+    def __init__(self, *arguments, silence, **options):
+        super().__init__(*arguments, **options)
+        self._silence = silence
 
     def pause_writing(self):
         super().pause_writing()
@@ -25,7 +28,7 @@ class _Patient:
         super().resume_writing()
 
     def _expect_less_than(self, size):
-        self._watch = self.loop.call_later(PATIENCE, self._look, size)
+        self._watch = self.loop.call_later(self._silence, self._look, size)
 
     def _look(self, before):
         size = self.transport.get_write_buffer_size()
@@ -105,7 +108,7 @@ class Protocol(_Patient, HttpToolsProtocol):
         self.transport.close()
 
     def _wait_for_headers(self):
-        self._deadline = self.loop.call_later(PATIENCE, self.transport.abort)
+        self._deadline = self.loop.call_later(self._silence, self.transport.abort)
 
     def _stop_waiting(self):
         if self._deadline is not None:
@@ -116,9 +119,9 @@ class Protocol(_Patient, HttpToolsProtocol):
 class WebSocketProtocol(_Patient, WebSocketsSansIOProtocol):
     """The data channel's websocket."""
 
-    def __init__(self, config, server_state, app_state, _loop=None):
-        super().__init__(config, server_state, app_state, _loop)
-        self.conn = _Handshake(max_size=config.ws_max_size, logger=self.logger)
+    def __init__(self, *arguments, **options):
+        super().__init__(*arguments, **options)
+        self.conn = _Handshake(max_size=self.config.ws_max_size, logger=self.logger)
 
     def send_receive_event_to_app(self):
         if self.curr_msg_data_type == "text" and not _is_text(b"".join(self.frames)):

@@ -1,6 +1,7 @@
 """A bridge that listens."""
 
 import errno
+import functools
 import socket
 import sys
 
@@ -62,8 +63,8 @@ class Server(uvicorn.Server):
         self.services = site.services()
         super().__init__(uvicorn.Config(
             make_app(self.services),
-            http=Protocol,
-            ws=WebSocketProtocol,
+            http=functools.partial(Protocol, silence=site.settings.silence),
+            ws=functools.partial(WebSocketProtocol, silence=site.settings.silence),
             ws_max_size=64 * 1024,
             ssl_certfile=site.settings.tls_cert,
             ssl_keyfile=site.settings.tls_key,

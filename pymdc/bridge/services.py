@@ -13,8 +13,6 @@ from .postman import Postman
 from .relay import Relay
 from .settings import Settings
 
-KEPT_FREE = GIGABYTE  # bytes of the disk that files are not given
-
 
 class Services(Data):
     """
@@ -34,7 +32,7 @@ class Services(Data):
         self.sender = settings.mail_from or default_sender(public_url)
         self._postman = settings.smtp_url and Postman(self.outbox, Relay.parse(settings.smtp_url))
         self.metrics = Metrics(folder.metrics if settings.workers > 1 else None)
-        self.passwords = anyio.CapacityLimiter(2)
+        self.passwords = anyio.CapacityLimiter(settings.passwords_at_once)
 
     def start(self):
         """Begin what goes on beside the requests."""
@@ -47,8 +45,8 @@ class Services(Data):
 
     def spare_space(self) -> int:
         """Return how many bytes more the disk may be given."""
-        return self.store.free_space() - KEPT_FREE
+        return self.store.free_space() - int(self.settings.free_space * GIGABYTE)
 
     def check_disk(self):
         if self.spare_space() < 0:
-            raise OSError(errno.ENOSPC, f"less than {KEPT_FREE} bytes are free")
+            raise OSError(errno.ENOSPC, f"less than {self.settings.free_space} GB are free")

@@ -5,6 +5,7 @@ import ipaddress
 import os
 import re
 
+from .fields import MAX_TOKEN_LIFE
 from .mail import check_sender
 from .relay import Relay
 
@@ -14,6 +15,10 @@ _PUBLIC_URL = re.compile(r"https?://([\w.-]+|\[[0-9a-fA-F:.]+\])(:[1-9]\d{0,4})?
 _HOST_NAME = re.compile(r"[\w-]+(\.[\w-]+)*", re.ASCII)
 
 
+def _number(default, least, most, help):
+    return dataclasses.field(default=default, metadata={"least": least, "most": most, "help": help})
+
+
 @dataclasses.dataclass(frozen=True)
 class Settings:
     """
@@ -21,45 +26,51 @@ class Settings:
 
     :ivar data_dir: the folder of database, shards and mails.
     :ivar host: the address to listen on.
-    :ivar port: 0 picks a free one.
     :ivar public_url: what links and pointers lead to; by default the address listened on.
     :ivar smtp_url: the server that sends the mails, ``smtp://user:password@host:port`` or ``smtps://…``; None leaves
         them in the outbox.
     :ivar mail_from: who sends the mails; by default ``bridge@`` the host of the public URL.
     :ivar tls_cert: a PEM file, the certificate and what leads from it to a known one; *tls_key*: its private key.
     :ivar behind_proxy: the addresses of reverse proxies, whose ``X-Forwarded-For`` is believed.
-    :ivar workers: processes that serve.
     :ivar rates: whether wrong passwords, registrations and mails are slowed: "on" or "off".
-    :ivar account_storage: what all buckets of one account may hold, in GB.
     :ivar redirect_host: names of the hosts to which an activation may redirect.
     :ivar metrics_token: what ``/metrics`` asks for from anywhere but loopback.
     :ivar log_level: debug, info, warning or error.
+
+    What is a number says itself what it is.
     """
 
     data_dir: str | os.PathLike | None
     host: str = "127.0.0.1"
-    port: int = 6382
+    port: int = _number(6382, 0, 65535, "Port to listen on; 0 picks one.")
     public_url: str | None = None
     smtp_url: str | None = dataclasses.field(default=None, repr=False)  # it holds a password
     mail_from: str | None = None
     tls_cert: str | os.PathLike | None = None
     tls_key: str | os.PathLike | None = None
     behind_proxy: tuple[str, ...] = ()
-    workers: int = 1
+    workers: int = _number(1, 1, 1000, "Processes that serve.")
     rates: str = "on"
-    account_storage: float = 100
     redirect_host: tuple[str, ...] = ()
     metrics_token: str | None = dataclasses.field(default=None, repr=False)
     log_level: str = "info"
+    account_storage: float = _number(100.0, 0, 10**9, "What all buckets of one account may hold, in GB.")
+    free_space: float = _number(1.0, 0, 10**9, "What uploads leave free on the disk, in GB.")
+    token_life: int = _number(5 * 60, 1, MAX_TOKEN_LIFE, "Life of a token, in seconds.")
+    shard_token_life: int = _number(24 * 60 * 60, 1, 10**8, "Life of a shard token, in seconds.")
+    shard_token_uses: int = _number(3, 1, 1000, "How often a shard token works.")
+    nonce_window: int = _number(60_000, 1, 10**9, "How far below a key's highest nonce one may be, in milliseconds.")
+    wrong_passwords: int = _number(10, 1, 10**6, "Wrong passwords in a row, before it is one a minute.")
+    registrations: int = _number(60, 1, 10**6, "Registrations a minute from one address.")
+    mails: int = _number(1, 1, 10**6, "Mails a minute to one address.")
+    passwords_at_once: int = _number(2, 1, 1000, "Passwords that one process hashes at once; each takes 19 MiB.")
+    silence: float = _number(60.0, 0.1, 10**6, "How long a sender or a reader may do nothing, in seconds.")
 
     def __post_init__(self):
-        _check(_is_whole(self.port) and 0 <= self.port <= 65535, "port", "a number from 0 to 65535", self.port)
-        _check(_is_whole(self.workers) and 1 <= self.workers <= 1000, "workers", "a number from 1 to 1000",
-               self.workers)
+        for field in numbers():
+            _check_number(field, getattr(self, field.name))
         _check(self.log_level in LOG_LEVELS, "log-level", "one of " + ", ".join(LOG_LEVELS), self.log_level)
         _check(self.rates in ("on", "off"), "rates", "on or off", self.rates)
-        _check(_is_number(self.account_storage) and 0 <= self.account_storage <= 10**9, "account-storage",
-               "a number of GB from 0 to 1000000000", self.account_storage)
         _check(self.public_url is None or _matches(_PUBLIC_URL, self.public_url), "public-url",
                "like https://bridge.example", self.public_url)
         _check(isinstance(self.host, str) and self.host, "host", "an address, such as 127.0.0.1", self.host)
@@ -82,9 +93,21 @@ class Settings:
             )
 
 
+def numbers() -> list[dataclasses.Field]:
+    """Return the fields that are numbers.  Their metadata tells the least and the most that each may be."""
+    return [field for field in dataclasses.fields(Settings) if "least" in field.metadata]
+
+
 def is_loopback(host: str) -> bool:
     """Return whether *host*, an address or a name, is this very machine."""
     return host == "localhost" or _is_address(host) and ipaddress.ip_address(host).is_loopback
+
+
+def _check_number(field, value):
+    kinds = int if isinstance(field.default, int) else (int, float)
+    least, most = field.metadata["least"], field.metadata["most"]
+    fits = isinstance(value, kinds) and not isinstance(value, bool) and least <= value <= most
+    _check(fits, field.name.replace("_", "-"), f"a number from {least} to {most}", value)
 
 
 def _check(fits, option, wanted, value):
@@ -94,14 +117,6 @@ def _check(fits, option, wanted, value):
 
 def _matches(pattern, value):
     return isinstance(value, str) and pattern.fullmatch(value) is not None
-
-
-def _is_whole(value):
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _is_number(value):
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def _is_address(value):

@@ -1,5 +1,8 @@
 """The link in the mail: what a browser sees, where it may lead, and that it works once."""
 
+import os
+import shutil
+import subprocess
 import threading
 
 import pytest
@@ -89,3 +92,18 @@ def test_of_racing_activations_one_passes(leading):
         thread.join()
 
     assert sorted(statuses) == [200] + [400] * 49
+
+
+@pytest.mark.skipif(not shutil.which("chromium"), reason="needs chromium, which .ci/run installs")
+def test_a_real_browser_shows_the_page_as_it_is_meant(leading, tmp_path):
+    link = leading.url + register(leading)
+
+    browser = subprocess.run(
+        ["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr", "--window-size=800,500",
+         f"--user-data-dir={tmp_path}/profile", f"--screenshot={tmp_path}/page.png", link],
+        capture_output=True, text=True, timeout=60, env={**os.environ, "HOME": str(tmp_path)},
+    )
+
+    assert (tmp_path / "page.png").exists()
+    assert "Content Security Policy" not in browser.stderr
+    assert Wire(leading.url).get(link[len(leading.url):]).status_code == 400  # it has been followed

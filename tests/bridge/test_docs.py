@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pymdc.bridge import limits, protocol
-from pymdc.bridge.settings import Settings
+from pymdc.bridge.settings import Settings, numbers
 
 TESTS = Path(__file__).parent
 PAGE = (TESTS.parent.parent / "docs" / "bridge.md").read_text("utf-8")
@@ -28,8 +27,8 @@ def test_each_option_is_told():
     assert told == {field.name.upper() for field in dataclasses.fields(Settings)}
 
 
-def test_the_limits_are_those_of_the_code():
-    assert limits.WRONG_PASSWORDS == (10, 60_000)
-    assert limits.REGISTRATIONS == (60, 1000)
-    assert limits.MAILS == (1, 60_000)
-    assert protocol.MAX_HEADERS == 64 * 1024
+@pytest.mark.parametrize("field", numbers(), ids=lambda field: field.name)
+def test_the_default_of_each_number_is_told(field):
+    row = re.search(rf"^\|.*`PYMDC_BRIDGE_{field.name.upper()}`.*$", PAGE, re.MULTILINE)[0]
+
+    assert row.rstrip("| ").endswith(f"`{field.default:g}`")

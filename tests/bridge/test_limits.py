@@ -6,8 +6,7 @@ import threading
 import pytest
 
 import pymdc
-from pymdc.bridge import LocalBridge, limits
-from pymdc.bridge import services as services_module
+from pymdc.bridge import LocalBridge
 from wire import Account, Basic, Wire, multipart
 
 MEGABYTE = 1000 * 1000
@@ -122,16 +121,19 @@ def test_parallel_downloads_never_exceed_the_transfer_of_a_bucket(alice):
     assert alice.pointers(bucket, file_hash).status_code == 403
 
 
-def test_a_disk_that_is_nearly_full_takes_no_file_and_keeps_the_old_ones(alice, monkeypatch):
-    bucket = alice.bucket()
-    kept = alice.upload(bucket, b"old")
-    monkeypatch.setattr(services_module, "KEPT_FREE", 10**18)
-
-    answer = put(alice, bucket, b"x" * MEGABYTE)
-    health = alice.nobody.get("/health")
+def test_a_disk_that_is_nearly_full_takes_no_file_and_keeps_the_old_ones(tmp_path):
+    with LocalBridge(tmp_path) as bridge:
+        account = register(bridge, "dan@example.com")
+        bucket = account.bucket()
+        kept = account.upload(bucket, b"old")
+    with LocalBridge(tmp_path, free_space=10**9) as bridge:
+        account = Account(bridge.url, account.email, account.password, account.key_pair)
+        answer = put(account, bucket, b"x" * MEGABYTE)
+        health = account.nobody.get("/health")
+        pointers = account.pointers(bucket, kept)
 
     assert (answer.status_code, answer.json()) == (507, {"error": "No space left on the bridge"})
-    assert alice.pointers(bucket, kept).status_code == 200
+    assert pointers.status_code == 200
     assert (health.status_code, health.json()) == (503, {
         "error": "Failing: disk", "status": "failing", "database": "ok", "store": "ok", "disk": "failing",
     })
@@ -191,13 +193,10 @@ def test_mails_to_one_address_are_slowed(limited):
     assert len(list(limited.outbox.glob("*.eml"))) == 1
 
 
-def test_registrations_from_one_address_are_slowed(limited, monkeypatch):
-    monkeypatch.setattr(limits, "REGISTRATIONS", (3, limits.MINUTE))
-    nobody = Wire(limited.url)
-
-    answers = [
-        nobody.post("/users", {"email": f"{name}@example.com", "password": "ab" * 32}).status_code for name in "abcde"
-    ]
+def test_registrations_from_one_address_are_slowed(tmp_path):
+    with LocalBridge(tmp_path, rates="on", registrations=3) as bridge:
+        fields = [{"email": f"{name}@example.com", "password": "ab" * 32} for name in "abcde"]
+        answers = [Wire(bridge.url).post("/users", each).status_code for each in fields]
 
     assert answers == [200, 200, 200, 429, 429]
 

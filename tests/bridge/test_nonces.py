@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pymdc.bridge import auth
 from pymdc.bridge.metadata import Metadata, nonces
+from pymdc.bridge.settings import Settings
 from wire import Signed
 
-WINDOW = auth.WINDOW
+WINDOW = Settings.nonce_window
 
 
 def test_a_request_that_is_sent_again_is_refused_and_told_the_highest_nonce(alice, now):

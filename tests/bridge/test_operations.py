@@ -18,7 +18,6 @@ import websocket
 
 import pymdc
 from pymdc.bridge import LocalBridge
-from pymdc.bridge import protocol
 from running_bridge import RunningBridge
 from wire import Account, Wire, multipart
 
@@ -292,29 +291,31 @@ def _wait_until(condition, tries=200):
     raise AssertionError("it did not come about")
 
 
-def test_a_reader_who_takes_nothing_is_cut(alice, monkeypatch):
-    monkeypatch.setattr(protocol, "PATIENCE", 0.2)
-    bucket = alice.bucket()
-    file_hash = alice.upload(bucket, os.urandom(8 * 1024 * 1024))
-    pointer = alice.pointers(bucket, file_hash).json()[0]
+def test_a_reader_who_takes_nothing_is_cut(tmp_path):
+    with LocalBridge(tmp_path, silence=0.2) as bridge:
+        account = register(_with_links(bridge))
+        bucket = account.bucket()
+        file_hash = account.upload(bucket, os.urandom(8 * 1024 * 1024))
+        pointer = account.pointers(bucket, file_hash).json()[0]
 
-    stuck = websocket.create_connection(pointer["channel"], sockopt=[(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)])
-    stuck.send(json.dumps({"token": pointer["token"], "hash": pointer["hash"], "operation": "PULL"}))
-    time.sleep(1)
+        stuck = websocket.create_connection(pointer["channel"], sockopt=[(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)])
+        stuck.send(json.dumps({"token": pointer["token"], "hash": pointer["hash"], "operation": "PULL"}))
+        _wait_until(lambda: "pymdc_requests_total{method=\"GET\",route=\"(channel)\",status=\"101\"} 1.0"
+                    in account.nobody.get("/metrics").text)
 
-    with pytest.raises((websocket.WebSocketException, OSError)):
-        for _ in range(1000):
-            if not stuck.recv():
-                raise websocket.WebSocketConnectionClosedException("cut")
-    stuck.close()
+        with pytest.raises((websocket.WebSocketException, OSError)):
+            for _ in range(1000):
+                if not stuck.recv():
+                    raise websocket.WebSocketConnectionClosedException("cut")
+        stuck.close()
 
 
-def test_headers_that_do_not_come_are_not_waited_for(local, monkeypatch):
-    monkeypatch.setattr(protocol, "PATIENCE", 0.2)
-    host, port = local.url.rpartition("/")[2].split(":")
+def test_headers_that_do_not_come_are_not_waited_for(tmp_path):
+    with LocalBridge(tmp_path, silence=0.2) as bridge:
+        host, port = bridge.url.rpartition("/")[2].split(":")
 
-    for beginning in (b"", b"GET / HTTP/1.1\r\n", b"GET / HTTP/1.1\r\nX: " + b"x" * 1000):
-        with socket.create_connection((host, int(port)), timeout=10) as connection:
-            connection.sendall(beginning)
-            while connection.recv(65536):
-                pass
+        for beginning in (b"", b"GET / HTTP/1.1\r\n", b"GET / HTTP/1.1\r\nX: " + b"x" * 1000):
+            with socket.create_connection((host, int(port)), timeout=10) as connection:
+                connection.sendall(beginning)
+                while connection.recv(65536):
+                    pass

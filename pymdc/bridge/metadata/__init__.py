@@ -42,15 +42,15 @@ class Metadata:
         """Write one state of all this to a file that is not there yet, while others write on."""
         self._database.copy_to(path)
 
-    def forget_the_passing(self, now: int):
+    def forget_the_passing(self, moment: int):
         """
-        Forget what is not worth restoring: tokens, uploads under way.  And let no request pass that was signed before,
-        since those that were seen after the copy was made are not in it.
+        Forget what is not worth restoring: tokens, uploads under way.  And let no request pass whose nonce is not above
+        this moment, since those that were seen after the copy was made are not in it.
         """
         with self._database.write() as db:
             for name in ("tokens", "shard_tokens", "uploads", "unneeded", "holds", "rates"):
                 db.execute(delete(tables.schema.tables[name]))
-        self.nonces.raise_floors(now)
+        self.nonces.raise_floors(moment)
 
     def probe(self):
         """Raise if nothing can be written."""

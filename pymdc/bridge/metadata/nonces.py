@@ -35,13 +35,14 @@ class Nonces:
                 **_narrowed(db, point, highest, max(known["floor"], highest - window), known["texts"] + 1)
             ))
 
-    def raise_floors(self, now: int):
+    def raise_floors(self, moment: int):
         """Refuse every nonce up to this moment, for keys that count in milliseconds or in seconds."""
         with self._database.write() as db:
             for unit, least in ((1, _YEAR_2001), (1000, _YEAR_2001 / 1000)):
                 counted_so = windows.c.highest.between(least, 1000 * least - 1)
-                raised = {"floor": now / unit, "highest": func.max(windows.c.highest, now / unit)}
-                db.execute(update(windows).where(counted_so, windows.c.floor < now / unit).values(raised))
+                floor = moment / unit
+                raised = {"floor": floor, "highest": func.max(windows.c.highest, floor)}
+                db.execute(update(windows).where(counted_so, windows.c.floor < floor).values(raised))
 
     def highest(self, point: str) -> float:
         with self._database.read() as db:
