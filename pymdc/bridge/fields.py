@@ -35,11 +35,11 @@ def json_object(body: bytes) -> dict:
 
 
 def email(value) -> str:
+    text = value.lower() if isinstance(value, str) else ""  # which can be longer than it was
     # "=?" begins an encoded word: the mail would go to another address than the one that is registered.
-    fits = isinstance(value, str) and len(value) <= MAX_EMAIL and _EMAIL.fullmatch(value) and "=?" not in value
-    if not fits or not _storable(value):
+    if len(text) > MAX_EMAIL or not _EMAIL.fullmatch(text) or "=?" in text or not _storable(text):
         raise Refusal(400, "User validation failed: email is missing or is not an e-mail address")
-    return value.lower()
+    return text
 
 
 def password(value) -> str:

@@ -84,6 +84,14 @@ def test_a_bad_field_of_a_bucket_is_400(alice, fields):
     assert alice.basic.get("/buckets").json() == []
 
 
+def test_an_email_that_only_its_lower_case_makes_too_long_is_400(wire):
+    fits, exceeds = ("\u0130" * count + "@example.com" for count in (121, 122))  # in lower case two characters each
+
+    assert wire.post("/users", {"email": exceeds, "password": "0" * 64}).status_code == 400
+    answer = wire.post("/users", {"email": fits, "password": "0" * 64})
+    assert (answer.status_code, len(answer.json()["email"])) == (200, 254)
+
+
 @pytest.mark.parametrize("email", [
     "=?utf-8?q?=0a?=@a", "=?utf-8?q??=@x", "=?x?q?a?=@x", "a@b,c@d.org", "a b@c", "<a@b>", "a@b@c", "@b", "a@", "a@b;c",
 ])
