@@ -46,7 +46,10 @@ setup(
     ],
     extras_require={
         "bridge": ['{0}; python_version >= "3.10"'.format(need) for need in BRIDGE],
-        "test": ['aiosmtpd>=1.4.4; python_version >= "3.10"', "coverage", "hypothesis", "pytest"],
+        "test": [
+            'aiosmtpd>=1.4.4; python_version >= "3.10"', "coverage", "hypothesis", "pytest",
+            'schemathesis>=4.32; python_version >= "3.11"',
+        ],
         "docs": ["myst-parser", "sphinx"],
     },
     entry_points={"pytest11": ["pymdc = pymdc._pytest"]},

@@ -1,0 +1,166 @@
+"""What a description cannot give valid requests, made on a real bridge."""
+
+import base64
+import collections
+import re
+import uuid
+
+from schemathesis.core.parameters import ParameterLocation as Location
+from schemathesis.transport.serialization import Binary
+
+import pymdc
+from wire import Account, Wire, fresh_nonce
+
+PASSWORD = "ab" * 32
+FRESH = "fresh"  # stands for a token or a signature, which are good once, until the very moment of the call
+_KEY = "0[23][0-9a-fA-F]{64}|04[0-9a-fA-F]{128}"
+
+
+class World:
+    """
+    An account on a bridge, in whose name requests are made.
+
+    What a schema cannot say of a valid request is put into it here: a key that nobody has, the id of what exists, the
+    size of the file, a token, a signature.  Of the ids, every fourth is left as it is.
+    """
+
+    def __init__(self, bridge):
+        self._bridge = bridge
+        self._nobody = Wire(bridge.url)
+        self._turns = collections.Counter()
+        self._account = Account(bridge.url, self._register(), PASSWORD, pymdc.keypair.ECDSA())
+        self._nobody.get("/activations/" + bridge.activation_token(self._account.email))
+        self._account.basic.post("/keys", {"key": self._account.key})
+        self._basic = "Basic " + base64.b64encode(f"{self._account.email}:{PASSWORD}".encode()).decode()
+        self._bucket = self._account.bucket()
+        self._file = self._account.upload(self._bucket, b"content")
+        self._made = {}  # by the bridge, for requests: ids of buckets, and hashes of files with their bucket's id
+
+    def identify(self, case):
+        """Say who asks, in a way that the description names."""
+        ways = {name for names in case.operation.definition.raw.get("security", []) for name in names}
+        signable = case.method in ("GET", "DELETE") or isinstance(case.body, dict)
+        if "signature" in ways and signable and not self._fourth("identify", case):  # a password takes long
+            case.headers.update({"x-pubkey": self._account.key, "x-signature": FRESH})
+        elif "basic" in ways:
+            case.headers["Authorization"] = self._basic
+        elif ways & {"token", "shardToken"}:
+            case.headers["x-token"] = FRESH
+
+    def complete(self, case, options):
+        """Make a request real, just before it is sent."""
+        if {"bucket", "hash"} & set(case.path_parameters):
+            self._choose_ids(case)
+        complete = {
+            "createUser": self._make_user_new, "activate": self._choose_link, "createKey": self._make_key_new,
+            "deleteKey": self._choose_key, "uploadFile": self._measure,
+        }.get(name(case))
+        if complete is not None:
+            complete(case)
+        if case.headers.get("x-token") == FRESH:
+            case.headers["x-token"] = self._token(case)
+        if case.headers.get("x-signature") == FRESH:
+            (case.query if case.method in ("GET", "DELETE") else case.body)["__nonce"] = str(fresh_nonce())
+            options["auth"] = self._sign
+
+    def remember(self, case, response):
+        """Note what exists now, so that it is not replaced when a link leads to it."""
+        if response.status_code == 200 and name(case) in ("createBucket", "uploadFile"):
+            made = response.json()
+            self._made[made.get("hash", made.get("id"))] = made.get("bucket")
+
+    def _fourth(self, what, case):
+        """Return whether it is the fourth time, or the eighth, and so on, that this is asked about an operation."""
+        self._turns[what, name(case)] += 1
+        return self._turns[what, name(case)] % 4 == 0
+
+    def _choose_ids(self, case):
+        ids = case.path_parameters
+        if not is_valid(case, Location.PATH):
+            return
+        changes = case.method in ("PATCH", "DELETE")
+        precious = changes and {self._bucket, self._file} & set(ids.values())  # to later requests
+        if not precious and (set(ids.values()) & set(self._made) or self._fourth("choose", case)):
+            return
+        bucket, file = self._bucket, self._file
+        if changes:
+            bucket = self._account.bucket()
+            file = self._account.upload(bucket, uuid.uuid4().bytes) if "hash" in ids else None
+        ids.update({key: value for key, value in (("bucket", bucket), ("hash", file)) if key in ids})
+
+    def _make_user_new(self, case):
+        if isinstance(case.body, dict):
+            _renew(case.body, "email", r".+@[^@]+", _new_email)
+            _renew(case.body, "pubkey", _KEY, new_key)
+
+    def _choose_link(self, case):
+        if is_valid(case, Location.PATH):
+            case.path_parameters["token"] = self._bridge.activation_token(self._register())
+
+    def _make_key_new(self, case):
+        if isinstance(case.body, dict):
+            _renew(case.body, "key", _KEY, new_key)
+
+    def _choose_key(self, case):
+        precious = case.path_parameters["key"] == self._account.key
+        if is_valid(case, Location.PATH) and (precious or not self._fourth("choose", case)):
+            case.path_parameters["key"] = new_key()
+            self._account.signed.post("/keys", {"key": case.path_parameters["key"]})
+
+    def _measure(self, case):
+        file = case.body.get("file") if isinstance(case.body, dict) else None
+        if isinstance(file, Binary):
+            _renew(case.headers, "x-filesize", r"[0-9]+(\.0*)?", lambda size: str(len(file.data)))
+
+    def _token(self, case):
+        bucket = case.path_parameters.get("bucket")
+        if bucket is None:
+            file = case.path_parameters["hash"]  # of one shard, whose hash is the same
+            token = self._ask_for_token(self._made.get(file) or self._bucket, "PULL")
+            path = f"/buckets/{self._made.get(file) or self._bucket}/files/{file}"
+            pointers = self._nobody.get(path, headers={"x-token": token})
+            return pointers.json()[0]["token"] if pointers.status_code == 200 and pointers.json() else "00" * 20
+        return self._ask_for_token(bucket, "PUSH" if case.method == "PUT" else "PULL")
+
+    def _ask_for_token(self, bucket, operation):
+        answer = self._account.signed.post(f"/buckets/{bucket}/tokens", {"operation": operation})
+        return answer.json().get("token", "00" * 32)
+
+    def _sign(self, request):
+        path, _, query = request.path_url.partition("?")
+        payload = query if request.method in ("GET", "DELETE") else request.body
+        text = f"{request.method}\n{path}\n".encode() + (payload.encode() if isinstance(payload, str) else payload)
+        request.headers["x-signature"] = self._account.key_pair.sign(text)
+        return request
+
+    def _register(self):
+        email = uuid.uuid4().hex + "@example.com"
+        assert self._nobody.post("/users", {"email": email, "password": PASSWORD}).status_code == 200
+        return email
+
+
+def new_key(old=None):
+    return pymdc.keypair.ECDSA().get_public_key()
+
+
+def _new_email(old):
+    """Return one that is as valid as the old one, and as long where the length may be the point of it."""
+    local, _, host = old.rpartition("@")
+    unique = uuid.uuid4().hex
+    if len(old) <= 222:
+        return unique + old
+    return f"{local}@{unique}{host[32:]}" if len(local) < 32 else f"{unique}{local[32:]}@{host}"
+
+
+def _renew(fields, field, pattern, make):
+    """Replace a field that is well-formed, so that what is wrong with an invalid request remains its only fault."""
+    if isinstance(fields.get(field), str) and re.fullmatch(pattern, fields[field], re.DOTALL):
+        fields[field] = make(fields[field])
+
+
+def name(case):
+    return case.operation.definition.raw["operationId"]
+
+
+def is_valid(case, location):
+    return case.meta is None or not case.meta.is_negative_at(location)
