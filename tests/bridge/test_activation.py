@@ -3,12 +3,11 @@
 import os
 import shutil
 import subprocess
-import threading
 
 import pytest
 
 from pymdc.bridge import LocalBridge
-from wire import Wire
+from wire import Wire, race
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
 
@@ -81,15 +80,9 @@ def test_only_the_registered_redirect_counts(leading):
 
 
 def test_of_racing_activations_one_passes(leading):
-    link, statuses = register(leading), []
-    threads = [
-        threading.Thread(target=lambda: statuses.append(Wire(leading.url).get(link).status_code)) for _ in range(50)
-    ]
+    link = register(leading)
 
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    statuses = race(50, lambda _: Wire(leading.url).get(link).status_code)
 
     assert sorted(statuses) == [200] + [400] * 49
 

@@ -7,25 +7,9 @@ import pytest
 
 import pymdc
 from pymdc.bridge import LocalBridge
-from wire import Account, Basic, Wire, multipart
+from wire import Account, Basic, Wire, multipart, race
 
 MEGABYTE = 1000 * 1000
-
-
-def race(count, function):
-    """Call a function from so many threads at once, and return its results."""
-    results, start = [], threading.Barrier(count)
-
-    def run(number):
-        start.wait(timeout=30)
-        results.append(function(number))
-
-    threads = [threading.Thread(target=run, args=(number,)) for number in range(count)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return results
 
 
 def put(account, bucket, content, size=None):

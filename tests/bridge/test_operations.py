@@ -19,7 +19,7 @@ import websocket
 import pymdc
 from pymdc.bridge import LocalBridge
 from running_bridge import RunningBridge
-from wire import Account, Wire, multipart
+from wire import Account, Wire, multipart, race
 
 CERTIFICATES = Path(__file__).parent.parent / "certificates"
 TLS = {"tls_cert": CERTIFICATES / "localhost.crt", "tls_key": CERTIFICATES / "localhost.key"}
@@ -198,18 +198,8 @@ def test_of_racing_copies_of_a_request_one_passes_whichever_worker_gets_it(runni
     def upload(_):
         return account.nobody.put(f"/buckets/{bucket}/files", multipart(b"once"), token, 4).status_code
 
-    assert collections.Counter(_race(50, lambda _: account.signed.send_again().status_code)) == {200: 1, 401: 49}
-    assert collections.Counter(_race(50, upload)) == {200: 1, 401: 49}
-
-
-def _race(count, function):
-    results = []
-    threads = [threading.Thread(target=lambda: results.append(function(None))) for _ in range(count)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return results
+    assert collections.Counter(race(50, lambda _: account.signed.send_again().status_code)) == {200: 1, 401: 49}
+    assert collections.Counter(race(50, upload)) == {200: 1, 401: 49}
 
 
 def test_workers_share_their_counts(running):

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import threading
 import time
 
 import requests
@@ -136,3 +137,19 @@ def ending():
 def stranger(url):
     """Somebody whose key nobody has registered."""
     return Signed(url, pymdc.keypair.ECDSA())
+
+
+def race(count, function):
+    """Call a function from so many threads at once, and return its results."""
+    results, start = [], threading.Barrier(count)
+
+    def run(number):
+        start.wait(timeout=30)
+        results.append(function(number))
+
+    threads = [threading.Thread(target=run, args=(number,)) for number in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return results
