@@ -10,7 +10,8 @@ import argon2
 import coincurve
 
 from . import fields, limits
-from .call import Call, now
+from .call import Call
+from .clock import now
 from .refusal import Refusal
 
 DAY = 86_400_000  # milliseconds
@@ -76,8 +77,8 @@ def identify_for_tokens(call: Call, bucket_id: str) -> Identity:
         call.metadata.buckets.find(bucket_id, identity.email)
         return identity
     signature = _signature(call)
-    bucket = call.metadata.buckets.find(bucket_id)
     key = call.metadata.keys.find(signature.point)
+    bucket = call.metadata.buckets.find(bucket_id)
     registered = key is not None and key["text"] == signature.key and key["activated"]
     owner = registered and key["email"] == bucket["email"]
     if not owner and signature.key not in bucket["points"]:

@@ -6,7 +6,7 @@ import os
 import secrets
 import shutil
 
-from .call import now
+from .clock import now
 from .data import Data
 from .folder import Folder
 from .metadata import sqlite

@@ -5,7 +5,8 @@ import secrets
 from starlette.responses import Response
 
 from . import auth, fields
-from .call import Call, JSON, iso, now
+from .call import Call, JSON
+from .clock import iso, now
 from .refusal import Refusal
 
 _DEFAULTS = {"name": "New Bucket", "storage": 10, "transfer": 30}
@@ -21,7 +22,7 @@ def create(call: Call) -> Response:
     texts = values.pop("pubkeys", [])
     if identity.key is not None and identity.key not in texts:
         texts.append(identity.key)
-    return JSON(_bucket(call.metadata.buckets.add(identity.email, now(), values, _points(texts))))
+    return JSON(_bucket(call.metadata.buckets.add(identity.email, now(), values, _points(texts), identity.point)))
 
 
 def read(call: Call) -> Response:
@@ -34,7 +35,8 @@ def update(call: Call) -> Response:
     values = fields.bucket(call.fields)
     texts = values.pop("pubkeys", None)
     points = None if texts is None else _points(texts)
-    return JSON(_bucket(call.metadata.buckets.change(identity.email, call.ids["bucket"], values, points)))
+    row = call.metadata.buckets.change(identity.email, call.ids["bucket"], values, points, identity.point)
+    return JSON(_bucket(row))
 
 
 def delete(call: Call) -> Response:

@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-import time
 from collections.abc import AsyncIterator
 
 from starlette.responses import JSONResponse
@@ -48,13 +47,3 @@ class Call:
 
 class JSON(JSONResponse):
     media_type = "application/json; charset=utf-8"
-
-
-def now() -> int:
-    """Milliseconds since the epoch."""
-    return int(time.time() * 1000)
-
-
-def iso(milliseconds: int) -> str:
-    seconds, rest = divmod(milliseconds, 1000)
-    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)) + f".{rest:03d}Z"

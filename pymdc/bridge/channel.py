@@ -4,7 +4,7 @@ import asyncio
 import json
 import logging
 
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
@@ -38,7 +38,7 @@ async def serve(call: Call, websocket: WebSocket):
         await websocket.close(1008)
     except WebSocketDisconnect:
         pass  # nothing to tell, and nobody to tell it
-    except (OSError, DBAPIError) as error:
+    except (OSError, SQLAlchemyError) as error:
         _log.error("data channel: %s", error)
         await _refuse(websocket, 503, "The bridge cannot read or write its data")
 

@@ -2,6 +2,8 @@
 
 import contextlib
 import resource
+import signal
+import sys
 from pathlib import Path
 
 import click
@@ -10,7 +12,7 @@ import sqlalchemy
 
 from . import log
 from .backup import back_up, restore
-from .call import now
+from .clock import now
 from .data import Data
 from .folder import Folder
 from .scrub import scrub
@@ -78,6 +80,7 @@ def serve(behind_proxy, **options):
         site = Site(settings)
     except (OSError, sqlalchemy.exc.DBAPIError) as error:
         raise click.ClickException(f"cannot serve {settings.host}:{settings.port} from {settings.data_dir}: {error}")
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))  # uvicorn raises it again when it has obeyed it
     kind = Workers if settings.workers > 1 else Server
     try:
         kind(site, ready=lambda: print(f"listening on {site.url}", flush=True)).run()

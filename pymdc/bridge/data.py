@@ -1,8 +1,14 @@
 """The data of a bridge: its memory and its store, kept in step with each other."""
 
+import logging
+
+from sqlalchemy.exc import SQLAlchemyError
+
 from .folder import Folder
 from .metadata import sqlite
 from .shards import Store, uploader
+
+_log = logging.getLogger("pymdc.bridge")
 
 
 class Data:
@@ -22,14 +28,27 @@ class Data:
         self.metadata.close()
 
     def sweep(self, now: int):
-        """Delete the objects that nothing holds any more."""
-        names = self.metadata.shards.unneeded(now)
-        if names:
-            self.store.delete(names)
-            self.metadata.shards.forget_unneeded(names)
+        """
+        Delete the objects that nothing holds any more.  What cannot be deleted is tried again the next time: who has
+        brought it about that it is not needed has had his answer.
+        """
+        try:
+            names = self.metadata.shards.unneeded(now)
+            if names:
+                self.metadata.shards.forget_unneeded([name for name in names if self._deletes(name)])
+        except SQLAlchemyError as error:
+            _log.error("what is not needed cannot be deleted: %s", error)
 
-    def clear_uploads(self, now: int | None = None):
-        """Remove what uploads have left behind that had expired by then; without a time, all uploads are dead."""
+    def _deletes(self, name):
+        try:
+            self.store.delete([name])
+        except OSError as error:
+            _log.error("%s cannot be deleted: %s", name, error.strerror)
+            return False
+        return True
+
+    def clear_uploads(self, now: int):
+        """Remove what uploads have left behind that have expired."""
         dead = self.metadata.uploads.dead(now)
         if dead:
             self.metadata.uploads.bury(dead, [name for name in self.store.objects() if uploader(name) in dead])

@@ -2,20 +2,23 @@
 
 import os
 import secrets
+import time
 import urllib.parse
 
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response, StreamingResponse
 
 from . import auth, fields
-from .call import Call, JSON, now
+from .call import Call, JSON
+from .clock import now
 from .metadata import GIGABYTE, Room
 from .multipart import FileReader
 from .refusal import Refusal
 from .upload import Upload
 
 BATCH = 1024 * 1024  # bytes handed to a thread at a time
-UPLOAD_LIFE = 10 * 60 * 1000  # milliseconds after the last renewal, which a sender's silence never lasts
+UPLOAD_LIFE = 10  # silences that an upload outlives without being renewed
 
 
 def show(call: Call) -> Response:
@@ -106,25 +109,32 @@ def _admit(call) -> Upload:
     services, moment = call.services, now()
     incoming = Upload(services.store, size)
     room = Room(account=int(services.settings.account_storage * GIGABYTE), disk=services.spare_space())
-    row = {"id": incoming.id, "bucket": bucket_id, "size": size, "expires": moment + UPLOAD_LIFE}
+    row = {"id": incoming.id, "bucket": bucket_id, "size": size, "expires": _expiry(call)}
     call.metadata.uploads.begin(row, room, moment)
     return incoming
 
 
+def _expiry(call):
+    return now() + int(UPLOAD_LIFE * call.services.settings.silence * 1000)
+
+
 async def _receive(call, incoming):
     reader = FileReader(call.headers.get("content-type", ""), incoming)
-    renewed = now()
-    async for batch in _batches(call.chunks):
+    silence = call.services.settings.silence
+    renewed = time.monotonic()
+    async for batch in _batches(call.chunks, silence):
         await run_in_threadpool(reader.feed, batch)
-        if now() - renewed > UPLOAD_LIFE // 10:
-            renewed = now()
-            await run_in_threadpool(call.metadata.uploads.renew, incoming.id, renewed + UPLOAD_LIFE)
+        if time.monotonic() - renewed >= silence:
+            renewed = time.monotonic()
+            await run_in_threadpool(call.metadata.uploads.renew, incoming.id, _expiry(call))
     reader.finish()
 
 
 def _discard(call, incoming):
-    incoming.discard()
-    call.metadata.uploads.end(incoming.id)
+    try:
+        incoming.discard()
+    finally:
+        call.metadata.uploads.end(incoming.id)
 
 
 def _enter(call, incoming):
@@ -132,8 +142,12 @@ def _enter(call, incoming):
     try:
         incoming.finish()
         entry = {"bucket": call.ids["bucket"], **incoming.entry()}
-        duplicates = call.metadata.uploads.finish(incoming.id, entry, incoming.shards)
-    except (Refusal, OSError):  # of the database's errors, none says that it has not been committed
+        duplicates = call.metadata.uploads.finish(incoming.id, entry, incoming.shards, now())
+    except SQLAlchemyError:
+        if call.metadata.uploads.is_known(incoming.id):  # so it has not been committed, which the error does not say
+            _discard(call, incoming)
+        raise
+    except (Refusal, OSError):
         _discard(call, incoming)
         raise
     if duplicates:
@@ -141,13 +155,14 @@ def _enter(call, incoming):
     return entry
 
 
-async def _batches(chunks):
-    batch = bytearray()
+async def _batches(chunks, silence):
+    """Put chunks together, but never hold one back for longer than a silence."""
+    batch, begun = bytearray(), time.monotonic()
     async for chunk in chunks:
         batch += chunk
-        if len(batch) >= BATCH:
+        if len(batch) >= BATCH or time.monotonic() - begun >= silence:
             yield bytes(batch)
-            batch.clear()
+            batch, begun = bytearray(), time.monotonic()
     yield bytes(batch)
 
 

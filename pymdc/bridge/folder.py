@@ -14,7 +14,7 @@ class Folder:
     A folder that holds all data of a bridge.  It is made where there is none.
 
     :ivar database: the file of the SQLite database.
-    :ivar shards: the folder of the shards; *outbox*: of the mails; *metrics*: of what the workers count.
+    :ivar shards: the folder of the shards; *outbox*: of the mails.
     """
 
     def __init__(self, path: str | os.PathLike):
@@ -23,7 +23,6 @@ class Folder:
         self.database = self.path / "bridge.sqlite"
         self.shards = self.path / "shards"
         self.outbox = self.path / "outbox"
-        self.metrics = self.path / "metrics"
         self._mark = self.path / "BACKUP"
 
     def mark_as_backup(self):

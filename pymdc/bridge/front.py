@@ -1,12 +1,12 @@
 """What is the same for every request: who sends it, CORS, security headers, the log, the counts."""
 
-import ipaddress
 import logging
 import secrets
 import time
 
 from starlette.responses import Response
 
+from . import address
 from .services import Services
 
 _access = logging.getLogger("pymdc.bridge.access")
@@ -36,8 +36,8 @@ class Front:
         self._services = services
 
     async def __call__(self, scope, receive, send):
-        address = _address(scope, self._services.settings.behind_proxy)
-        scope = {**scope, "pymdc.address": address, "pymdc.record": {}}
+        asker = _address(scope, self._services.settings.behind_proxy)
+        scope = {**scope, "pymdc.address": asker, "pymdc.record": {}}
         if scope["raw_path"].endswith(b"/") and scope["path"] != "/":
             scope["path"] = scope["path"][:-1]
         exchange = _Exchange(scope, receive, send)
@@ -119,12 +119,8 @@ class _Exchange:
 
 def _address(scope, proxies):
     """Return the address of who asks: the peer's, or what a proxy of ours says of its own peer."""
-    peer = scope["client"][0] if scope["client"] else ""
-    if peer in proxies:
-        forwarded = [value for name, value in scope["headers"] if name == b"x-forwarded-for"]
-        said = forwarded[-1].decode("latin-1").rpartition(",")[2].strip() if forwarded else ""
-        try:
-            return str(ipaddress.ip_address(said))
-        except ValueError:
-            pass
-    return peer
+    peer = address.plain(scope["client"][0]) if scope["client"] else address.UNKNOWN
+    forwarded = [value for name, value in scope["headers"] if name == b"x-forwarded-for"]
+    if peer not in proxies or not forwarded:
+        return peer
+    return address.plain(address.without_port(forwarded[-1].decode("latin-1").rpartition(",")[2].strip()))

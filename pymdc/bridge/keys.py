@@ -14,7 +14,7 @@ def create(call: Call) -> Response:
     identity = auth.identify(call)
     text = fields.public_key(call.fields.get("key"))
     proved = identity.key != text and auth.spend_proof(call, text)
-    call.metadata.keys.add(identity.email, fields.point(text), text, proved)
+    call.metadata.keys.add(identity.email, fields.point(text), text, proved, identity.point)
     return JSON(_key(identity.email, text))
 
 

@@ -1,10 +1,11 @@
 """Who is slowed: wrong passwords, registrations, mails.  Figures: docs/bridge, "Limits"."""
 
 import hashlib
-import ipaddress
 import math
 
-from .call import Call, now
+from . import address
+from .call import Call
+from .clock import now
 from .refusal import Refusal
 
 MINUTE = 60_000  # milliseconds
@@ -26,7 +27,7 @@ def forgive_wrong_passwords(call: Call, email: str):
 
 def count_registration(call: Call):
     burst = call.services.settings.registrations
-    subject = _subject("registration", _network(call))
+    subject = _subject("registration", address.network(call.address))
     _slow(call, call.metadata.rates.take, "Too many registrations", subject, burst, MINUTE // burst)
 
 
@@ -37,7 +38,7 @@ def count_mail(call: Call, email: str):
 
 
 def _wrong_passwords(call, email):
-    return _subject("password", email, _network(call)), call.services.settings.wrong_passwords, MINUTE
+    return _subject("password", email, address.network(call.address)), call.services.settings.wrong_passwords, MINUTE
 
 
 def _slow(call, ask, text, subject, burst, interval):
@@ -54,12 +55,3 @@ def _on(call):
 
 def _subject(*parts):
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
-
-
-def _network(call):
-    """Return whose address it is: of IPv6, everybody has a whole /64."""
-    try:
-        address = ipaddress.ip_address(call.address.partition("%")[0])
-    except ValueError:
-        return call.address
-    return str(address if address.version == 4 else ipaddress.ip_network((address, 64), strict=False))

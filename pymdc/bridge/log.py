@@ -5,7 +5,7 @@ import logging
 import sys
 import traceback
 
-from .call import iso
+from .clock import iso
 
 
 def to_stderr(level: str):

@@ -128,6 +128,12 @@ class Outbox:
                 yield Letter(path, file)
 
 
+def discard_partial(folder: Path):
+    """Remove the mails of an outbox that a bridge that was killed had begun to write."""
+    for path in folder.glob("*.partial"):
+        path.unlink()
+
+
 class Letter:
     """
     A mail in the outbox.

@@ -1,7 +1,6 @@
 """What the bridge counts, for Prometheus."""
 
 import os
-from pathlib import Path
 
 import prometheus_client
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, values
@@ -15,11 +14,11 @@ class Metrics:
     :param folder: where the workers of the bridge share their counts, if it has several.
     """
 
-    def __init__(self, folder: Path | None = None):
+    def __init__(self, folder: str | None = None):
         self._folder = folder
         self._registry = registry = CollectorRegistry()
         if folder is not None:
-            os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
+            os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
             values.ValueClass = values.get_value_class()  # which was chosen when there were no workers yet
         else:
             ProcessCollector(registry=registry)
@@ -50,5 +49,5 @@ class Metrics:
         registry = self._registry
         if self._folder is not None:
             registry = CollectorRegistry()
-            MultiProcessCollector(registry, path=str(self._folder))
+            MultiProcessCollector(registry, path=self._folder)
         return prometheus_client.generate_latest(registry)

@@ -51,6 +51,8 @@ class FileReader:
         })
 
     def feed(self, data: bytes):
+        if self._ended:
+            self._take_room(len(data))
         try:
             self._parser.write(data)
         except FormParserError as error:

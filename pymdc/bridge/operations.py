@@ -1,11 +1,11 @@
 """What an operator asks: is it well, and how much does it do."""
 
 import hmac
-import ipaddress
 import logging
 
 from starlette.responses import Response
 
+from . import address
 from .call import Call, JSON
 from .refusal import Refusal
 
@@ -24,7 +24,7 @@ def health(call: Call) -> Response:
 
 
 def metrics(call: Call) -> Response:
-    if not (_is_loopback(call.address) or _has_token(call)):
+    if not (address.is_loopback(call.address) or _has_token(call)):
         raise Refusal(403, "The metrics are for this very machine, or for who has the metrics token")
     return Response(call.services.metrics.text(), media_type="text/plain; version=0.0.4")
 
@@ -36,13 +36,6 @@ def _outcome(name, probe):
         _log.error("%s: %s", name, error)
         return "failing"
     return "ok"
-
-
-def _is_loopback(address):
-    try:
-        return ipaddress.ip_address(address).is_loopback
-    except ValueError:
-        return False
 
 
 def _has_token(call):

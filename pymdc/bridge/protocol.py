@@ -1,6 +1,9 @@
 """HTTP and websockets as uvicorn speaks them, but with time limits, and with refusals in JSON."""
 
+import fcntl
 import json
+import sys
+import termios
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
@@ -21,7 +24,7 @@ class _Patient:
 
     def pause_writing(self):
         super().pause_writing()
-        self._expect_less_than(self.transport.get_write_buffer_size())
+        self._expect_less_than(self._untaken())
 
     def resume_writing(self):
         self._watch.cancel()
@@ -31,11 +34,19 @@ class _Patient:
         self._watch = self.loop.call_later(self._silence, self._look, size)
 
     def _look(self, before):
-        size = self.transport.get_write_buffer_size()
+        size = self._untaken()
         if size >= before:
             self.transport.abort()
         elif size:
             self._expect_less_than(size)
+
+    def _untaken(self):
+        """Return how many bytes the reader has still to take, with those that wait in the system, where it tells."""
+        size = self.transport.get_write_buffer_size()
+        if size and hasattr(termios, "TIOCOUTQ"):
+            waiting = fcntl.ioctl(self.transport.get_extra_info("socket").fileno(), termios.TIOCOUTQ, bytes(4))
+            size += int.from_bytes(waiting, sys.byteorder)
+        return size
 
 
 class Protocol(_Patient, HttpToolsProtocol):
@@ -119,11 +130,18 @@ class Protocol(_Patient, HttpToolsProtocol):
 class WebSocketProtocol(_Patient, WebSocketsSansIOProtocol):
     """The data channel's websocket."""
 
+    _asked = False  # for a shard
+
     def __init__(self, *arguments, **options):
         super().__init__(*arguments, **options)
         self.conn = _Handshake(max_size=self.config.ws_max_size, logger=self.logger)
 
+    def shutdown(self):
+        if not self._asked:  # else the shard is sent, and then the channel is closed anyway
+            super().shutdown()
+
     def send_receive_event_to_app(self):
+        self._asked = True
         if self.curr_msg_data_type == "text" and not _is_text(b"".join(self.frames)):
             self.conn.send_close(CloseCode.INVALID_DATA)  # as uvicorn does, but it logs a traceback besides
             self.handle_parser_exception()

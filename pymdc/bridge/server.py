@@ -2,19 +2,28 @@
 
 import errno
 import functools
+import logging
+import os
+import shutil
 import socket
+import ssl
 import sys
+import tempfile
 
 import uvicorn
+from prometheus_client.multiprocess import mark_process_dead
 
 from .app import make_app
-from .call import now
+from .clock import now
 from .data import Data
 from .folder import Folder
+from .mail import discard_partial
+from .metrics import Metrics
 from .protocol import Protocol, WebSocketProtocol
 from .services import Services
 from .settings import Settings
 
+_HAS_SHM = os.path.isdir("/dev/shm")
 GRACE = 60  # seconds that running requests may take to finish when the bridge ends
 
 
@@ -23,10 +32,13 @@ class Site:
     Where a bridge is: the socket it listens on, and the data folder, which it has to itself.
 
     :ivar url: where it listens.
+    :raises OSError: there it cannot be.
     """
 
     def __init__(self, settings: Settings):
         self.settings = settings
+        self._counts = None
+        _check_certificate(settings)
         self.socket = _listen(settings.host, settings.port)
         try:
             folder = Folder(settings.data_dir)
@@ -35,18 +47,29 @@ class Site:
             self._lock = folder.lock()
             self.url = _url(self.socket, settings.tls_cert is not None)
             with Data(folder) as data:
-                data.clear_uploads()
+                data.metadata.uploads.expire_all()
+                data.clear_uploads(now())
                 data.sweep(now())
+            discard_partial(folder.outbox)
+            if settings.workers > 1:
+                # Not on the disk of the data: what it has no room for, memory mapped from it would kill the workers.
+                self._counts = tempfile.mkdtemp(prefix="pymdc-metrics-", dir="/dev/shm" if _HAS_SHM else None)
         except BaseException:
             self.socket.close()
             raise
 
     def services(self) -> Services:
-        return Services(self.settings, (self.settings.public_url or self.url).rstrip("/"))
+        return Services(self.settings, (self.settings.public_url or self.url).rstrip("/"), Metrics(self._counts))
+
+    def forget_counts(self, pid: int):
+        """Forget what a worker that has ended has counted as being under way."""
+        mark_process_dead(pid, path=self._counts)
 
     def close(self):
         self.socket.close()
         self._lock.close()
+        if self._counts is not None:
+            shutil.rmtree(self._counts, ignore_errors=True)
 
 
 class Server(uvicorn.Server):
@@ -58,6 +81,7 @@ class Server(uvicorn.Server):
     """
 
     def __init__(self, site: Site, ready=lambda: None, grace: float = GRACE):
+        logging.getLogger("uvicorn").setLevel(logging.WARNING)  # what it tells below holds tokens
         self._site = site
         self._ready = ready
         self.services = site.services()
@@ -66,6 +90,7 @@ class Server(uvicorn.Server):
             http=functools.partial(Protocol, silence=site.settings.silence),
             ws=functools.partial(WebSocketProtocol, silence=site.settings.silence),
             ws_max_size=64 * 1024,
+            ws_ping_interval=None,  # a ping waits behind the shard, and a slow reader would answer too late
             ssl_certfile=site.settings.tls_cert,
             ssl_keyfile=site.settings.tls_key,
             log_config=None,
@@ -106,6 +131,11 @@ def _listen(host, port):
         listener.close()
         raise
     return listener
+
+
+def _check_certificate(settings):
+    if settings.tls_cert is not None:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(settings.tls_cert, settings.tls_key)
 
 
 def _url(listener, with_tls):

@@ -1,9 +1,13 @@
 """What a bridge consists of, besides its site."""
 
 import errno
+import logging
+import threading
 
 import anyio
+from sqlalchemy.exc import SQLAlchemyError
 
+from .clock import now
 from .data import Data
 from .folder import Folder
 from .mail import Outbox, default_sender
@@ -12,6 +16,9 @@ from .metrics import Metrics
 from .postman import Postman
 from .relay import Relay
 from .settings import Settings
+
+TIDY_INTERVAL = 60  # seconds
+_log = logging.getLogger("pymdc.bridge")
 
 
 class Services(Data):
@@ -23,7 +30,7 @@ class Services(Data):
     :ivar passwords: how many are hashed at once; one takes 19 MiB.
     """
 
-    def __init__(self, settings: Settings, public_url: str):
+    def __init__(self, settings: Settings, public_url: str, metrics: Metrics):
         folder = Folder(settings.data_dir)
         super().__init__(folder)
         self.settings = settings
@@ -31,15 +38,19 @@ class Services(Data):
         self.outbox = Outbox(folder.outbox)
         self.sender = settings.mail_from or default_sender(public_url)
         self._postman = settings.smtp_url and Postman(self.outbox, Relay.parse(settings.smtp_url))
-        self.metrics = Metrics(folder.metrics if settings.workers > 1 else None)
+        self.metrics = metrics
+        self._janitor = threading.Thread(target=self._tidy, name="pymdc-janitor", daemon=True)
+        self._ended = threading.Event()
         self.passwords = anyio.CapacityLimiter(settings.passwords_at_once)
 
     def start(self):
         """Begin what goes on beside the requests."""
+        self._janitor.start()
         if self._postman:
             self._postman.start()
 
     def stop(self):
+        self._ended.set()
         if self._postman:
             self._postman.close()
 
@@ -50,3 +61,12 @@ class Services(Data):
     def check_disk(self):
         if self.spare_space() < 0:
             raise OSError(errno.ENOSPC, f"less than {self.settings.free_space} GB are free")
+
+    def _tidy(self):
+        """Now and then, remove what uploads have left behind whose worker was killed, and what could not be deleted."""
+        while not self._ended.wait(TIDY_INTERVAL):
+            try:
+                self.clear_uploads(now())
+                self.sweep(now())
+            except (OSError, SQLAlchemyError) as error:
+                _log.error("the store cannot be tidied: %s", error)

@@ -1,10 +1,10 @@
 """What an operator can set."""
 
 import dataclasses
-import ipaddress
 import os
 import re
 
+from . import address
 from .fields import MAX_TOKEN_LIFE
 from .mail import check_sender
 from .relay import Relay
@@ -67,6 +67,7 @@ class Settings:
     silence: float = _number(60.0, 0.1, 10**6, "How long a sender or a reader may do nothing, in seconds.")
 
     def __post_init__(self):
+        object.__setattr__(self, "behind_proxy", tuple(map(address.plain, self.behind_proxy)))
         for field in numbers():
             _check_number(field, getattr(self, field.name))
         _check(self.log_level in LOG_LEVELS, "log-level", "one of " + ", ".join(LOG_LEVELS), self.log_level)
@@ -74,8 +75,8 @@ class Settings:
         _check(self.public_url is None or _matches(_PUBLIC_URL, self.public_url), "public-url",
                "like https://bridge.example", self.public_url)
         _check(isinstance(self.host, str) and self.host, "host", "an address, such as 127.0.0.1", self.host)
-        _check(isinstance(self.behind_proxy, tuple) and all(map(_is_address, self.behind_proxy)), "behind-proxy",
-               "addresses, such as 127.0.0.1", self.behind_proxy)
+        if address.UNKNOWN in self.behind_proxy:
+            raise ValueError("behind-proxy must be addresses, such as 127.0.0.1")
         _check(isinstance(self.redirect_host, tuple) and all(_matches(_HOST_NAME, name) for name in self.redirect_host),
                "redirect-host", "names, such as www.example.com", self.redirect_host)
         if self.smtp_url is not None:
@@ -100,7 +101,7 @@ def numbers() -> list[dataclasses.Field]:
 
 def is_loopback(host: str) -> bool:
     """Return whether *host*, an address or a name, is this very machine."""
-    return host == "localhost" or _is_address(host) and ipaddress.ip_address(host).is_loopback
+    return host == "localhost" or address.is_loopback(address.plain(host))
 
 
 def _check_number(field, value):
@@ -117,11 +118,3 @@ def _check(fits, option, wanted, value):
 
 def _matches(pattern, value):
     return isinstance(value, str) and pattern.fullmatch(value) is not None
-
-
-def _is_address(value):
-    try:
-        ipaddress.ip_address(value)
-    except ValueError:
-        return False
-    return isinstance(value, str)

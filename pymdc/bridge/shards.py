@@ -1,6 +1,7 @@
 """Shards as plain files in a folder."""
 
 import contextlib
+import errno
 import hashlib
 import os
 import re
@@ -48,7 +49,9 @@ class Store:
         except FileNotFoundError:
             return "is missing"
         except OSError as error:
-            return f"cannot be read: {error.strerror}"
+            if error.errno != errno.EIO:  # what is wrong is not the shard
+                raise
+            return "cannot be read"
         return None if digest == shard["sha256"] else "has wrong bytes"
 
     def _sha256(self, name):
@@ -135,8 +138,9 @@ class ShardWriter:
         return {"object": name, "hash": digest, "sha256": self.sha256.hexdigest(), "size": self.size}
 
     def discard(self):
+        with contextlib.suppress(OSError):  # of a disk that is full: closing writes what is left
+            self._file.close()
         self._store.delete([self._name])
-        self._file.close()
 
 
 def uploader(name: str) -> str:

@@ -7,7 +7,8 @@ import urllib.parse
 from starlette.responses import RedirectResponse, Response
 
 from . import auth, fields, limits, pages
-from .call import Call, JSON, iso, now
+from .call import Call, JSON
+from .clock import iso, now
 from .mail import activation_mail
 from .metadata.accounts import EMAIL_TAKEN
 from .refusal import Refusal
@@ -18,15 +19,16 @@ def create(call: Call) -> Response:
     body = call.fields
     email, password = fields.email(body.get("email")), fields.password(body.get("password"))
     text = None if body.get("pubkey") is None else fields.public_key(body["pubkey"])
+    point = None if text is None else fields.point(text)
     redirect = fields.redirect(body.get("redirect"))
     token, created, hashed = secrets.token_hex(32), now(), auth.hash_password(password)
     mail = activation_mail(email, _link(call, token, redirect), call.services.sender)
-    call.metadata.accounts.check_free(email)
+    call.metadata.accounts.check_free(email, point)
     limits.count_mail(call, email)
     first = call.metadata.accounts.register(
         {"email": email, "password": hashed, "created": created},
-        {"token": auth.hash_token(token), "password": hashed, "redirect": redirect, "created": created},
-        None if text is None else {"point": fields.point(text), "text": text},
+        {"token": auth.hash_token(token), "password": hashed, "redirect": redirect, "created": created,
+         "point": point, "text": text},
     )
     call.services.outbox.send(mail)
     if not first:

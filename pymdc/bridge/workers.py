@@ -5,13 +5,9 @@ import logging
 import multiprocessing
 import multiprocessing.connection
 import os
-import shutil
 import signal
 import time
 
-from prometheus_client.multiprocess import mark_process_dead
-
-from .folder import Folder
 from .server import Server, Site
 
 _STOP = b"."
@@ -24,42 +20,53 @@ class Workers:
 
     Each holds the reading end of a pipe: a byte tells it to finish what it does, and the end of the pipe that this
     process is gone, upon which it goes too, or a bridge that was killed would go on on its data.
+
+    :param ready: is called once a worker accepts connections.
     """
 
     def __init__(self, site: Site, ready):
         self._site = site
         self._ready = ready
-        self._ending = False
+        self._serving = self._ending = False
         self._workers = {}  # by their sentinels
         self._reader, self._writer = os.pipe()
-        self._counts = Folder(site.settings.data_dir).metrics
-        shutil.rmtree(self._counts, ignore_errors=True)
-        self._counts.mkdir()
+        self._heard, self._told = multiprocessing.Pipe(duplex=False)
 
     def run(self):
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._end)
         for _ in range(self._site.settings.workers):
             self._fork()
-        self._ready()
         while self._workers:
-            for sentinel in multiprocessing.connection.wait(list(self._workers)):
-                self._bury(self._workers.pop(sentinel))
+            for event in multiprocessing.connection.wait([*self._workers, self._heard]):
+                if event is self._heard:
+                    self._announce()
+                else:
+                    self._bury(self._workers.pop(event))
 
     def _fork(self):
         worker = multiprocessing.get_context("fork").Process(target=self._work)
         worker.start()
         self._workers[worker.sentinel] = worker
 
+    def _announce(self):
+        self._heard.recv()
+        if not self._serving:
+            self._serving = True
+            self._ready()
+
     def _bury(self, worker):
         worker.join()
-        mark_process_dead(worker.pid, path=str(self._counts))
+        self._site.forget_counts(worker.pid)
+        if not self._serving:
+            self._end()  # it cannot be done here, and another would do no better
         if not self._ending:
             _log.error("worker %d ended with %d: starting another", worker.pid, worker.exitcode)
             time.sleep(1)
+        if not self._ending:
             self._fork()
 
-    def _end(self, number, frame):
+    def _end(self, *signal_and_frame):
         if not self._ending:
             self._ending = True
             self._site.socket.close()  # or who connects now would wait for nobody
@@ -67,9 +74,12 @@ class Workers:
 
     def _work(self):
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, signal.default_int_handler)
+            signal.signal(number, signal.SIG_IGN)  # once uvicorn, which obeys them, has ended with one
         os.close(self._writer)
-        server = Server(self._site, ready=lambda: asyncio.get_running_loop().add_reader(self._reader, obey))
+
+        def begin():
+            asyncio.get_running_loop().add_reader(self._reader, obey)
+            self._told.send(None)
 
         def obey():
             asyncio.get_running_loop().remove_reader(self._reader)
@@ -77,4 +87,5 @@ class Workers:
                 os._exit(1)
             server.should_exit = True
 
+        server = Server(self._site, ready=begin)
         server.run()

@@ -20,8 +20,8 @@ def put(account, bucket, content, size=None):
 
 @pytest.fixture
 def limited(tmp_path):
-    """A bridge on which an account may hold 10 MB, and where rates are on."""
-    with LocalBridge(tmp_path / "data", account_storage=0.01, rates="on") as bridge:
+    """A bridge on which an account may hold 2 MB, and where rates are on."""
+    with LocalBridge(tmp_path / "data", account_storage=0.002, rates="on") as bridge:
         yield bridge
 
 
@@ -49,11 +49,11 @@ def test_parallel_uploads_never_exceed_the_storage_of_a_bucket(alice):
 def test_parallel_uploads_never_exceed_the_storage_of_an_account(carol):
     buckets = [carol.bucket() for _ in range(4)]
 
-    answers = race(8, lambda number: put(carol, buckets[number % 4], bytes([number]) * 3 * MEGABYTE))
+    answers = race(8, lambda number: put(carol, buckets[number % 4], bytes([number]) * 600_000))
 
     refused = [answer for answer in answers if answer.status_code != 200]
     assert sorted(answer.status_code for answer in answers) == [200] * 3 + [413] * 5
-    assert all(answer.json()["error"].startswith("Account storage exceeded: 3000000 bytes") for answer in refused)
+    assert all(answer.json()["error"].startswith("Account storage exceeded: 600000 bytes") for answer in refused)
 
 
 def test_room_is_given_back_when_an_upload_fails_and_when_a_file_is_deleted(alice):

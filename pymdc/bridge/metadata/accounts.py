@@ -1,9 +1,9 @@
 """Accounts, and the registrations that wait for their link to be followed."""
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, exists, insert, select, update
 
 from ..refusal import Refusal
-from .keys import taken
+from .keys import KEY_TAKEN, taken
 from .tables import accounts, keys, registrations
 
 EMAIL_TAKEN = "Email is already registered"
@@ -19,40 +19,33 @@ class Accounts:
         with self._database.read() as db:
             return _account(db, email)
 
-    def check_free(self, email: str):
-        """Raise Refusal if an active account has this e-mail."""
+    def check_free(self, email: str, point: str | None):
+        """Raise Refusal if an active account has this e-mail, or another account has the key."""
         with self._database.read() as db:
-            _check_free(_account(db, email))
+            _check_free(db, email, point)
 
-    def register(self, account: dict, registration: dict, key: dict | None):
+    def register(self, account: dict, registration: dict):
         """
-        Keep a registration until its link is followed.
+        Keep a registration, with the key that it asks for, until its link is followed.
 
         :returns: whether it is the first of its e-mail.
         :raises Refusal: the e-mail belongs to somebody already, or the key does.
         """
-        email, token = account["email"], registration["token"]
+        email = account["email"]
         with self._database.write() as db:
+            _check_free(db, email, registration["point"])
             known = _account(db, email)
-            _check_free(known)
             if not known:
                 db.execute(insert(accounts).values(activated=False, **account))
             old = registration["created"] - REGISTRATION_LIFE
             db.execute(delete(registrations).where(registrations.c.email == email, registrations.c.created < old))
             db.execute(insert(registrations).values(email=email, **registration))
-            if key is not None:
-                # One that waits with an earlier registration of this e-mail waits with this one from now on.
-                db.execute(delete(keys).where(
-                    keys.c.point == key["point"], keys.c.email == email, keys.c.registration.is_not(None)
-                ))
-                if taken(db, key["point"]):
-                    raise Refusal(400, "Public key is already registered")
-                db.execute(insert(keys).values(email=email, proved=False, registration=token, **key))
             return not known
 
     def activate(self, token: str):
         """
-        Let the registration with this token decide, and the others of its e-mail lapse.
+        Let the registration with this token decide, and the others of its e-mail lapse.  Its key is registered, unless
+        somebody has registered it meanwhile.
 
         :returns: the account's row, and where the registration asked to go.
         """
@@ -60,10 +53,11 @@ class Accounts:
             chosen = db.execute(select(registrations).where(registrations.c.token == token)).mappings().first()
             if chosen is None:
                 raise Refusal(400, "Invalid activation token")
-            email = chosen["email"]
+            email, point = chosen["email"], chosen["point"]
             db.execute(update(accounts).where(accounts.c.email == email)
                        .values(activated=True, password=chosen["password"]))
-            db.execute(update(keys).where(keys.c.registration == token).values(registration=None))
+            if point is not None and not taken(db, point):
+                db.execute(insert(keys).values(email=email, point=point, text=chosen["text"], proved=False))
             db.execute(delete(registrations).where(registrations.c.email == email))
             return _account(db, email), chosen["redirect"]
 
@@ -72,6 +66,10 @@ def _account(db, email):
     return db.execute(select(accounts).where(accounts.c.email == email)).mappings().first()
 
 
-def _check_free(account):
+def _check_free(db, email, point):
+    account = _account(db, email)
     if account and account["activated"]:
         raise Refusal(400, EMAIL_TAKEN)
+    elsewhere = exists().where(registrations.c.point == point, registrations.c.email != email)
+    if point is not None and (taken(db, point) or db.execute(select(elsewhere)).scalar()):
+        raise Refusal(400, KEY_TAKEN)

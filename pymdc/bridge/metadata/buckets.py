@@ -5,6 +5,7 @@ import secrets
 from sqlalchemy import delete, insert, select, update
 
 from ..refusal import Refusal
+from .keys import check_registered
 from .shards import free
 from .tables import bucket_keys, buckets, file_shards, files
 
@@ -26,16 +27,24 @@ class Buckets:
         with self._database.read() as db:
             return _with_keys(db, find_bucket(db, bucket_id, email))
 
-    def add(self, email: str, created: int, fields: dict, points: dict[str, str]):
-        """*points* maps each public key, as written, to its point."""
+    def add(self, email: str, created: int, fields: dict, points: dict[str, str], signer: str | None):
+        """
+        Make a bucket.
+
+        :param points: maps each public key, as written, to its point.
+        :param signer: the key that asks for it, if one does.
+        """
         bucket_id = secrets.token_hex(12)
         with self._database.write() as db:
+            check_registered(db, email, signer)
             db.execute(insert(buckets).values(id=bucket_id, email=email, created=created, **fields))
             _set_keys(db, bucket_id, points)
             return _with_keys(db, find_bucket(db, bucket_id, email))
 
-    def change(self, email: str, bucket_id: str, fields: dict, points: dict[str, str] | None):
+    def change(self, email: str, bucket_id: str, fields: dict, points: dict[str, str] | None, signer: str | None):
+        """Change those fields, and its keys if there are *points*; as :meth:`add`."""
         with self._database.write() as db:
+            check_registered(db, email, signer)
             find_bucket(db, bucket_id, email)
             if fields:
                 db.execute(update(buckets).where(buckets.c.id == bucket_id).values(**fields))

@@ -1,6 +1,6 @@
 """The files in buckets, and the tokens for their shards."""
 
-from sqlalchemy import and_, delete, insert, or_, select, update
+from sqlalchemy import and_, delete, insert, select, update
 
 from ..refusal import Refusal
 from .buckets import GIGABYTE, find_bucket
@@ -46,7 +46,7 @@ class Files:
                 raise Refusal(404, "The requested file was not found")
             _check_transfer(bucket, file["size"])
             held = _shards(db, file["id"])
-            db.execute(delete(shard_tokens).where(or_(shard_tokens.c.expires <= now, shard_tokens.c.left <= 0)))
+            db.execute(delete(shard_tokens).where(shard_tokens.c.expires <= now))
             rows = [{"shard": shard["id"], "bucket": bucket_id, **make_token()} for shard in held]
             if rows:
                 db.execute(insert(shard_tokens), rows)
@@ -62,8 +62,9 @@ class Files:
         with self._database.write() as db:
             shard = _wanted_shard(db, token, shard_hash, now)
             _check_transfer(find_bucket(db, shard["bucket"]), shard["size"])
-            db.execute(update(shard_tokens).where(shard_tokens.c.hash == token)
-                       .values(left=shard_tokens.c.left - 1))
+            this = shard_tokens.c.hash == token
+            if not db.execute(delete(shard_tokens).where(this, shard_tokens.c.left <= 1)).rowcount:
+                db.execute(update(shard_tokens).where(this).values(left=shard_tokens.c.left - 1))
             db.execute(update(buckets).where(buckets.c.id == shard["bucket"])
                        .values(transferred=buckets.c.transferred + shard["size"]))
 
@@ -83,7 +84,7 @@ def _shards(db, file_id):
 
 
 def _wanted_shard(db, token, shard_hash, now):
-    live = and_(shard_tokens.c.hash == token, shard_tokens.c.left > 0, shard_tokens.c.expires > now)
+    live = and_(shard_tokens.c.hash == token, shard_tokens.c.expires > now)
     query = select(shards, shard_tokens.c.bucket).select_from(shards.join(shard_tokens)).where(live)
     shard = db.execute(query).mappings().first()
     if shard is None:

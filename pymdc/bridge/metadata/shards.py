@@ -7,6 +7,7 @@ from sqlalchemy import and_, delete, exists, insert, select, update
 from .tables import file_shards, files, holds, shards, unneeded, uploads
 
 _PAGE = 1000  # rows
+_GROUP = 500  # values that a statement has room for
 
 
 class Shards:
@@ -69,23 +70,39 @@ class Shards:
             db.execute(delete(holds).where(holds.c.id == who))
 
 
-def hold(db, piece: dict):
-    """Return the row of the shard with this content: the one that is there already, made good again, or a new one."""
-    same = and_(shards.c.sha256 == piece["sha256"], shards.c.size == piece["size"])
-    row = db.execute(select(shards).where(same)).mappings().first()
-    if row is None:
-        return db.execute(insert(shards).values(**piece).returning(shards)).mappings().one()
-    if row["damaged"]:
-        healed = update(shards).where(same).values(object=piece["object"], damaged=False)
-        return db.execute(healed.returning(shards)).mappings().one()
-    return row
+def hold(db, pieces: list[dict]) -> list:
+    """Return the shard with the content of each piece: the one that is there, made good again, or a new one."""
+    known = _with_content(db, pieces)
+    new = {_content(piece): piece for piece in reversed(pieces) if _content(piece) not in known}
+    if new:
+        db.execute(insert(shards), list(new.values()))
+        known.update(_with_content(db, list(new.values())))
+    for piece in pieces:
+        row = known[_content(piece)]
+        if row["damaged"]:
+            healed = update(shards).where(shards.c.id == row["id"]).values(object=piece["object"], damaged=False)
+            known[_content(piece)] = db.execute(healed.returning(shards)).mappings().one()
+    return [known[_content(piece)] for piece in pieces]
+
+
+def _content(piece):
+    return piece["sha256"], piece["size"]
+
+
+def _with_content(db, pieces):
+    """Return the rows of the shards that have the content of these pieces, by content."""
+    digests, found = list({piece["sha256"] for piece in pieces}), {}
+    for start in range(0, len(digests), _GROUP):
+        query = select(shards).where(shards.c.sha256.in_(digests[start:start + _GROUP]))
+        found.update({_content(row): row for row in db.execute(query).mappings()})
+    return found
 
 
 def free(db, shard_ids):
     """Forget those of the shards that no file holds any more, and note that their objects are not needed."""
     held = exists().where(file_shards.c.shard == shards.c.id)
-    for start in range(0, len(shard_ids), 500):  # a statement has room for so many values
-        these = shards.c.id.in_(shard_ids[start:start + 500])
+    for start in range(0, len(shard_ids), _GROUP):
+        these = shards.c.id.in_(shard_ids[start:start + _GROUP])
         names = db.execute(delete(shards).where(these, ~held).returning(shards.c.object)).scalars().all()
         if names:
             db.execute(insert(unneeded), [{"object": name} for name in names])

@@ -27,6 +27,8 @@ registrations = Table(
     Column("email", _cascade("accounts.email"), nullable=False, index=True),
     Column("password", Text, nullable=False),
     Column("redirect", Text),
+    Column("point", String(66), index=True),  # the key to register along, if any
+    Column("text", String(130)),
     Column("created", BigInteger, nullable=False),
 )
 
@@ -37,7 +39,6 @@ keys = Table(
     Column("text", String(130), nullable=False),  # as it was registered, and is looked up
     Column("email", _cascade("accounts.email"), nullable=False, index=True),
     Column("proved", Boolean, nullable=False),  # a request signed with it has registered it
-    Column("registration", _cascade("registrations.token"), index=True),  # that it waits with
 )
 
 buckets = Table(

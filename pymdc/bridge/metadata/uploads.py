@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from sqlalchemy import delete, exists, func, insert, select, update
+from sqlalchemy import and_, delete, exists, func, insert, select, update
 
 from ..refusal import Refusal
 from .buckets import GIGABYTE, find_bucket
@@ -44,6 +44,11 @@ class Uploads:
         with self._database.write() as db:
             db.execute(delete(uploads).where(uploads.c.id == upload_id))
 
+    def expire_all(self):
+        """Let all uploads be dead, since their bridge is."""
+        with self._database.write() as db:
+            db.execute(update(uploads).values(expires=0))
+
     def bury(self, dead, names):
         """Forget dead uploads.  Those of the objects that they have brought that no file holds are not needed."""
         with self._database.write() as db:
@@ -54,7 +59,11 @@ class Uploads:
                     db.execute(delete(unneeded).where(unneeded.c.object == name))
                     db.execute(insert(unneeded).values(object=name))
 
-    def finish(self, upload_id: str, file: dict, pieces: list[dict]):
+    def is_known(self, upload_id: str) -> bool:
+        with self._database.read() as db:
+            return db.execute(select(exists().where(uploads.c.id == upload_id))).scalar()
+
+    def finish(self, upload_id: str, file: dict, pieces: list[dict], now: int):
         """
         Enter a file whose shards are in the store.
 
@@ -63,21 +72,21 @@ class Uploads:
         """
         bucket_id = file["bucket"]
         with self._database.write() as db:
-            if not db.execute(delete(uploads).where(uploads.c.id == upload_id)).rowcount:
+            alive = and_(uploads.c.id == upload_id, uploads.c.expires > now)
+            if not db.execute(delete(uploads).where(alive)).rowcount:
                 raise Refusal(408, "The upload was given up meanwhile")
             find_bucket(db, bucket_id)
-            held = [hold(db, piece) for piece in pieces]
+            held = hold(db, pieces)
             spare = [piece["object"] for piece, shard in zip(pieces, held) if piece["object"] != shard["object"]]
             if spare:
                 db.execute(insert(unneeded), [{"object": name} for name in spare])
             _enter(db, file, [shard["id"] for shard in held])
             return bool(spare)
 
-    def dead(self, now: int | None) -> set[str]:
-        """Return the ids of the uploads that had expired by then; without a time, of all."""
-        query = select(uploads.c.id) if now is None else select(uploads.c.id).where(uploads.c.expires <= now)
+    def dead(self, now: int) -> set[str]:
+        """Return the ids of the uploads that have expired."""
         with self._database.read() as db:
-            return set(db.execute(query).scalars())
+            return set(db.execute(select(uploads.c.id).where(uploads.c.expires <= now)).scalars())
 
 
 def _enter(db, file, shard_ids):
