@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 import pymdc.bridge
 from pymdc.bridge import LocalBridge
 from pymdc.bridge.app import ROUTES
-from wire import multipart
+from wire import Wire, multipart
 
 
 def test_the_description_names_every_route(wire):
@@ -204,7 +204,8 @@ def test_a_bad_option_of_a_local_bridge_is_named(options):
 
 
 def test_a_disk_that_is_full_is_507_and_one_that_fails_503(alice, local, monkeypatch):
-    bucket, failures = alice.bucket(), []
+    bucket, failures = alice.bucket(storage=0.000001), []
+    old = alice.upload(bucket, b"old")
 
     def fail(descriptor):
         raise failures[0]
@@ -213,10 +214,13 @@ def test_a_disk_that_is_full_is_507_and_one_that_fails_503(alice, local, monkeyp
     monkeypatch.setattr("pymdc.bridge.shards.os.fsync", fail)
     for failure, status in ((OSError(errno.ENOSPC, "full"), 507), (OSError(errno.EIO, "broken"), 503)):
         failures[:] = [failure]
-        answer = alice.nobody.put(f"/buckets/{bucket}/files", multipart(b"x"), tokens.pop(), 1)
+        answer = alice.nobody.put(f"/buckets/{bucket}/files", multipart(b"x" * 900), tokens.pop(), 900)
 
         assert answer.status_code == status and answer.json()["error"]
-    assert alice.signed.get(f"/buckets/{bucket}/files").json() == []
+    monkeypatch.undo()
+    assert [file["hash"] for file in alice.signed.get(f"/buckets/{bucket}/files").json()] == [old]
+    assert alice.pointers(bucket, old).status_code == 200
+    assert alice.upload(bucket, b"x" * 900)  # the failed ones have given their room back
 
 
 def test_the_command_can_be_named(tmp_path):
@@ -264,6 +268,19 @@ def test_a_registration_that_is_repeated_with_its_key_waits_anew(wire, local):
     wire.get("/activations/" + local.activation_token("again@example.com"))
 
     assert wire.get("/keys", auth=("again@example.com", "3" * 64)).json()[0]["key"] == key
+
+
+def test_nobody_takes_the_key_of_a_registration_that_waits(wire, local):
+    key, email = pymdc.keypair.ECDSA().get_public_key(), "victim@example.com"
+    wire.post("/users", {"email": email, "password": "1" * 64, "pubkey": key})
+    link = "/activations/" + local.activation_token(email)
+    wire.post("/users", {"email": email, "password": "2" * 64, "pubkey": key})
+    other = wire.post("/users", {"email": "thief@example.com", "password": "3" * 64, "pubkey": key})
+
+    wire.get(link)
+
+    assert other.json() == {"error": "Public key is already registered"}
+    assert wire.get("/keys", auth=(email, "1" * 64)).json()[0]["key"] == key
 
 
 def test_nobody_can_have_mails_sent_to_an_active_account(wire, alice, local):
@@ -322,16 +339,20 @@ def test_no_secret_reaches_the_log_or_the_disk(tmp_path, caplog):
         user.activate(activation)
         pair = pymdc.keypair.ECDSA()
         pymdc.api.Keys(user).create(pair)
-        files = pymdc.api.Files(pymdc.api.Buckets(pair, client=client).create("b", 1, 1), pair, client=client)
+        bucket = pymdc.api.Buckets(pair, client=client).create("b", 1, 1)
+        files = pymdc.api.Files(bucket, pair, client=client)
         token = files.token("PUSH")["token"]
         files.upload(__file__, token)
         pull = files.token("PULL")["token"]
+        path = "/buckets/{}/files/{}".format(bucket["id"], files.list()[0]["hash"])
+        pointer = Wire(bridge.url).get(path, headers={"x-token": pull}).json()[0]
+        Wire(bridge.url).get("/shards/" + pointer["hash"], headers={"x-token": pointer["token"]})
         for mail in bridge.outbox.glob("*.eml"):
             mail.unlink()
     logged = "".join(record.getMessage() for record in caplog.records)
     stored = b"".join(path.read_bytes() for path in tmp_path.glob("bridge.sqlite*"))
 
-    for secret in (password, activation, token, pull, user._auth.password_hash):
+    for secret in (password, activation, token, pull, pointer["token"], user._auth.password_hash):
         assert secret not in logged
         assert secret.encode() not in stored
 

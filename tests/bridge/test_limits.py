@@ -177,6 +177,13 @@ def test_mails_to_one_address_are_slowed(limited):
     assert len(list(limited.outbox.glob("*.eml"))) == 1
 
 
+def test_a_registration_that_is_refused_costs_no_mail(limited, carol):
+    nobody, fields = Wire(limited.url), {"email": "erin@example.com", "password": "ab" * 32}
+
+    assert nobody.post("/users", {**fields, "pubkey": carol.key}).status_code == 400
+    assert nobody.post("/users", fields).status_code == 200
+
+
 def test_registrations_from_one_address_are_slowed(tmp_path):
     with LocalBridge(tmp_path, rates="on", registrations=3) as bridge:
         fields = [{"email": f"{name}@example.com", "password": "ab" * 32} for name in "abcde"]

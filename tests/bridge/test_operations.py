@@ -1,6 +1,7 @@
 """Running a bridge: health, metrics, the log, TLS, workers, the end."""
 
 import collections
+import contextlib
 import json
 import os
 import re
@@ -17,11 +18,13 @@ import requests
 import websocket
 
 import pymdc
-from pymdc.bridge import LocalBridge
+from pymdc.bridge import LocalBridge, address
 from running_bridge import RunningBridge
 from wire import Account, Wire, multipart, race
 
 CERTIFICATES = Path(__file__).parent.parent / "certificates"
+SHARD = 8 * 1024 * 1024
+RATE = 2_500_000  # bytes a second, at which a buffer of the system takes longer than a silence to show any progress
 TLS = {"tls_cert": CERTIFICATES / "localhost.crt", "tls_key": CERTIFICATES / "localhost.key"}
 
 
@@ -88,6 +91,16 @@ def test_metrics_are_for_loopback_or_the_token(tmp_path):
         assert status(Authorization="Bearer wrong") == 403
         assert status(Authorization="Bearer correct horse") == 200
         assert Wire(bridge.url).get("/metrics").status_code == 200
+        for unreadable in ("unknown", "192.0.2.1:80", "127.0.0.1, nonsense", ""):
+            answer = Wire(bridge.url).get("/metrics", headers={"X-Forwarded-For": unreadable})
+            assert answer.status_code == 403
+
+
+@pytest.mark.parametrize("text, plain", [
+    ("127.0.0.1", "127.0.0.1"), ("::ffff:192.0.2.1", "192.0.2.1"), ("0:0:0:0:0:0:0:1", "::1"), ("x", "unknown"),
+])
+def test_an_address_is_written_in_one_way(text, plain):
+    assert address.plain(text) == plain
 
 
 def _with_links(bridge):
@@ -261,6 +274,54 @@ def test_sigterm_lets_a_running_upload_finish_and_refuses_new_ones(running):
         assert answers[0].status_code == 200
 
 
+def test_sigterm_lets_a_data_channel_finish(running):
+    bridge = running()
+    account = register(bridge)
+    bucket = account.bucket()
+    pointer = account.pointers(bucket, account.upload(bucket, b"x" * SHARD)).json()[0]
+    channel = websocket.create_connection(pointer["channel"], timeout=30)
+    channel.send(json.dumps({"token": pointer["token"], "hash": pointer["hash"], "operation": "PULL"}))
+    content = channel.recv()
+
+    bridge.signal(signal.SIGTERM)
+    _wait_until(lambda: not _accepts(bridge.url))
+    while isinstance(message := channel.recv(), bytes) and message:
+        content += message
+
+    assert (content, message) == (b"x" * SHARD, '{"code":200}')
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_to_all_its_processes_ends_a_bridge_in_silence(tmp_path, workers, number):
+    bridge = subprocess.Popen(
+        [sys.executable, "-m", "pymdc.bridge", "--port", "0", "--data-dir", tmp_path, "--workers", workers],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+    )
+    url = bridge.stdout.readline().split()[-1]
+    assert Wire(url).get("/health").status_code == 200
+
+    os.killpg(bridge.pid, number)
+    _, log = bridge.communicate(timeout=30)
+
+    assert bridge.returncode == 0
+    assert [line for line in log.splitlines() if json.loads(line)["logger"] != "pymdc.bridge.access"] == []
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_bad_certificate_is_named_in_a_line(tmp_path, workers):
+    (tmp_path / "bad.pem").write_text("no certificate")
+
+    ended = subprocess.run(
+        [sys.executable, "-m", "pymdc.bridge", "--port", "0", "--data-dir", tmp_path / "data", "--workers", workers,
+         "--tls-cert", tmp_path / "bad.pem", "--tls-key", tmp_path / "bad.pem"],
+        capture_output=True, text=True, timeout=30,
+    )
+
+    assert ended.returncode == 1 and ended.stdout == ""
+    assert ended.stderr.startswith("Error: cannot serve") and ended.stderr.count("\n") == 1
+
+
 def _accepts(url):
     try:
         Wire(url).get("/health")
@@ -281,23 +342,35 @@ def _wait_until(condition, tries=200):
     raise AssertionError("it did not come about")
 
 
-def test_a_reader_who_takes_nothing_is_cut(tmp_path):
-    with LocalBridge(tmp_path, silence=0.2) as bridge:
+@pytest.fixture
+def reader(tmp_path):
+    """A function that reads a shard of 8 MiB by websocket, a little at a time, and returns how much came of it."""
+    with LocalBridge(tmp_path, silence=0.4) as bridge:
         account = register(_with_links(bridge))
         bucket = account.bucket()
-        file_hash = account.upload(bucket, os.urandom(8 * 1024 * 1024))
-        pointer = account.pointers(bucket, file_hash).json()[0]
+        pointer = account.pointers(bucket, account.upload(bucket, os.urandom(SHARD))).json()[0]
 
-        stuck = websocket.create_connection(pointer["channel"], sockopt=[(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)])
-        stuck.send(json.dumps({"token": pointer["token"], "hash": pointer["hash"], "operation": "PULL"}))
-        _wait_until(lambda: "pymdc_requests_total{method=\"GET\",route=\"(channel)\",status=\"101\"} 1.0"
-                    in account.nobody.get("/metrics").text)
+        def read(pause, size):
+            connection = socket.create_connection(bridge.url.rpartition("/")[2].split(":"), timeout=10)
+            channel = websocket.create_connection(pointer["channel"], socket=connection)
+            channel.send(json.dumps({"token": pointer["token"], "hash": pointer["hash"], "operation": "PULL"}))
+            came = 0
+            with connection, contextlib.suppress(OSError):
+                time.sleep(pause)
+                while block := connection.recv(size):
+                    came += len(block)
+                    time.sleep(size / RATE)
+            return came
 
-        with pytest.raises((websocket.WebSocketException, OSError)):
-            for _ in range(1000):
-                if not stuck.recv():
-                    raise websocket.WebSocketConnectionClosedException("cut")
-        stuck.close()
+        yield read
+
+
+def test_a_reader_who_takes_nothing_is_cut(reader):
+    assert reader(pause=2, size=SHARD) < SHARD
+
+
+def test_a_reader_may_be_slow(reader):
+    assert reader(pause=0, size=100_000) > SHARD
 
 
 def test_headers_that_do_not_come_are_not_waited_for(tmp_path):

@@ -2,15 +2,19 @@
 
 import contextlib
 import os
+import sqlite3
 import subprocess
 import sys
 import threading
+import time
 
 import pytest
+import sqlalchemy
 
 import pymdc
-from pymdc.bridge import LocalBridge
-from pymdc.bridge.metadata import sqlite
+from pymdc.bridge import LocalBridge, services
+from pymdc.bridge.metadata import sqlite, uploads
+from pymdc.bridge.refusal import Refusal
 from wire import Account, Signed, multipart
 
 SHARD = 8 * 1024 * 1024
@@ -19,9 +23,9 @@ SHARD = 8 * 1024 * 1024
 class World:
     """A bridge, an account on it and a bucket."""
 
-    def __init__(self, folder, key_pair=None):
+    def __init__(self, folder, key_pair=None, **options):
         self.folder = folder
-        self.bridge = LocalBridge(folder)
+        self.bridge = LocalBridge(folder, **options)
         self.key_pair = key_pair or pymdc.keypair.ECDSA()
 
     def __enter__(self):
@@ -226,6 +230,99 @@ def test_a_killed_upload_gives_its_room_back_at_the_next_start(tmp_path):
 
 def _rows(folder):
     return contextlib.closing(sqlite(folder / "bridge.sqlite"))
+
+
+def test_an_upload_may_be_as_slow_as_it_likes(tmp_path):
+    with World(tmp_path / "data", silence=0.3) as world:
+        bucket = world.register().account.bucket(storage=0.000001)
+        tokens = [world.account.token(bucket) for _ in range(2)]
+        meanwhile = []
+
+        def put(body, token):
+            return world.account.nobody.put(f"/buckets/{bucket}/files", body, token, 900)
+
+        def body():
+            whole = multipart(b"x" * 900)
+            scrubs = subprocess.Popen([sys.executable, "-m", "pymdc.bridge", "scrub", "--data-dir", world.folder])
+            for start in range(0, len(whole), 20):
+                yield whole[start:start + 20]
+                time.sleep(0.08)  # 4 s in all: longer than an upload lives that is not renewed
+            meanwhile.append((scrubs.wait(), put(multipart(b"y" * 900), tokens[1]).status_code))
+
+        answer = put(body(), tokens[0])
+
+        assert meanwhile == [(0, 413)]
+        assert answer.status_code == 200
+        assert world.download(bucket, answer.json()["hash"]) == (200, b"x" * 900)
+
+
+def test_an_object_that_cannot_be_deleted_stands_in_nobodys_way(world):
+    stuck, free = (world.account.upload(world.bucket, content) for content in (b"stuck", b"free"))
+    path = next(path for path in world.objects if path.name.startswith(stuck))
+    path.unlink()
+    path.mkdir()
+
+    for file_hash in (stuck, free):
+        assert world.account.signed.delete(f"/buckets/{world.bucket}/files/{file_hash}").status_code == 204
+
+    assert world.objects == []
+
+
+def test_an_upload_whose_commit_fails_gives_everything_back(world, monkeypatch):
+    bucket = world.account.bucket(storage=0.000001)
+    token = world.account.token(bucket)
+
+    def fail(db, file, shards):
+        raise sqlalchemy.exc.OperationalError("INSERT", {}, sqlite3.OperationalError("database or disk is full"))
+
+    monkeypatch.setattr(uploads, "_enter", fail)
+    answer = world.account.nobody.put(f"/buckets/{bucket}/files", multipart(b"x" * 900), token, 900)
+    monkeypatch.undo()
+
+    assert answer.status_code == 507
+    assert world.objects == []
+    assert world.account.upload(bucket, b"x" * 900)
+
+
+def test_what_a_killed_worker_leaves_is_removed_while_the_bridge_runs(tmp_path, monkeypatch):
+    monkeypatch.setattr(services, "TIDY_INTERVAL", 0.05)
+    with World(tmp_path / "data") as world, _rows(tmp_path / "data") as memory:
+        bucket = world.register().account.bucket()
+        left = tmp_path / "data" / "shards" / "ab" / f"{'ab' * 20}-0123456789abcdef-0"
+        left.write_bytes(b"half an upload")
+        memory.uploads.begin({"id": "0123456789abcdef", "bucket": bucket, "size": 10**6, "expires": 1},
+                             pymdc.bridge.metadata.Room(10**9, 10**15), 0)
+
+        for _ in range(200):
+            if not left.exists():
+                break
+            time.sleep(0.05)
+
+        assert not left.exists()
+
+
+def test_a_key_that_is_deleted_meanwhile_has_no_power(tmp_path):
+    """What is asked for by a key that another request deletes before it is done."""
+    with contextlib.closing(sqlite(tmp_path / "bridge.sqlite")) as memory:
+        account = {"email": "kim@example.com", "password": "hash", "created": 0}
+        registration = {"token": "t", "password": "hash", "redirect": None, "point": "p", "text": "P", "created": 0}
+        memory.accounts.register(account, registration)
+        memory.accounts.activate("t")
+        fields = {"name": "b", "storage": 1, "transfer": 1}
+        bucket = memory.buckets.add("kim@example.com", 0, fields, {"P": "p"}, "p")["id"]
+
+        memory.keys.delete("kim@example.com", "P")
+
+        late = [
+            lambda: memory.tokens.add(
+                {"hash": "h", "bucket": bucket, "operation": "PUSH", "expires": 10**15, "point": "p"}, 0),
+            lambda: memory.buckets.add("kim@example.com", 0, fields, {"P": "p"}, "p"),
+            lambda: memory.buckets.change("kim@example.com", bucket, {}, {"P": "p"}, "p"),
+            lambda: memory.keys.add("kim@example.com", "q", "Q", False, "p"),
+        ]
+        for attempt in late:
+            with pytest.raises(Refusal, match="Public key not registered"):
+                attempt()
 
 
 def test_a_backup_of_a_running_bridge_is_restored_with_all_there_was(world, tmp_path):
