@@ -1,0 +1,201 @@
+"""9. Data channel, in the plain dialect, and the same shards over HTTP."""
+
+import json
+
+import websocket
+
+from .files import big_file
+from .point import Otherwise, equals, has_status, section
+from .wire import PATIENCE
+from .world import HELLO, hash_of
+
+point = section(9, "Data channel")
+
+SHORT = 5  # seconds of silence, which is how the farmers of 0.6 end after an error
+NORMAL, REFUSED = 1000, 1008  # how a connection is closed
+
+
+class End:
+    """
+    How a data channel ended.
+
+    :ivar pieces: the binary messages that came.
+    :ivar told: the texts that came, decoded.
+    :ivar code: with which the connection was closed; None when it dropped or fell silent.
+    """
+
+    def __init__(self):
+        self.pieces, self.told, self.code = [], [], None
+
+    @property
+    def shard(self):
+        return b"".join(self.pieces)
+
+    def __repr__(self):
+        return f"{len(self.shard)} bytes, {json.dumps(self.told)}, closed with {self.code}"
+
+
+def pull(channel, message, patience=PATIENCE) -> End:
+    """Send one message to a data channel and return what came of it."""
+    try:
+        connection = websocket.create_connection(channel, timeout=patience)
+    except (OSError, websocket.WebSocketException) as error:
+        raise Otherwise(f"no connection to {channel}: {type(error).__name__}") from None
+    end = End()
+    try:
+        connection.send(message)
+        _read(connection, end)
+    except (OSError, websocket.WebSocketException):
+        pass  # dropped, or silent
+    finally:
+        connection.close(timeout=1)
+    return end
+
+
+def _read(connection, end):
+    while end.code is None:
+        opcode, data = connection.recv_data()
+        if opcode == websocket.ABNF.OPCODE_BINARY:
+            end.pieces.append(data)
+        elif opcode == websocket.ABNF.OPCODE_TEXT:
+            end.told.append(json.loads(data))
+        elif opcode == websocket.ABNF.OPCODE_CLOSE:
+            end.code = int.from_bytes(data[:2], "big")
+
+
+def wanted(pointer, **changes):
+    """Return the message that asks for a shard."""
+    message = {"token": pointer["token"], "hash": pointer["hash"], "operation": "PULL", **changes}
+    return json.dumps({name: value for name, value in message.items() if value is not None})
+
+
+def pointers_to(w, content):
+    bucket = w.alice.bucket()
+    return w.alice.pointers(bucket, w.alice.store(bucket, content)).json
+
+
+def whole(content):
+    return lambda end: (end.shard, end.told, end.code) == (content, [{"code": 200}], NORMAL)
+
+
+def whole_in_0_3(content):
+    """The farmers of 0.3 to 0.5 only closed the connection."""
+    return lambda end: (end.shard, end.told, end.code) == (content, [], NORMAL)
+
+
+def speaks_BinaryJS(end):
+    """A farmer of 0.2 closes the connection when it is spoken to plainly."""
+    return (end.shard, end.told, end.code) == (b"", [], NORMAL)
+
+
+def error(text):
+    return lambda end: (end.shard, end.told, end.code) == (b"", [{"code": 400, "message": text}], REFUSED)
+
+
+def no_shard(end):
+    """The farmers of 2016 dropped the connection after an error, or fell silent."""
+    return end.shard == b"" and {"code": 200} not in end.told
+
+
+@point
+def a_channel_sends_the_shard_that_is_asked_for(w):
+    pointer, = pointers_to(w, HELLO)
+
+    w.expect(pull(pointer["channel"], wanted(pointer)), whole(HELLO), whole_in_0_3(HELLO), speaks_BinaryJS)
+
+
+@point
+def the_shards_in_their_order_are_the_file(w):
+    content = big_file()
+
+    ends = [pull(pointer["channel"], wanted(pointer)) for pointer in pointers_to(w, content)]
+
+    for end in ends:
+        w.expect(end, whole(end.shard), whole_in_0_3(end.shard), speaks_BinaryJS)
+    w.expect(hash_of(b"".join(end.shard for end in ends)), equals(hash_of(content)),
+             lambda came: all(map(speaks_BinaryJS, ends)))
+
+
+@point
+def a_message_is_of_256_KiB_at_most(w):
+    pointer = pointers_to(w, big_file())[1]
+
+    end = pull(pointer["channel"], wanted(pointer))
+
+    w.expect(max(map(len, end.pieces), default=0), lambda size: size <= 256 * 1024)
+
+
+@point
+def a_shard_can_be_asked_for_again(w):
+    pointer, = pointers_to(w, HELLO)
+    pull(pointer["channel"], wanted(pointer))
+
+    for _ in range(2):
+        w.expect(pull(pointer["channel"], wanted(pointer), SHORT), whole(HELLO), no_shard, whole_in_0_3(HELLO))
+    w.expect(pull(pointer["channel"], wanted(pointer), SHORT), error("The supplied token is not accepted"), no_shard)
+
+
+@point
+def a_channel_refuses_an_unknown_token(w):
+    pointer, = pointers_to(w, HELLO)
+
+    end = pull(pointer["channel"], wanted(pointer, token="0" * 40), SHORT)
+
+    w.expect(end, error("The supplied token is not accepted"), no_shard)
+
+
+@point
+def a_channel_refuses_the_token_of_another_shard(w):
+    first, second = pointers_to(w, big_file())
+
+    end = pull(first["channel"], wanted(first, hash=second["hash"]), SHORT)
+
+    w.expect(end, error("Token not valid for hash"), no_shard)
+
+
+@point
+def a_channel_says_what_is_missing(w):
+    pointer, = pointers_to(w, HELLO)
+
+    for field, text in (("token", "You did not supply a token"), ("hash", "You did not supply the data hash")):
+        w.expect(pull(pointer["channel"], wanted(pointer, **{field: None}), SHORT), error(text), no_shard)
+
+
+@point
+def a_channel_refuses_another_operation(w):
+    pointer, = pointers_to(w, HELLO)
+
+    end = pull(pointer["channel"], wanted(pointer, operation="PUSH"), SHORT)
+
+    w.expect(end, error("Failed to handle the defined operation"), no_shard)
+
+
+@point
+def a_channel_refuses_what_is_no_JSON(w):
+    pointer, = pointers_to(w, HELLO)
+
+    w.expect(pull(pointer["channel"], "{not", SHORT), error("Failed to parse message"), no_shard)
+
+
+@point
+def a_shard_comes_over_HTTP_where_a_pointer_has_a_url(w):
+    pointer, = pointers_to(w, HELLO)
+    if "url" not in pointer:
+        w.expect("no url", equals("a url"), equals("no url"))
+        return
+
+    shard = w.wire.fetch(pointer["url"], {"x-token": pointer["token"]})
+
+    w.expect((shard.status, shard.body), equals((200, HELLO)))
+    w.expect(shard.headers.get("content-type"), equals("application/octet-stream"))
+
+
+@point
+def a_shard_comes_over_HTTP_only_with_its_token(w):
+    first, second = pointers_to(w, big_file())
+    if "url" not in first:
+        w.expect("no url", equals("a url"), equals("no url"))
+        return
+
+    for headers in ({}, {"x-token": "0" * 40}, {"x-token": second["token"]}):
+        w.expect(w.wire.fetch(first["url"], headers), has_status(401))

@@ -1,0 +1,71 @@
+"""The command ``python -m pymdc.conformance``."""
+
+import argparse
+import collections
+import hashlib
+import os
+import sys
+import urllib.parse
+
+from . import buckets, channel, files, general, identity, keys, tokens, upload, users  # noqa: F401
+from .point import AS_IN_2016, AS_SAID, NOT_TRIED, OTHERWISE, POINTS, Otherwise
+from .world import World
+
+WRONG_USE = 2
+ROW = "{0.section:<16}  {0.rule:<72}  {1}"
+
+
+def look(url, outbox=None, account=None, only=""):
+    """
+    Try a bridge, and yield an :class:`~pymdc.conformance.point.Outcome` for each point.
+
+    :param outbox: the folder of its mails, to register and activate accounts; or None, and
+    :param account: e-mail and password of an activated one.
+    :param only: text that must be in a point's section or rule.
+    """
+    world = World(url, outbox, account and (account[0], hashlib.sha256(account[1].encode()).hexdigest()))
+    try:
+        for point in _chosen(only):
+            yield point.look(world)
+    finally:
+        world.clean_up()
+
+
+def main(arguments=None) -> int:
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if urllib.parse.urlsplit(options.url).scheme not in ("http", "https"):
+        parser.error("URL must begin with http:// or https://")
+    account = (options.email, options.password) if options.email and options.password else None
+    if not (options.outbox or account):
+        parser.error("an account is needed: --outbox, or --email and --password")
+    if not _chosen(options.only):
+        parser.error(f"no point has {options.only!r} in it")
+    verdicts = collections.Counter()
+    try:
+        for outcome in look(options.url, options.outbox, account, options.only):
+            print(ROW.format(outcome.point, outcome), flush=True)
+            verdicts[outcome.verdict] += 1
+    except Otherwise as error:
+        print(f"{options.url} cannot be tried: {error}", file=sys.stderr)
+        return WRONG_USE
+    print("\n" + ", ".join(f"{verdicts[verdict]} {verdict}" for verdict in (AS_SAID, AS_IN_2016, OTHERWISE, NOT_TRIED)))
+    return 1 if verdicts[OTHERWISE] else 0
+
+
+def _chosen(only):
+    points = sorted(POINTS, key=lambda point: point.section)
+    return [point for point in points if only.lower() in f"{point.section} {point.rule}".lower()]
+
+
+def _parser():
+    parser = argparse.ArgumentParser(
+        prog="python -m pymdc.conformance", description="Say whether a bridge speaks the Metadisk protocol.",
+        epilog="Ends with 0 when all holds, 1 when something does not, 2 when it cannot be tried.",
+    )
+    parser.add_argument("url", metavar="URL", help="of the bridge")
+    parser.add_argument("--outbox", metavar="DIR", help="where the bridge puts its mails, to register accounts")
+    parser.add_argument("--email", default=os.environ.get("PYMDC_CONFORMANCE_EMAIL"), help="of an activated account")
+    parser.add_argument("--password", default=os.environ.get("PYMDC_CONFORMANCE_PASSWORD"), help="of that account")
+    parser.add_argument("--only", metavar="TEXT", default="", help="only points with this text in section or rule")
+    return parser

@@ -1,0 +1,236 @@
+"""Who asks: the accounts that the rules are tried with, and what is cleaned up after them."""
+
+import base64
+import email
+import email.policy
+import hashlib
+import itertools
+import json
+import pathlib
+import re
+import time
+import uuid
+
+from pymdc._digest import content_hash
+from pymdc.keypair import ECDSA
+
+from .point import NotTried, Otherwise, brief
+from .wire import BOUNDARY, PATIENCE, Answer, Request, Wire, form, part
+
+MAIL_PATIENCE = 10  # seconds
+FRESH = object()  # a value of its own for each request
+HELLO = b"Hello Metadisk!\n"
+_count = itertools.count()
+
+
+def fresh_nonce() -> int:
+    """Return a nonce above all before: the servers of 2016 refuse any that is lower, whichever key signs."""
+    return int(time.time() * 1000) + next(_count)
+
+
+def hash_of(content: bytes) -> str:
+    return content_hash(hashlib.sha256(content))
+
+
+class World:
+    """
+    A bridge, and who asks it.
+
+    :param outbox: the folder of the bridge's mails, to register accounts; or None.
+    :param account: e-mail and password of an account to use when there is no outbox.
+    :ivar alice: the account whose requests most rules look at.
+    :ivar old: what was seen of the servers of 2016 in the point at hand.
+    """
+
+    def __init__(self, url, outbox=None, account=None):
+        self.wire = Wire(url)
+        self.old = []
+        self._outbox = outbox and pathlib.Path(outbox)
+        self._accounts = []
+        self._bob = None
+        self.alice = self.make_account() if account is None else self._use(*account)
+
+    @property
+    def bob(self):
+        """Another account, which holds nothing of Alice's."""
+        self._bob = self._bob or self.make_account()
+        return self._bob
+
+    @property
+    def last(self):
+        return self.wire.last
+
+    def begin(self):
+        self.old.clear()
+
+    def expect(self, came, wanted, *old):
+        """Require that what came is what the protocol says, or what a server of 2016 sent in its place."""
+        if wanted(came):
+            return
+        if not any(matches(came) for matches in (*old, *getattr(wanted, "old", ()))):
+            raise Otherwise(brief(came))
+        self.old.append(brief(came))
+
+    def nobody(self, method, target, fields=None, **options) -> Answer:
+        """Ask without saying who asks."""
+        return self.wire.ask(method, target, _body(fields), **options)
+
+    # Accounts
+
+    def register(self, **fields) -> Answer:
+        """Register somebody new, or whom the fields name."""
+        if self._outbox is None:
+            raise NotTried("needs --outbox, to register accounts")
+        account = {"email": f"{uuid.uuid4().hex}@example.com", "password": "5" * 64}
+        return self.nobody("POST", "/users", {**account, **fields})
+
+    def activation(self, address) -> str:
+        """Return the token of the link in the newest mail to an address."""
+        deadline = time.monotonic() + MAIL_PATIENCE
+        while time.monotonic() < deadline:
+            for path in sorted(self._outbox.glob("*.eml"), reverse=True):
+                mail = email.message_from_bytes(path.read_bytes(), policy=email.policy.default)
+                found = re.search("/activations/([0-9a-f]{64})", mail.get_body().get_content())
+                if found and address in str(mail["To"]):
+                    return found[1]
+            time.sleep(0.1)
+        raise Otherwise(f"no mail with a link in {self._outbox}")
+
+    def make_account(self, **fields):
+        """Register and activate an account; its key is registered too."""
+        address, password = f"{uuid.uuid4().hex}@example.com", uuid.uuid4().hex * 2
+        succeed(self.register(email=address, password=password, **fields))
+        succeed(self.nobody("GET", "/activations/" + self.activation(address)))
+        return self._use(address, password)
+
+    def _use(self, address, password):
+        account = Account(self.wire, address, password)
+        account.remember()
+        self._accounts.append(account)
+        succeed(account.basic("POST", "/keys", {"key": account.key}))
+        return account
+
+    def clean_up(self):
+        """Delete the buckets and keys that were made.  The protocol has no way to delete an account."""
+        for account in self._accounts:
+            account.forget()
+
+
+class Account:
+    """
+    An account, which asks by HTTP Basic or signs.
+
+    :param password: the hex SHA-256, as it is sent.
+    """
+
+    def __init__(self, wire, address, password):
+        self.wire, self.email, self.password = wire, address, password
+        self.pair = ECDSA()
+        self.key = self.pair.get_public_key()
+        self._before = None
+
+    def basic(self, method, target, fields=None, password=None, address=None) -> Answer:
+        return self.wire.ask(method, target, _body(fields), self.authorization(password, address))
+
+    def authorization(self, password=None, address=None) -> dict:
+        pair = (address or self.email) + ":" + (self.password if password is None else password)
+        return {"Authorization": "Basic " + base64.b64encode(pair.encode()).decode()}
+
+    def signed(self, method, target, fields=None, **odd) -> Answer:
+        return self.wire.send(self.sign(method, target, fields, **odd))
+
+    def sign(self, method, target, fields=None, pair=None, **odd) -> Request:
+        return sign(pair or self.pair, method, target, fields, **odd)
+
+    # What most rules need before they can look
+
+    def bucket(self, **fields) -> str:
+        """Make a bucket and return its path."""
+        return "/buckets/" + succeed(self.signed("POST", "/buckets", fields))["id"]
+
+    def token(self, bucket, operation="PUSH") -> str:
+        return succeed(self.signed("POST", bucket + "/tokens", {"operation": operation}))["token"]
+
+    def put(self, bucket, content=HELLO, body=None, patience=PATIENCE, **odd) -> Answer:
+        return self.wire.send(self.upload(bucket, content, body, **odd), patience)
+
+    def upload(self, bucket, content=HELLO, body=None, size=FRESH, token=None) -> Request:
+        """
+        Return the request that uploads *content*, unless *body* is a form to send in its place.
+
+        :param size: to declare, None to declare none; *token*: to present, empty to present none.
+        """
+        headers = {"Content-Type": "multipart/form-data; boundary=" + BOUNDARY}
+        token = self.token(bucket) if token is None else token
+        size = len(content) if size is FRESH else size
+        headers.update({"x-token": token} if token else {})
+        headers.update({"x-filesize": str(size)} if size is not None else {})
+        body = form(part(content, filename="file.bin", mimetype="application/octet-stream")) if body is None else body
+        return Request("PUT", bucket + "/files", body, headers)
+
+    def store(self, bucket, content, **options) -> str:
+        """Upload a file and return its hash."""
+        return succeed(self.put(bucket, content, **options))["hash"]
+
+    def pointers(self, bucket, file_hash, token=None) -> Answer:
+        token = self.token(bucket, "PULL") if token is None else token
+        return self.wire.ask("GET", f"{bucket}/files/{file_hash}", headers={"x-token": token} if token else {})
+
+    def files(self, bucket) -> list:
+        return succeed(self.signed("GET", bucket + "/files")).json
+
+    # Cleaning up
+
+    def remember(self):
+        """Keep in mind what is there already."""
+        self._before = self._paths()
+
+    def forget(self):
+        for path in self._paths() - self._before:
+            self.basic("DELETE", path)
+
+    def _paths(self):
+        return {f"{list_of}/{one['id']}" for list_of in ("/buckets", "/keys")
+                for one in succeed(self.basic("GET", list_of)).json}
+
+
+def sign(pair, method, target, fields=None, body=None, nonce=FRESH, text=None, key=None, written=str, headers=None):
+    """
+    Return a signed request.
+
+    :param nonce: put into the query of a GET or DELETE, else into the JSON fields; None to leave it out.
+    :param body: what to send instead of the fields, as it is.
+    :param text: what to sign instead of what should be signed.
+    :param key: what to name as the key; *written* changes the signature.
+    """
+    nonce = fresh_nonce() if nonce is FRESH else nonce
+    payload = b"" if body is None else body
+    if method in ("GET", "DELETE"):
+        if nonce is not None:
+            target += ("&" if "?" in target else "?") + f"__nonce={nonce}"
+    elif body is None:
+        payload = _body({**(fields or {}), **({} if nonce is None else {"__nonce": nonce})})
+    path, _, query = target.partition("?")
+    signed = query.encode() if method in ("GET", "DELETE") else payload
+    text = f"{method}\n{path}\n".encode() + signed if text is None else text
+    signature = {"x-pubkey": key or pair.get_public_key(), "x-signature": written(pair.sign(text))}
+    return Request(method, target, payload, {"Content-Type": "application/json", **signature, **(headers or {})})
+
+
+def succeed(answer: Answer) -> Answer:
+    """Require of what a rule only needs that it was done."""
+    if answer.status not in (200, 204, 302):
+        raise Otherwise(brief(answer))
+    return answer
+
+
+def long_form(pair) -> str:
+    """Return the uncompressed text of a key, whose point is on the curve y^2 = x^3 + 7."""
+    prime, key = 2**256 - 2**32 - 977, pair.get_public_key()
+    x, odd = int(key[2:], 16), int(key[:2]) - 2
+    y = pow(x**3 + 7, (prime + 1) // 4, prime)
+    return f"04{x:064x}{y if y % 2 == odd else prime - y:064x}"
+
+
+def _body(fields):
+    return b"" if fields is None else json.dumps(fields).encode()

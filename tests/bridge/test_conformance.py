@@ -1,0 +1,252 @@
+"""The conformance kit finds our bridge as the protocol says, and notices one that is not."""
+
+import contextlib
+import hashlib
+import http.client
+import http.server
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import threading
+import uuid
+
+import pytest
+
+import pymdc
+from pymdc.conformance import command
+from pymdc.conformance.point import AS_IN_2016, AS_SAID, NOT_TRIED, OTHERWISE, POINTS
+from wire import Basic
+
+PROTOCOL = pathlib.Path(__file__).parents[2] / "docs" / "protocol.md"
+
+# A bridge, by the name of its fixture, and the verdicts that it may get.
+BRIDGES = [("local", {AS_SAID})]
+
+
+def rules(outcomes, *verdicts):
+    return [str(outcome) + ": " + outcome.point.rule for outcome in outcomes if outcome.verdict in verdicts]
+
+
+def run(*arguments, **environment):
+    """Run the command as one would."""
+    return subprocess.run(
+        [sys.executable, "-m", "pymdc.conformance", *arguments], env={**os.environ, **environment},
+        capture_output=True, text=True, timeout=120,
+    )
+
+
+@pytest.mark.parametrize("name, verdicts", BRIDGES, ids=[name for name, _ in BRIDGES])
+def test_a_bridge_is_found_as_it_is(request, name, verdicts):
+    bridge = request.getfixturevalue(name)
+
+    outcomes = list(command.look(bridge.url, bridge.outbox))
+
+    assert len(outcomes) == len(POINTS)
+    assert rules(outcomes, *{AS_SAID, AS_IN_2016, OTHERWISE, NOT_TRIED} - verdicts) == []
+
+
+def test_each_section_of_the_protocol_has_points_and_each_point_a_rule_of_its_own():
+    sections = {point.section for point in POINTS}
+    protocol = PROTOCOL.read_text("utf-8")
+
+    assert sections == set(re.findall("^## ([1-9][.] .*)$", protocol, re.MULTILINE))
+    assert len({point.rule for point in POINTS}) == len(POINTS)
+
+
+def test_the_command_prints_a_line_for_each_point(local):
+    ended = run(local.url, "--outbox", str(local.outbox), "--only", "1. General")
+
+    *lines, _, total = ended.stdout.splitlines()
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert all(re.fullmatch("1. General  +[a-zA-Z0-9 ]+  as the protocol says", line) for line in lines)
+    assert total.startswith(f"{len(lines)} as the protocol says, 0 as the servers of 2016 did, 0 otherwise")
+
+
+def test_an_account_that_is_given_is_used_and_left_as_it_was(local, wire):
+    email, password = f"{uuid.uuid4().hex}@example.com", "as it is typed"
+    account = Basic(local.url, email, hashlib.sha256(password.encode()).hexdigest())
+    wire.post("/users", {"email": email, "password": hashlib.sha256(password.encode()).hexdigest()})
+    wire.get("/activations/" + local.activation_token(email))
+    account.post("/buckets", {"name": "mine"})
+    account.post("/keys", {"key": pymdc.keypair.ECDSA().get_public_key()})
+    before = [account.get(path).json() for path in ("/buckets", "/keys")]
+
+    ended = run(local.url, "--email", email, PYMDC_CONFORMANCE_PASSWORD=password)
+
+    assert ended.returncode == 0, ended.stdout
+    assert "not tried: needs --outbox" in ended.stdout
+    assert [account.get(path).json() for path in ("/buckets", "/keys")] == before
+
+
+@pytest.mark.parametrize("arguments, text", [
+    ([], "URL"),
+    (["ftp://127.0.0.1", "--outbox", "."], "http"),
+    (["{url}"], "an account is needed"),
+    (["{url}", "--outbox", ".", "--only", "nonsense"], "no point has 'nonsense' in it"),
+    (["{url}", "--email", "nobody@example.com", "--password", "x"], "Invalid email or password"),
+    (["http://127.0.0.1:9", "--outbox", "."], "no answer"),
+], ids=["no URL", "no bridge's URL", "no account", "no point", "wrong password", "no bridge"])
+def test_wrong_use_ends_with_2_and_says_why(local, arguments, text):
+    ended = run(*[argument.format(url=local.url) for argument in arguments])
+
+    assert ended.returncode == 2
+    assert text in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_an_old_python_is_told_in_one_line():
+    pretend = (
+        "import pymdc, runpy, sys; sys.version_info = (2, 7, 18); "
+        "runpy.run_module('pymdc.conformance', run_name='__main__')"
+    )
+
+    ended = subprocess.run([sys.executable, "-c", pretend], capture_output=True, text=True, timeout=60)
+
+    assert ended.returncode == 2
+    assert ended.stderr == "pymdc.conformance needs Python 3.10 or newer, and this is 2.7\n"
+
+
+class Given:
+    """What a faulty bridge gives in answer to one request; a fault changes it."""
+
+    def __init__(self, method, target, headers, status, answered, body):
+        self.method, self.target, self.headers = method, target, headers
+        self.status, self.answered, self.body = status, answered, body
+
+    def change(self, **fields):
+        self.body = json.dumps({**json.loads(self.body), **fields}).encode()
+
+    def replace(self, other):
+        self.status, self.body = other.status, other.body
+
+
+@contextlib.contextmanager
+def faulty(bridge, fault):
+    """Stand before a bridge, and let a fault change its answers; yield the URL."""
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def handle_one_request(self):
+            self.raw_requestline = self.rfile.readline(65537)
+            if self.raw_requestline and self.parse_request():
+                self.pass_on()
+            self.close_connection = True
+
+        def pass_on(self):
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            connection = http.client.HTTPConnection(bridge.url.split("//")[1], timeout=30)
+            connection.request(self.command, self.path, body, dict(self.headers))
+            answer = connection.getresponse()
+            given = Given(self.command, self.path, self.headers, answer.status, dict(answer.headers), answer.read())
+            connection.close()
+            fault(given)
+            if given.status is not None:
+                self.answer(given)
+
+        def answer(self, given):
+            self.send_response_only(given.status)
+            for name, value in given.answered.items():
+                if name.lower() not in ("content-length", "connection"):
+                    self.send_header(name, value)
+            self.send_header("Content-Length", str(len(given.body)))
+            self.end_headers()
+            self.wfile.write(given.body)
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def remembers(header):
+    """Answer a request that carries the same header again as it was answered first."""
+    first = {}
+
+    def answers_as_before(given):
+        if header in given.headers:
+            given.replace(first.setdefault(given.headers[header], given))
+    return answers_as_before
+
+
+def hash_is_wrong(given):
+    if given.method == "PUT" and given.status == 200:
+        given.change(hash="0" * 40)
+
+
+def error_is_no_json(given):
+    if given.status >= 400:
+        given.body = b"<h1>No</h1>"
+        given.answered["content-type"] = "text/html"
+
+
+def error_is_500(given):
+    given.status = 500 if given.status >= 400 else given.status
+
+
+def words_are_others(given):
+    if given.status >= 400:
+        given.change(error="No")
+
+
+def token_is_for_ever(given):
+    if given.target.endswith("/tokens") and given.status == 200:
+        given.change(expires="2100-01-01T00:00:00.000Z")
+
+
+def shards_are_in_disorder(given):
+    if given.method == "GET" and "/files/" in given.target and given.status == 200:
+        given.body = json.dumps(json.loads(given.body)[::-1]).encode()
+
+
+def deletion_is_talkative(given):
+    if given.status == 204 and given.method == "DELETE":
+        given.status, given.body = 200, b"{}"
+
+
+def origin_is_not_echoed(given):
+    given.answered.pop("access-control-allow-origin", None)
+
+
+def nothing_is_said(given):
+    if given.headers.get("x-filesize") == "3":
+        given.status = None
+
+
+FAULTS = [
+    (remembers("x-token"), "a token works once", OTHERWISE, "200 "),
+    (remembers("x-token"), "a refused request spends its token too", OTHERWISE, "Missing or invalid x-filesize"),
+    (remembers("x-signature"), "the same request does not pass twice", AS_IN_2016, "200 "),
+    (hash_is_wrong, "the hash is as recorded", OTHERWISE, "0" * 40),
+    (error_is_no_json, "a refusal is a JSON object with the text as error", OTHERWISE, "text/html"),
+    (error_is_no_json, "a wrong password is refused", OTHERWISE, "401 <h1>No</h1>"),
+    (error_is_500, "a wrong password is refused", AS_IN_2016, "Invalid email or password"),
+    (words_are_others, "a wrong password is refused", OTHERWISE, '401 {"error": "No"}'),
+    (token_is_for_ever, "a token lives five minutes", OTHERWISE, ""),
+    (shards_are_in_disorder, "the shards in their order are the file", OTHERWISE, ""),
+    (deletion_is_talkative, "a deleted bucket is gone with its files", OTHERWISE, "200 {}"),
+    (origin_is_not_echoed, "the origin is echoed", OTHERWISE, "None"),
+    (nothing_is_said, "more or less than declared is refused and not stored", OTHERWISE, "no answer"),
+]
+
+
+@pytest.mark.parametrize("fault, rule, verdict, seen", FAULTS, ids=[f"{row[0].__name__}: {row[1]}" for row in FAULTS])
+def test_a_fault_is_reported_in_the_line_of_its_rule(local, fault, rule, verdict, seen):
+    with faulty(local, fault) as url:
+        outcomes = list(command.look(url, local.outbox, only=rule))
+
+    assert [(outcome.point.rule, outcome.verdict) for outcome in outcomes] == [(rule, verdict)]
+    assert seen in outcomes[0].seen
+
+
+def test_the_command_ends_with_1_when_something_is_otherwise(local):
+    with faulty(local, hash_is_wrong) as url:
+        ended = run(url, "--outbox", str(local.outbox), "--only", "hash")
+
+    assert ended.returncode == 1
+    assert "the hash is as recorded" in ended.stdout
+    assert "otherwise: 200" in ended.stdout
