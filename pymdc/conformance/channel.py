@@ -1,11 +1,12 @@
 """9. Data channel, in the plain dialect, and the same shards over HTTP."""
 
+import contextlib
 import json
 
 import websocket
 
 from .files import big_file
-from .point import Otherwise, equals, has_status, section
+from .point import equals, has_status, section
 from .wire import PATIENCE
 from .world import HELLO, hash_of
 
@@ -21,7 +22,7 @@ class End:
 
     :ivar pieces: the binary messages that came.
     :ivar told: the texts that came, decoded.
-    :ivar code: with which the connection was closed; None when it dropped or fell silent.
+    :ivar code: with which the connection was closed; None when there was none, or it dropped or fell silent.
     """
 
     def __init__(self):
@@ -37,18 +38,14 @@ class End:
 
 def pull(channel, message, patience=PATIENCE) -> End:
     """Send one message to a data channel and return what came of it."""
-    try:
-        connection = websocket.create_connection(channel, timeout=patience)
-    except (OSError, websocket.WebSocketException) as error:
-        raise Otherwise(f"no connection to {channel}: {type(error).__name__}") from None
     end = End()
     try:
-        connection.send(message)
-        _read(connection, end)
+        connection = websocket.create_connection(channel, timeout=patience)
+        with contextlib.closing(connection):
+            connection.send(message)
+            _read(connection, end)
     except (OSError, websocket.WebSocketException):
-        pass  # dropped, or silent
-    finally:
-        connection.close(timeout=1)
+        pass  # not there, dropped, or silent
     return end
 
 
@@ -93,7 +90,7 @@ def error(text):
 
 
 def no_shard(end):
-    """The farmers of 2016 dropped the connection after an error, or fell silent."""
+    """The farmers of 2016 dropped the connection after an error, fell silent, or crashed."""
     return end.shard == b"" and {"code": 200} not in end.told
 
 

@@ -2,6 +2,7 @@
 
 import argparse
 import collections
+import functools
 import hashlib
 import os
 import sys
@@ -9,21 +10,22 @@ import urllib.parse
 
 from . import buckets, channel, files, general, identity, keys, tokens, upload, users  # noqa: F401
 from .point import AS_IN_2016, AS_SAID, NOT_TRIED, OTHERWISE, POINTS, Otherwise
-from .world import World
+from .world import World, mailed_token
 
 WRONG_USE = 2
 ROW = "{0.section:<16}  {0.rule:<72}  {1}"
 
 
-def look(url, outbox=None, account=None, only=""):
+def look(url, activation=None, account=None, only=""):
     """
     Try a bridge, and yield an :class:`~pymdc.conformance.point.Outcome` for each point.
 
-    :param outbox: the folder of its mails, to register and activate accounts; or None, and
+    :param activation: a function that returns the token in the mail to an e-mail address, to register and activate
+        accounts; or None, and
     :param account: e-mail and password of an activated one.
     :param only: text that must be in a point's section or rule.
     """
-    world = World(url, outbox, account and (account[0], hashlib.sha256(account[1].encode()).hexdigest()))
+    world = World(url, activation, account and (account[0], hashlib.sha256(account[1].encode()).hexdigest()))
     try:
         for point in _chosen(only):
             yield point.look(world)
@@ -41,9 +43,10 @@ def main(arguments=None) -> int:
         parser.error("an account is needed: --outbox, or --email and --password")
     if not _chosen(options.only):
         parser.error(f"no point has {options.only!r} in it")
+    activation = functools.partial(mailed_token, options.outbox) if options.outbox else None
     verdicts = collections.Counter()
     try:
-        for outcome in look(options.url, options.outbox, account, options.only):
+        for outcome in look(options.url, activation, account, options.only):
             print(ROW.format(outcome.point, outcome), flush=True)
             verdicts[outcome.verdict] += 1
     except Otherwise as error:

@@ -58,7 +58,7 @@ def a_key_that_is_proved_displaces_one_that_is_not(w):
 
     proved = w.wire.send(sign(pair, "POST", "/keys", fields, headers=w.alice.authorization()))
 
-    w.expect(proved, gives(200, user=w.alice.email), TAKEN)
+    w.expect(proved, gives(200, user=w.alice.email), TAKEN, *TAKEN.old)
 
 
 @point

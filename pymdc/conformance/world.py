@@ -36,16 +36,16 @@ class World:
     """
     A bridge, and who asks it.
 
-    :param outbox: the folder of the bridge's mails, to register accounts; or None.
-    :param account: e-mail and password of an account to use when there is no outbox.
+    :param activation: a function that returns the token in the mail to an address, to register accounts; or None.
+    :param account: e-mail and password of an account to use when there is no mail.
     :ivar alice: the account whose requests most rules look at.
     :ivar old: what was seen of the servers of 2016 in the point at hand.
     """
 
-    def __init__(self, url, outbox=None, account=None):
+    def __init__(self, url, activation=None, account=None):
         self.wire = Wire(url)
         self.old = []
-        self._outbox = outbox and pathlib.Path(outbox)
+        self.activation = activation
         self._accounts = []
         self._bob = None
         self.alice = self.make_account() if account is None else self._use(*account)
@@ -79,22 +79,10 @@ class World:
 
     def register(self, **fields) -> Answer:
         """Register somebody new, or whom the fields name."""
-        if self._outbox is None:
+        if self.activation is None:
             raise NotTried("needs --outbox, to register accounts")
         account = {"email": f"{uuid.uuid4().hex}@example.com", "password": "5" * 64}
         return self.nobody("POST", "/users", {**account, **fields})
-
-    def activation(self, address) -> str:
-        """Return the token of the link in the newest mail to an address."""
-        deadline = time.monotonic() + MAIL_PATIENCE
-        while time.monotonic() < deadline:
-            for path in sorted(self._outbox.glob("*.eml"), reverse=True):
-                mail = email.message_from_bytes(path.read_bytes(), policy=email.policy.default)
-                found = re.search("/activations/([0-9a-f]{64})", mail.get_body().get_content())
-                if found and address in str(mail["To"]):
-                    return found[1]
-            time.sleep(0.1)
-        raise Otherwise(f"no mail with a link in {self._outbox}")
 
     def make_account(self, **fields):
         """Register and activate an account; its key is registered too."""
@@ -215,6 +203,19 @@ def sign(pair, method, target, fields=None, body=None, nonce=FRESH, text=None, k
     text = f"{method}\n{path}\n".encode() + signed if text is None else text
     signature = {"x-pubkey": key or pair.get_public_key(), "x-signature": written(pair.sign(text))}
     return Request(method, target, payload, {"Content-Type": "application/json", **signature, **(headers or {})})
+
+
+def mailed_token(folder, address) -> str:
+    """Return the token of the link in the newest of the mails in a folder that is to an address."""
+    deadline = time.monotonic() + MAIL_PATIENCE
+    while time.monotonic() < deadline:
+        for path in sorted(pathlib.Path(folder).glob("*.eml"), reverse=True):
+            mail = email.message_from_bytes(path.read_bytes(), policy=email.policy.default)
+            found = re.search("/activations/([0-9a-f]{64})", mail.get_body().get_content())
+            if found and address in str(mail["To"]):
+                return found[1]
+        time.sleep(0.1)
+    raise Otherwise(f"no mail with a link in {folder}")
 
 
 def succeed(answer: Answer) -> Answer:
