@@ -17,6 +17,7 @@ DAY = 86_400_000  # milliseconds
 
 WRONG_PASSWORD = refused(401, "Invalid email or password")
 BAD_SIGNATURE = refused(401, "Invalid signature")
+NOT_REGISTERED = refused(401, "Public key not registered")
 BAD_NONCE = refused(401, "Invalid nonce supplied")
 NOBODY = refused(401, "No authentication strategy detected")
 
@@ -144,7 +145,13 @@ def a_signature_that_is_not_hex_is_refused(w):
 
 @point
 def a_key_that_nobody_has_registered_is_refused(w):
-    w.expect(w.alice.signed("GET", "/keys", pair=ECDSA()), refused(401, "Public key not registered"))
+    w.expect(w.alice.signed("GET", "/keys", pair=ECDSA()), NOT_REGISTERED)
+
+
+@point
+def the_signature_is_checked_first_then_the_key_and_then_the_nonce(w):
+    w.expect(w.alice.signed("GET", "/keys", pair=ECDSA(), text=b"else", nonce=None), BAD_SIGNATURE)
+    w.expect(w.alice.signed("GET", "/keys", pair=ECDSA(), nonce=None), NOT_REGISTERED)
 
 
 @point
@@ -153,7 +160,7 @@ def a_key_is_known_only_as_it_was_registered(w):
     w.alice.basic("POST", "/keys", {"key": long_form(pair)})
 
     w.expect(w.alice.signed("GET", "/keys", pair=pair, key=long_form(pair)), gives(200))
-    w.expect(w.alice.signed("GET", "/keys", pair=pair), refused(401, "Public key not registered"))
+    w.expect(w.alice.signed("GET", "/keys", pair=pair), NOT_REGISTERED)
 
 
 # Nonces

@@ -121,6 +121,15 @@ def a_body_may_come_in_chunks(w):
 
 
 @point
+def a_client_may_wait_to_be_told_to_go_on(w):
+    request = w.alice.upload(w.alice.bucket(), HELLO)
+
+    answer = w.wire.ask("PUT", request.target, request.body, {**request.headers, "Expect": "100-continue"})
+
+    w.expect(answer, gives(200, hash=hash_of(HELLO)))
+
+
+@point
 def the_size_must_be_declared(w):
     bucket = w.alice.bucket()
 

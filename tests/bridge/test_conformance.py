@@ -240,6 +240,15 @@ def test_a_fault_is_reported_in_the_line_of_its_rule(local, fault, rule, verdict
     assert seen in outcomes[0].seen
 
 
+def test_a_fault_is_reported_in_no_other_line(local):
+    with faulty(local, origin_is_not_echoed) as url:
+        outcomes = list(command.look(url, local.activation_token, only="1. General"))
+
+    assert [outcome.point.rule for outcome in outcomes if outcome.verdict != AS_SAID] == [
+        "OPTIONS is answered for every origin", "the origin is echoed",
+    ]
+
+
 def test_the_command_ends_with_1_when_something_is_otherwise(local):
     with faulty(local, hash_is_wrong) as url:
         ended = run(url, "--outbox", str(local.outbox), "--only", "hash")
