@@ -37,6 +37,21 @@ def an_unknown_route_is_not_found(w):
 
 
 @point
+def a_method_that_a_path_does_not_have_is_refused(w):
+    answer = w.nobody("PUT", "/keys")
+
+    w.expect(answer, refused(405, ""), has_status(404))
+    w.expect(answer.headers.get("allow"), lambda methods: "GET" in (methods or ""), equals(None))
+
+
+@point
+def each_answer_has_an_id(w):
+    ids = [w.nobody("GET", "/").headers.get("x-request-id") for _ in range(2)]
+
+    w.expect(ids, lambda ids: None not in ids and ids[0] != ids[1], equals([None, None]))
+
+
+@point
 def a_body_is_JSON_whatever_its_type(w):
     typed = {"Content-Type": "text/plain"}
 
