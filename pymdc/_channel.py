@@ -7,20 +7,24 @@ Source: docs/protocol, "Data channel".
 from __future__ import absolute_import, division, print_function
 
 import json
-import socket
-import struct
 
-from ._compat import text_type
-from ._connection import Pace
-from .errors import Timeout, TransportError
+from ._binaryjs import DATA, END, NEW, OVERHEAD, PAUSE, RESUME, parsed, question
+from ._compat import text_type, urlsplit
+from .errors import TransportError
 
 __all__ = ["MAX_SHARD", "Refused", "chunks"]
 
 MAX_SHARD = 9 * 1024 * 1024  # bytes; the bridges of 2016 cut at some 8 450 000
+MAX_VERDICT = 65536  # bytes
+EMPTY = "ba084d3f143f2896809d3f1d7dffed472b39d8de"  # the hash of a shard without bytes
 
 
 class Refused(TransportError):
     """The farmer does not give this shard for this token."""
+
+
+class _Wordless(TransportError):
+    """The farmer closed as if all had been said, as one of 0.2 does when asked in plain text.  The token stays good."""
 
 
 def chunks(pointer, network):
@@ -47,98 +51,118 @@ def _http_chunks(pointer, network):
 
 
 def _websocket_chunks(pointer, network):
-    import websocket  # takes long, and our own bridge offers HTTP
+    """Speak the dialect that the farmer is known for; else plain text first, since BinaryJS crashes a plain farmer."""
+    farmer = _host_and_port(pointer)
+    known = network.dialects.get(farmer)
+    try:
+        if known is not _binaryjs:
+            try:
+                for chunk in _conversation(pointer, network, _plain):
+                    yield chunk
+                network.dialects[farmer] = _plain
+                return
+            except _Wordless:
+                if known:
+                    raise
+        for chunk in _conversation(pointer, network, _binaryjs):
+            yield chunk
+        network.dialects[farmer] = _binaryjs
+    except TransportError:
+        network.dialects.pop(farmer, None)  # another may have taken its place
+        raise
 
-    channel = websocket.WebSocket(fire_cont_frame=True, skip_utf8_validation=True)
-    _bound(channel, Pace(network.timeout[1]))
-    # A LookupError is how some versions take a farmer that does not speak HTTP.
-    failures = (websocket.WebSocketException, EnvironmentError, LookupError, ValueError)
+
+def _host_and_port(pointer):
+    return urlsplit(pointer["channel"]).netloc.rpartition("@")[2]
+
+
+def _conversation(pointer, network, dialect):
+    from ._websocket import FAILURES, FarmerSocket, translated  # takes long, and our own bridge offers HTTP
+
+    channel = FarmerSocket(network.timeout[1], MAX_SHARD + OVERHEAD)
     try:
         try:
-            _open(channel, pointer, network)
-            for chunk in _plain(channel, websocket.ABNF):
+            channel.open(pointer["channel"], network)
+            for chunk in dialect(channel, pointer):
                 yield chunk
             return
-        except failures as error:
-            failure = _translated(error, websocket, pointer["channel"])
+        except FAILURES as error:
+            failure = translated(error, _host_and_port(pointer))
         raise failure
     finally:
-        channel.close(timeout=0)
+        channel.leave()
 
 
-def _bound(channel, pace):
-    """Let nobody announce more than a shard, which websocket-client would read whatever its length, nor dribble."""
-    buffer = channel.frame_buffer
-    read, receive = buffer.recv_strict, buffer.recv
-
-    def recv_strict(size):
-        if size > MAX_SHARD:
-            raise TransportError("the farmer announced a message of {0} bytes".format(size))
-        return read(size)
-
-    def recv(size):
-        pace.begin()
-        data = receive(size)
-        pace.came(len(data))
-        return data
-
-    buffer.recv_strict, buffer.recv = recv_strict, recv
-
-
-def _open(channel, pointer, network):
-    options = network.websocket_options(pointer["channel"])
-    channel.sock_opt.timeout, channel.sock_opt.sslopt = options.pop("timeout"), options.pop("sslopt", {})
-    channel.connect(pointer["channel"], **options)
-    if channel.handshake_response.status != 101:
-        raise TransportError("the farmer answered {0}".format(channel.handshake_response.status))
-    channel.settimeout(network.timeout[1])
-    channel.send(json.dumps({"token": pointer["token"], "hash": pointer["hash"], "operation": "PULL"}))
-
-
-def _plain(channel, abnf):
+def _plain(channel, pointer):
     """Yield the binary messages until the farmer says, by ``{"code": 200}`` or by close 1000, that all are sent."""
-    verdict = b""
-    binary = False
-    while True:
-        opcode, frame = channel.recv_data_frame(control_frame=True)
-        if opcode in (abnf.OPCODE_BINARY, abnf.OPCODE_TEXT):
-            binary = opcode == abnf.OPCODE_BINARY
-        if opcode == abnf.OPCODE_CLOSE:
-            _check_close(frame.data)
-            return
-        if opcode in (abnf.OPCODE_PING, abnf.OPCODE_PONG):
-            continue
+    channel.send(json.dumps({"token": pointer["token"], "hash": pointer["hash"], "operation": "PULL"}))
+    verdict, wordless = b"", pointer["hash"] != EMPTY
+    for binary, data, last in channel.frames():
+        wordless = False
         if binary:
-            yield frame.data
+            yield data
             continue
-        verdict += frame.data
-        if len(verdict) > 65536:
+        verdict += data
+        if len(verdict) > MAX_VERDICT:
             raise TransportError("the farmer's verdict is too long")
-        if frame.fin:
-            _check_verdict(verdict)
+        if last:
+            _check_verdict(verdict, pointer)
             return
+    if wordless:
+        raise _Wordless("the farmer closed without a word")
 
 
-def _check_close(data):
-    code = struct.unpack("!H", data[:2])[0] if len(data) >= 2 else 1005
-    if code != 1000:
-        raise TransportError("the farmer closed with code {0}".format(code))
+def _binaryjs(channel, pointer):
+    """Yield the data of the stream until the farmer ends it."""
+    channel.send_binary(question(pointer["token"], pointer["hash"]))
+    for message in _messages(channel):
+        kind, payload, stream = _parsed(message)
+        if kind == DATA and isinstance(payload, dict):
+            raise _refused(payload, pointer)
+        if kind == END and stream == 0:
+            return
+        if kind == DATA and stream == 0 and isinstance(payload, bytes) and payload:
+            yield payload
+        elif kind in (NEW, PAUSE, RESUME) or (kind == DATA and not payload):
+            channel.idle()
+        else:
+            raise TransportError("the farmer sent what does not belong to the shard")
+    raise TransportError("the farmer closed before the end of the shard")
 
 
-def _check_verdict(text):
+def _messages(channel):
+    """Yield the binary messages, each put together from its frames."""
+    message = bytearray()
+    for binary, data, last in channel.frames():
+        if not binary:
+            raise TransportError("the farmer sent text among its messages")
+        message += data
+        if len(message) > MAX_SHARD + OVERHEAD:
+            raise TransportError("the farmer's message is longer than a shard can be")
+        if last:
+            yield message
+            message = bytearray()
+
+
+def _parsed(message):
+    try:
+        return parsed(message)
+    except ValueError:
+        pass
+    raise TransportError("the farmer's message is not BinaryPack")
+
+
+def _check_verdict(text, pointer):
     try:
         verdict = json.loads(text.decode("utf-8"))
     except (ValueError, RuntimeError):
         verdict = None
     if not isinstance(verdict, dict) or verdict.get("code") != 200:
-        message = verdict.get("message") if isinstance(verdict, dict) else None
-        known = isinstance(message, text_type) and len(message) <= 200
-        raise Refused("the farmer refused: {0}".format(json.dumps(message) if known else "no reason given"))
+        raise _refused(verdict, pointer)
 
 
-def _translated(error, websocket, where):
-    if isinstance(error, TransportError):
-        return error
-    if isinstance(error, (websocket.WebSocketTimeoutException, socket.timeout)):
-        return Timeout("the farmer at {0} was silent for too long".format(where))
-    return TransportError("the channel to {0} broke: {1}".format(where, type(error).__name__))
+def _refused(verdict, pointer):
+    """Return the error that tells the farmer's words, when they are such, and do not repeat the token."""
+    message = verdict.get("message") if isinstance(verdict, dict) else None
+    known = isinstance(message, text_type) and len(message) <= 200 and pointer["token"] not in message.lower()
+    return Refused("the farmer refused: {0}".format(json.dumps(message) if known else "no reason given"))

@@ -36,6 +36,7 @@ class Network(object):
     :param tuple timeout: seconds to wait for a connection, and between two reads or two writes.
     :param verify: whether to check certificates, or the path of a CA bundle.
     :param dict proxies: URL scheme to proxy URL, in place of the environment's.
+    :ivar dict dialects: host and port of each farmer that was understood, to the dialect of the data channel it speaks.
     """
 
     def __init__(self, timeout, verify=None, proxies=None):
@@ -46,6 +47,7 @@ class Network(object):
         self._proxies = getproxies() if proxies is None else dict(proxies)
         self._direct = {}  # whether an address is reached without a proxy
         self._given_proxies = proxies is not None
+        self.dialects = {}
         self._session = PerProcess(lambda: _session(timeout[1]))
 
     def proxies_for(self, url):

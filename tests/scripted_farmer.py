@@ -15,15 +15,16 @@ TEXT, BINARY, CLOSE, PING = 1, 2, 8, 9
 
 class ScriptedFarmer(object):
     """
-    Plays one script to each connection.
+    Plays one script to each connection; the last one to all that come after.
 
-    :param script: frames of ``channel.json``; those with ``dir`` "send" are waited for, the others are sent.  A frame
+    :param scripts: frames of ``channel.json``; those with ``dir`` "send" are waited for, the others are sent.  A frame
         with ``tcp`` drops the connection; at the end of the script it stays open.
     """
 
-    def __init__(self, script):
+    def __init__(self, *scripts):
         self.messages = []
-        self._script = script
+        self.count = 0
+        self._scripts = scripts
         self._connections = []
         self._listener = socket.socket()
         self._listener.bind(("127.0.0.1", 0))
@@ -54,15 +55,16 @@ class ScriptedFarmer(object):
 
     def _play(self, connection):
         stream = connection.makefile("rwb")
-        _shake_hands(stream)
-        for frame in self._script:
+        shake_hands(stream)
+        self.count += 1
+        for frame in self._scripts[min(self.count, len(self._scripts)) - 1]:
             if frame["dir"] == "send":
-                self.messages.append(_read_frame(stream))
+                self.messages.append(read_frame(stream))
             elif "tcp" in frame:
                 connection.shutdown(socket.SHUT_RDWR)
                 return
             elif "opcode" in frame:
-                _send_frame(stream, frame)
+                send_frame(stream, frame["opcode"], payload(frame), frame.get("fin", 1))
 
 
 def payload(frame):
@@ -73,10 +75,11 @@ def payload(frame):
     return binascii.unhexlify(frame["hex"]) if "hex" in frame else frame["text"].encode("ascii")
 
 
-def _shake_hands(stream):
+def shake_hands(stream):
+    """Answer the request that begins a websocket."""
     head = b""
     while not head.endswith(b"\r\n\r\n"):
-        head += stream.readline()
+        head += _read(stream, 1)
     key = re.search(br"(?i)sec-websocket-key: (\S+)", head).group(1)
     accept = base64.b64encode(hashlib.sha1(key + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest())  # RFC 6455, 1.3
     stream.write(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -84,19 +87,26 @@ def _shake_hands(stream):
     stream.flush()
 
 
-def _read_frame(stream):
-    first, second = bytearray(stream.read(2))
+def read_frame(stream):
+    """Return opcode and payload of a frame, which is masked and shorter than 64 KiB."""
+    first, second = bytearray(_read(stream, 2))
     length = second & 0x7F
     if length == 126:
-        length, = struct.unpack("!H", stream.read(2))
-    mask = bytearray(stream.read(4))
-    data = bytearray(stream.read(length))
+        length, = struct.unpack("!H", _read(stream, 2))
+    mask = bytearray(_read(stream, 4))
+    data = bytearray(_read(stream, length))
     return first & 0x0F, bytes(bytearray(byte ^ mask[index % 4] for index, byte in enumerate(data)))
 
 
-def _send_frame(stream, frame):
-    data = payload(frame)
-    head = struct.pack("!B", frame["opcode"] | 0x80 * frame.get("fin", 1))
+def _read(stream, size):
+    data = stream.read(size)
+    if len(data) < size:
+        raise IOError("the client has left")
+    return data
+
+
+def send_frame(stream, opcode, data, fin=1):
+    head = struct.pack("!B", opcode | 0x80 * fin)
     if len(data) < 126:
         head += struct.pack("!B", len(data))
     elif len(data) < 65536:

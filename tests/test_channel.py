@@ -8,13 +8,15 @@ import json
 import pytest
 
 import pymdc
+from canned_server import CannedServer
 from pymdc import _channel
 from pymdc._network import Network
 from pymdc.errors import Timeout, TransportError
 from recordings import vectors
 from scripted_farmer import BINARY, CLOSE, PING, TEXT, ScriptedFarmer, payload
 
-PLAIN = [vector for vector in vectors("channel.json")["vectors"] if vector["dialect"] == "plain"]
+RECORDED = vectors("channel.json")["vectors"]
+PLAIN = [vector for vector in RECORDED if vector["dialect"] == "plain"]
 PULLS = [vector for vector in PLAIN if vector["case"].startswith("PULL") and "shard" in vector["case"]]
 REFUSALS = [vector for vector in PLAIN if vector["server"].endswith("0.3.0") and vector not in PULLS]
 SILENCES = [vector for vector in PLAIN if vector["server"].endswith("0.6.6") and vector["case"] in (
@@ -30,8 +32,8 @@ def named(chosen):
 def farmer():
     farmers = []
 
-    def start(script):
-        farmers.append(ScriptedFarmer(script))
+    def start(*scripts):
+        farmers.append(ScriptedFarmer(*scripts))
         return farmers[-1]
 
     yield start
@@ -104,6 +106,17 @@ def test_pings_and_fragments_may_come_in_between(farmer):
 def test_a_farmer_that_is_not_there_is_a_transport_error():
     with pytest.raises(TransportError):
         list(_channel.chunks({"hash": "a", "token": "b", "channel": "ws://127.0.0.1:1"}, Network((5, 5))))
+
+
+@pytest.mark.parametrize("head", [b"x" * 1000000, b"HTTP/1.1 101 Switching Protocols\r\n" + b"X: y\r\n" * 100000])
+def test_a_handshake_that_does_not_end_is_given_up(head):
+    server = CannedServer(head)
+    try:
+        with pytest.raises(TransportError) as given_up:
+            list(_channel.chunks({"hash": "a", "token": "b", "channel": "ws" + server.url[4:]}, Network((5, 5))))
+        assert not isinstance(given_up.value, Timeout)
+    finally:
+        server.close()
 
 
 def test_our_bridge_serves_shards_over_the_websocket_too(bucket, photo, tmpdir, monkeypatch):
