@@ -160,6 +160,10 @@ class Client(object):
         if not main_thread().is_alive():  # then the interpreter waits for this call to end
             raise error
 
+    def take_turns(self):
+        """Make signed calls one after the other from now on, as a bridge that wants each nonce to rise needs it."""
+        self._in_turn = True
+
     def close(self):
         """Close the connections.  Calls in the background go on."""
         self.network.close()
@@ -214,7 +218,7 @@ class Client(object):
         if nonce is not None:
             _nonces.rise_above(nonce)
         else:
-            self._in_turn = True
+            self.take_turns()
 
 
 def _encoded(call):
