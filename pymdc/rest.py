@@ -282,6 +282,8 @@ def _json(content):
 
 def _in_words(reply):
     words = "the bridge answered {0} {1}".format(reply.status, reply.reason).strip()
+    if reply.status == 404:
+        words += ": it has no such call"  # a call that it has says in JSON what was not found
     return words + (" and leads to " + reply.location if reply.location else "")
 
 

@@ -161,7 +161,7 @@ def test_an_answer_that_is_not_json_is_a_transport_error(canned, body):
 def test_an_error_without_json_is_told_by_its_status(canned):
     said = account(canned(answer("404 Not Found", b"Cannot GET"))).list()
 
-    assert said == {"error": "the bridge answered 404 Not Found"}
+    assert said == {"error": "the bridge answered 404 Not Found: it has no such call"}
 
 
 def test_raise_errors_makes_the_bridges_no_an_exception(canned):

@@ -9,6 +9,8 @@ from ..keypair import ECDSA
 
 __all__ = ["Resource"]
 
+_GONE = ("Bucket not found", "File not found", "Public key was not found")  # with 500 on a bridge of 0.2.2
+
 
 class Resource(object):
     """Something of a bridge, and who is asking for it."""
@@ -39,6 +41,6 @@ class Resource(object):
         try:
             return self._request("DELETE", route, ids)
         except APIError as error:
-            if error.status == 404 and error.maybe_done:
+            if error.maybe_done and error.body["error"] in _GONE:
                 return {}
             raise
