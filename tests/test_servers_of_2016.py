@@ -1,0 +1,402 @@
+"""The library with each server of 2016, as tests/servers_of_2016.py stands in for them."""
+
+from __future__ import absolute_import, division, print_function
+
+import io
+import itertools
+import json
+import threading
+import time
+
+import pytest
+import requests
+
+import pymdc
+from pymdc._compat import monotonic
+from pymdc.errors import APIError, Timeout, TransportError
+from recordings import vectors
+from scripted_farmer import BINARY, TEXT
+from servers_of_2016 import Server
+
+MIB = 1024 * 1024
+RECORDED = {exchange["case"]: exchange["answers"] for exchange in vectors("exchanges.json")["exchanges"]}
+NEWER = ["0.2.4", "0.3.0", "0.6.6"]
+AWAY = 3600  # seconds, or until the test lets it come back
+_numbers = itertools.count()
+
+
+@pytest.fixture(params=["0.2.2"] + NEWER)
+def version(request):
+    return request.param
+
+
+@pytest.fixture
+def server(version):
+    server = Server(version)
+    yield server
+    server.close()
+
+
+class Member(object):
+    """An activated account with a key pair and a bucket, and a client that raises what the server says."""
+
+    def __init__(self, server, **options):
+        options.setdefault("raise_errors", True)
+        self.client = pymdc.Client(server.url, **options)
+        self.email = "user{0}@example.com".format(next(_numbers))
+        self.user = pymdc.api.Users(self.email, "password", client=self.client)
+        self.user.register()
+        self.user.activate(server.activation_token(self.email))
+        self.key_pair = pymdc.keypair.ECDSA()
+        pymdc.api.Keys(self.user).create(self.key_pair)
+        self.buckets = pymdc.api.Buckets(self.key_pair, client=self.client)
+        self.bucket = pymdc.api.Bucket(
+            self.buckets.create("photos", 10, 30, [self.key_pair]), self.key_pair, client=self.client
+        )
+
+
+@pytest.fixture
+def member(server):
+    return Member(server)
+
+
+@pytest.fixture
+def patient(server):
+    """A member whose client waits until a server that is away, or its farmer, has come back, and once before."""
+    sleeps = []
+
+    def sleep(seconds):
+        sleeps.append(seconds)
+        if len(sleeps) > 1:
+            server.come_back()
+
+    return Member(server, sleep=sleep)
+
+
+def until(condition):
+    end = monotonic() + 20
+    while not condition():
+        assert monotonic() < end
+        time.sleep(0.01)
+
+
+def content(size):
+    """Bytes that differ from shard to shard."""
+    return bytes(bytearray(range(251)) * (size // 251 + 1))[:size]
+
+
+def statuses(server, method, pattern=""):
+    return [status for asked, path, status in server.requests if asked == method and pattern in path]
+
+
+def test_the_walk_from_registration_to_the_end(server, version, member):
+    keys, spare = pymdc.api.Keys(member.user), pymdc.keypair.ECDSA()
+    created = member.bucket.list()
+
+    assert keys.create(spare)["key"] == spare.get_public_key()
+    assert keys.delete(spare) == {}
+    assert [key["key"] for key in keys.list()] == [member.key_pair.get_public_key()]
+    assert member.buckets.list() == [created]
+    assert member.bucket.update(name=u"f\xeates", storage=3) == dict(created, name=u"f\xeates", storage=3)
+    assert member.bucket.files.list() == []
+    assert member.bucket.delete() == {}
+    assert member.buckets.list() == []
+
+
+@pytest.mark.parametrize("size", [0, 1, 8 * MIB, 20000000])
+def test_a_file_comes_back_as_it_went(server, version, member, tmpdir, size):
+    path, copy = tmpdir.join("copy"), io.BytesIO()
+
+    stored = member.bucket.files.upload(io.BytesIO(content(size)), filename=u'na"\xefve.bin')
+    member.bucket.files.download(stored, str(path))
+    member.bucket.files.download(stored, copy)
+
+    assert (stored["size"], stored["filename"]) == (size, u'na"\xefve.bin')
+    assert member.bucket.files.list() == [stored]
+    assert path.read_binary() == copy.getvalue() == content(size)
+    assert tmpdir.listdir() == [path]
+    assert server.farmer.crashes == 0
+    shards = len(server.farmer.sizes())
+    if version < "0.3":
+        assert server.farmer.questions == [TEXT] * (shards > 0) + [BINARY] * 2 * shards
+    else:
+        assert server.farmer.questions == [TEXT] * 2 * shards
+
+
+def test_shards_of_uneven_length_are_put_together(server, version, member):
+    member.bucket.files.upload(io.BytesIO(content(20000000)))
+
+    last, second, first = server.farmer.sizes()
+    assert last + second + first == 20000000
+    assert all(8 * MIB < size < 8450000 for size in (first, second))
+
+
+def test_callbacks_that_overtake_each_other_all_succeed(server, version, member):
+    results, done = [], threading.Semaphore(0)
+
+    def called(answer):
+        results.append(answer)
+        done.release()
+
+    calls = [member.buckets.list, member.bucket.list, lambda callback: member.bucket.files.token("PULL", callback),
+             lambda callback: member.bucket.update(name="x", callback=callback)]
+    futures = [call(callback=called) for call in calls * 8]
+    answers = [future.result() for future in futures]
+    for _ in answers:
+        done.acquire()
+
+    assert [answer for answer in answers + results if "error" in answer] == []
+    assert len(results) == 32
+
+
+def test_sixteen_threads_share_one_key_pair(server, version, member):
+    failures = []
+
+    def work(number):
+        try:
+            bucket = member.buckets.create("bucket", 1, 1)
+            files = pymdc.api.Files(bucket, member.key_pair, client=member.client)
+            stored = files.upload(io.BytesIO(b"%d" % number * 100))
+            files.download(stored, io.BytesIO())
+        except Exception as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert failures == []
+    assert len(member.buckets.list()) == 17
+
+
+@pytest.mark.parametrize("version", NEWER)
+def test_a_refused_nonce_makes_the_signed_calls_take_turns(server, version, member):
+    server.users[member.email]["nonce"] += 200  # as if another had just called, whose clock is ahead
+
+    assert len(member.buckets.list()) == 1
+    assert 401 in statuses(server, "GET")
+    del server.requests[:]
+    futures = [member.buckets.list(callback=lambda answer: None) for _ in range(24)]
+    assert all("error" not in future.result() for future in futures)
+
+    assert statuses(server, "GET") == [200] * 24
+
+
+@pytest.mark.parametrize("version", NEWER)
+def test_a_refused_nonce_that_is_called_bucket_not_found_is_found_out(server, version, member):
+    unlisted = pymdc.api.Buckets(member.user).create("unlisted", 1, 1)
+    files = pymdc.api.Files(unlisted, member.key_pair, client=member.client)
+    server.users[member.email]["nonce"] += 200
+
+    futures = [files.token("PULL", callback=lambda answer: None) for _ in range(16)]
+    operations = [future.result().get("operation") for future in futures]
+
+    assert operations == ["PULL"] * 16
+    assert 404 in statuses(server, "POST", "/tokens")
+
+
+def test_a_bucket_that_is_not_there_is_asked_about_once(server, version, member):
+    gone = pymdc.api.Bucket("f" * 24, member.key_pair, client=member.client)
+    del server.requests[:]
+
+    with pytest.raises(APIError, match="Bucket not found"):
+        gone.files.token("PULL")
+    assert len(statuses(server, "POST")) == 1
+
+
+def test_a_guests_key_gets_tokens_where_the_server_allows_it(server, version, member):
+    guest = pymdc.keypair.ECDSA()
+    member.bucket.update(key_pairs=[member.key_pair, guest])
+    files = pymdc.api.Files(member.bucket.list(), guest, client=member.client)
+
+    if version == "0.2.2":
+        with pytest.raises(APIError, match="Public key not registered"):
+            files.token("PUSH")
+    else:
+        stored = files.upload(io.BytesIO(b"from a guest"))
+        assert files.download(stored, io.BytesIO())["size"] == 12
+
+
+def test_a_token_that_was_handed_over_is_enough(server, version, member):
+    anybody = pymdc.api.Bucket(member.bucket.list(), client=member.client)
+
+    stored = anybody.files.upload(io.BytesIO(b"content"), member.bucket.files.token("PUSH"))
+    anybody.files.download(stored, io.BytesIO(), member.bucket.files.token("PULL"))
+
+    with pytest.raises(APIError, match="Invalid or expired token"):
+        anybody.files.upload(io.BytesIO(b"content"), "0" * 64)
+
+
+def other(member, password):
+    return pymdc.api.Users(member.email, password, client=member.client)
+
+
+MISTAKES = {
+    "basic wrong password": lambda m: pymdc.api.Keys(other(m, "wrong")).list(),
+    "unregistered key": lambda m: pymdc.api.Buckets(pymdc.keypair.ECDSA(), client=m.client).list(),
+    "user create duplicate": lambda m: m.user.register(),
+    "activation bad token": lambda m: m.user.activate("0" * 64),
+    "keys add duplicate": lambda m: pymdc.api.Keys(m.user).create(m.key_pair),
+    "keys delete unknown": lambda m: pymdc.api.Keys(m.user).delete(pymdc.keypair.ECDSA()),
+    "bucket get not found": lambda m: pymdc.api.Bucket("f" * 24, m.key_pair, client=m.client).list(),
+    "bucket get malformed id": lambda m: pymdc.api.Bucket("notanid", m.key_pair, client=m.client).list(),
+    "bucket PATCH not found": lambda m: pymdc.api.Bucket("f" * 24, m.key_pair, client=m.client).update(name="x"),
+    "bucket delete again": lambda m: pymdc.api.Bucket("f" * 24, m.key_pair, client=m.client).delete(),
+    "garbage token": lambda m: m.bucket.files.upload(io.BytesIO(b"x"), "0" * 64),
+    "PULL token for PUT": lambda m: m.bucket.files.upload(io.BytesIO(b"x"), m.bucket.files.token("PULL")),
+    "pointers unknown hash": lambda m: m.bucket.files.download("0" * 40, io.BytesIO()),
+    "pointers garbage token": lambda m: m.bucket.files.download("0" * 40, io.BytesIO(), "0" * 64),
+}
+
+
+@pytest.mark.parametrize("mistake", sorted(MISTAKES))
+def test_a_mistake_is_answered_as_recorded_and_not_repeated(server, version, member, mistake):
+    known = RECORDED[mistake]
+    recorded = known.get(version, known["0.2.4"])
+    del server.requests[:]
+
+    with pytest.raises(APIError) as refused:
+        MISTAKES[mistake](member)
+
+    assert refused.value.status == recorded["status"]
+    assert refused.value.body == json.loads(recorded["body"])
+    assert [status for _, _, status in server.requests if status != 200] == [recorded["status"]]
+
+
+def test_a_file_is_deleted_where_the_server_can(server, version, member):
+    stored = member.bucket.files.upload(io.BytesIO(b"content"))
+
+    if version == "0.2.2":
+        with pytest.raises(APIError, match="404 Not Found: it has no such call"):
+            member.bucket.files.delete(stored)
+    else:
+        assert member.bucket.files.delete(stored) == {}
+        with pytest.raises(APIError, match="File not found"):
+            member.bucket.files.delete(stored)
+
+
+def test_a_deletion_that_the_server_cannot_do_never_looks_done(server, version, member):
+    stored = member.bucket.files.upload(io.BytesIO(b"content"))
+    server.crashes.append(("DELETE", "/buckets/[^/]+/files/[^/]+", 0))
+
+    if version == "0.2.2":
+        with pytest.raises(APIError, match="404 Not Found: it has no such call"):
+            member.bucket.files.delete(stored)
+        assert member.bucket.files.list() == [stored]
+    else:
+        assert member.bucket.files.delete(stored) == {}
+        assert member.bucket.files.list() == []
+
+
+def test_a_deletion_whose_answer_was_lost_is_done(server, version, member):
+    keys, spare = pymdc.api.Keys(member.user), pymdc.keypair.ECDSA()
+    keys.create(spare)
+
+    def forget():
+        del server.keys[spare.get_public_key()]
+
+    server.crashes.append(("DELETE", "/keys/[^/]+", 0, forget))
+
+    assert keys.delete(spare) == {}
+
+
+def test_shard_contracts_that_fail_to_load_cost_a_token_each(server, version, member):
+    stored = member.bucket.files.upload(io.BytesIO(b"content"))
+    server.lost_contracts = 2
+    del server.requests[:]
+
+    member.bucket.files.download(stored, io.BytesIO())
+
+    assert statuses(server, "POST", "/tokens") == [200] * 3
+    assert statuses(server, "GET") == [500, 500, 200]
+
+
+@pytest.mark.parametrize("to_path", [True, False])
+def test_a_farmer_that_restarts_in_the_middle_of_a_download_is_asked_again(server, version, patient, tmpdir, to_path):
+    stored = patient.bucket.files.upload(io.BytesIO(content(10 * MIB)))
+    server.farmer.restarts.append(AWAY)
+    path, copy = tmpdir.join("copy"), io.BytesIO()
+
+    patient.bucket.files.download(stored, str(path) if to_path else copy)
+
+    assert (path.read_binary() if to_path else copy.getvalue()) == content(10 * MIB)
+    assert server.farmer.crashes == 1
+
+
+def test_a_farmer_that_takes_no_token_is_an_error_of_ours(server, version):
+    member = Member(server, retries=0, timeout=(5, 0.5))
+    stored = member.bucket.files.upload(io.BytesIO(b"content"))
+    server.farmer.pointer = lambda shard_hash, usual=server.farmer.pointer: dict(usual(shard_hash), token="0" * 40)
+
+    with pytest.raises(TransportError) as failed:
+        member.bucket.files.download(stored, io.BytesIO())
+
+    assert isinstance(failed.value, Timeout) == (version == "0.6.6")
+    assert "0" * 40 not in str(failed.value)
+
+
+@pytest.mark.parametrize("method, pattern", [
+    ("GET", "/buckets"), ("PATCH", "/buckets/[^/]+"), ("POST", "/buckets/[^/]+/tokens"),
+    ("PUT", "/buckets/[^/]+/files"), ("GET", "/buckets/[^/]+/files/[^/]+"),
+])
+def test_a_server_that_goes_down_and_comes_back_is_asked_again(server, version, patient, method, pattern):
+    server.crashes.append((method, pattern, AWAY))
+
+    patient.buckets.list()
+    patient.bucket.update(name="x")
+    stored = patient.bucket.files.upload(io.BytesIO(content(MIB)))
+    copy = io.BytesIO()
+    patient.bucket.files.download(stored, copy)
+
+    assert copy.getvalue() == content(MIB)
+    assert not server.crashes
+
+
+def test_the_same_content_twice_at_once_is_stored_in_the_end(server, version):
+    member = Member(server, timeout=(5, 0.7))
+    server.storing.clear()
+    uploads = [member.bucket.files.upload(io.BytesIO(b"content"), callback=lambda answer: None) for _ in range(2)]
+    until(lambda: None in statuses(server, "PUT"))  # the second one is never answered
+    server.storing.set()
+
+    assert [upload.result()["size"] for upload in uploads] == [7, 7]
+
+
+@pytest.mark.parametrize("early", ["drain", "stop"])
+def test_an_early_refusal_of_a_large_upload_is_heard(server, version, member, early):
+    server.early, sent = early, []
+
+    with pytest.raises(APIError, match="Invalid or expired token"):
+        member.bucket.files.upload(
+            io.BytesIO(bytes(40 * MIB)), "0" * 64, progress=lambda done, total: sent.append(done)
+        )
+
+    assert early == "drain" or 40 * MIB not in sent
+    assert len(statuses(server, "PUT")) == 1
+
+
+def test_a_server_that_closes_each_connection_does_as_well(server, version, member):
+    server.keep_alive = False
+
+    stored = member.bucket.files.upload(io.BytesIO(content(MIB)))
+
+    assert member.bucket.files.list() == [stored]
+
+
+def test_the_stand_in_verifies_signatures_and_knows_what_it_has_sent(server, version, member):
+    headers = pymdc._signing.signature_headers(member.key_pair, "GET", "/keys", b"__nonce=2e12")
+    ask = requests.Session()
+    ask.trust_env = False
+
+    first = ask.get(server.url + "/keys?__nonce=2e12", headers=headers)
+    headers["If-None-Match"] = first.headers["ETag"]
+    again = ask.get(server.url + "/keys?__nonce=2e12", headers=headers)
+    forged = ask.get(server.url + "/keys?__nonce=3e12", headers=headers)
+    unknown = ask.get(server.url + "/nope")
+
+    assert (first.status_code, again.status_code, again.content) == (200, 304, b"")
+    for answer, case in ((forged, "bad signature (other key)"), (unknown, "unknown route")):
+        recorded = RECORDED[case].get(version, RECORDED[case]["0.2.4"])
+        assert (answer.status_code, answer.text) == (recorded["status"], recorded["body"])
