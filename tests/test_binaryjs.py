@@ -103,6 +103,15 @@ def test_a_recorded_refusal_is_told_in_its_words(farmer, vector):
     assert refusal["message"] in str(refused.value)
 
 
+def test_the_client_asks_and_closes_and_says_nothing_else(farmer):
+    farmer, network = farmer(messages(data_message(b"shard"), END) + [ASK]), Network((5, 5))
+
+    fetch(farmer, network)
+    fetch(farmer, network)  # which the farmer begins only when it has heard all of the first
+
+    assert farmer.messages[2:4] == [(BINARY, _binaryjs.question(TOKEN, HASH)), (CLOSE, NORMAL)]
+
+
 @pytest.mark.parametrize("size", [1, 15, 16, 255, 256, 65535, 65536, 8 * 1024 * 1024])
 def test_a_shard_of_any_length_comes_in_one_message(farmer, size):
     shard = os.urandom(size)

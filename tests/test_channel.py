@@ -4,6 +4,8 @@ from __future__ import absolute_import, division, print_function
 
 import binascii
 import json
+import os
+import ssl
 
 import pytest
 
@@ -15,6 +17,7 @@ from pymdc.errors import Timeout, TransportError
 from recordings import vectors
 from scripted_farmer import BINARY, CLOSE, PING, TEXT, ScriptedFarmer, payload
 
+CERTIFICATE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "certificates", "localhost.crt")
 RECORDED = vectors("channel.json")["vectors"]
 PLAIN = [vector for vector in RECORDED if vector["dialect"] == "plain"]
 PULLS = [vector for vector in PLAIN if vector["case"].startswith("PULL") and "shard" in vector["case"]]
@@ -101,6 +104,29 @@ def test_pings_and_fragments_may_come_in_between(farmer):
               sent(TEXT, b'{"code":200}')]
 
     assert fetch(farmer(script)) == b"one shard"
+
+
+class SecureFarmer(ScriptedFarmer):
+    """A farmer behind TLS, as localhost."""
+
+    def _play(self, connection):
+        context = ssl.SSLContext(getattr(ssl, "PROTOCOL_TLS_SERVER", ssl.PROTOCOL_SSLv23))
+        context.load_cert_chain(CERTIFICATE, CERTIFICATE.replace(".crt", ".key"))
+        super(SecureFarmer, self)._play(context.wrap_socket(connection, server_side=True))
+
+
+@pytest.mark.parametrize("trusted", [True, False])
+def test_a_farmer_behind_tls_has_to_be_trusted(trusted):
+    farmer = SecureFarmer([ASK, sent(BINARY, b"x" * 300000), sent(TEXT, b'{"code": 200}')])
+    pointer = {"hash": "a" * 40, "token": "b" * 40, "channel": "wss://localhost:" + farmer.url.rpartition(":")[2]}
+    try:
+        if trusted:
+            assert b"".join(_channel.chunks(pointer, Network((5, 5), verify=CERTIFICATE))) == b"x" * 300000
+        else:
+            with pytest.raises(TransportError, match="SSL"):
+                list(_channel.chunks(pointer, Network((5, 5), verify=True)))
+    finally:
+        farmer.close()
 
 
 def test_a_farmer_that_is_not_there_is_a_transport_error():
