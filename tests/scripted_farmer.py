@@ -18,7 +18,8 @@ class ScriptedFarmer(object):
     Plays one script to each connection; the last one to all that come after.
 
     :param scripts: frames of ``channel.json``; those with ``dir`` "send" are waited for, the others are sent.  A frame
-        with ``tcp`` drops the connection; at the end of the script it stays open.
+        with ``raw`` is sent as these bytes, one with ``tcp`` drops the connection; at the end of the script it stays
+        open.
     """
 
     def __init__(self, *scripts):
@@ -63,6 +64,9 @@ class ScriptedFarmer(object):
             elif "tcp" in frame:
                 connection.shutdown(socket.SHUT_RDWR)
                 return
+            elif "raw" in frame:
+                stream.write(frame["raw"])
+                stream.flush()
             elif "opcode" in frame:
                 send_frame(stream, frame["opcode"], payload(frame), frame.get("fin", 1))
 

@@ -10,6 +10,7 @@ import hypothesis
 import hypothesis.strategies as st
 import pytest
 
+from canned_server import CannedServer
 from pymdc import _binaryjs, _channel, _websocket
 from pymdc._network import Network
 from pymdc.errors import Timeout, TransportError
@@ -288,3 +289,43 @@ def test_any_bytes_are_unpacked_or_refused(data):
 @hypothesis.given(st.binary(max_size=70000), st.integers(0, 127))
 def test_data_is_unpacked_as_it_was_packed(data, stream):
     assert _binaryjs.parsed(data_message(data, stream)) == (_binaryjs.DATA, data, stream)
+
+
+FRAMES = st.builds(
+    lambda first, second, rest: struct.pack("!BB", first, second) + rest,
+    st.sampled_from([0x00, 0x01, 0x02, 0x80, 0x81, 0x82, 0x88, 0x89, 0x8A, 0x83, 0xC2]),
+    st.sampled_from([0, 1, 2, 4, 5, 0x82, 126, 127, 255]),
+    st.one_of(st.binary(max_size=6), st.sampled_from([b"\x03\xe8", END, b"\x93\x02\xa1x\x00", b'{"code":200}'])),
+)
+HEADS = st.builds(
+    lambda first, lines: b"\r\n".join([first] + lines + [b"", b""]),
+    st.sampled_from([b"HTTP/1.1 101 X", b"HTTP/1.1 200 OK", b"HTTP/1.1 302 X", b"HTTP/1.1", b"HTTP/1.1 x", b"\xff"]),
+    st.lists(st.sampled_from([
+        b"Upgrade: websocket", b"Connection: Upgrade", b"Connection: \xc3\xa9", b"Sec-WebSocket-Accept: \xc3\xa9",
+        b"Sec-WebSocket-Accept: x", b"Location: ws://127.0.0.1:1/", b"Set-Cookie: \x00=;;", b"\xff: y", b": ", b"X",
+    ])),
+)
+
+
+@hypothesis.given(st.lists(FRAMES, max_size=4), st.booleans())
+@hypothesis.settings(max_examples=60)
+def test_whatever_a_farmer_sends_is_bytes_or_an_error_of_ours(frames, plain):
+    script = [ASK, {"dir": "recv", "raw": b"".join(frames)}, {"dir": "recv", "tcp": "closed"}]
+    farmer = ScriptedFarmer(*[script] if plain else [WORDLESS, script])
+    try:
+        fetch(farmer)
+    except TransportError as error:
+        assert TOKEN not in str(error)
+    finally:
+        farmer.close()
+
+
+@hypothesis.given(HEADS)
+@hypothesis.settings(max_examples=60)
+def test_whatever_a_farmer_answers_first_is_an_error_of_ours(head):
+    server = CannedServer(head)
+    try:
+        with pytest.raises(TransportError):
+            list(_channel.chunks({"hash": HASH, "token": TOKEN, "channel": "ws" + server.url[4:]}, Network((5, 1))))
+    finally:
+        server.close()
