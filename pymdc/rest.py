@@ -51,10 +51,11 @@ class Call(object):
     :param prove: a key pair that signs beside HTTP Basic, to prove that the caller holds it.
     :param repeat: ``ALWAYS``, ``UNDONE`` or ``UNCONNECTED``.
     :param bool secret: whether a password or a token travels in the body or the answer.
+    :param str nonce: to sign with, in place of a fresh one for each attempt.
     """
 
     def __init__(self, method, route, ids=None, auth=None, fields=None, token=None, body=None, headers=None,
-                 prove=None, repeat=ALWAYS, secret=False):
+                 prove=None, repeat=ALWAYS, secret=False, nonce=None):
         self.method = method
         self.route = route
         self.path = route.format(**{name: quote(part.encode("utf-8"), safe="") for name, part in (ids or {}).items()})
@@ -65,6 +66,7 @@ class Call(object):
         self.body = body
         self.headers = headers or {}
         self.repeat = repeat
+        self.nonce = nonce
         self.secret = bool(secret or self.basic or token)
 
     def __repr__(self):
@@ -212,7 +214,8 @@ class Client(object):
 
     @staticmethod
     def _refused_nonce(call, error):
-        return call.key_pair and isinstance(error, APIError) and error.body["error"] == _NONCE_REFUSED
+        signed_afresh = call.key_pair and call.nonce is None
+        return signed_afresh and isinstance(error, APIError) and error.body["error"] == _NONCE_REFUSED
 
     def _go_above(self, nonce):
         if nonce is not None:
@@ -231,7 +234,7 @@ def _encoded(call):
     if call.body:
         return "", call.body(), headers
     fields = dict(call.fields)
-    nonce = _nonces.next() if call.key_pair else None
+    nonce = (call.nonce or _nonces.next()) if call.key_pair else None
     if call.method in ("GET", "DELETE"):
         return "?__nonce=" + nonce if nonce else "", None, headers
     if nonce:

@@ -197,22 +197,24 @@ def test_a_refused_nonce_that_is_called_bucket_not_found_is_found_out(server, ve
     assert 404 in statuses(server, "POST", "/tokens")
 
 
-def test_a_bucket_that_is_not_there_is_asked_about_once(server, version, member):
+def test_a_bucket_that_is_not_there_is_looked_for_and_then_not_found(server, version, member):
     gone = pymdc.api.Bucket("f" * 24, member.key_pair, client=member.client)
     del server.requests[:]
 
     with pytest.raises(APIError, match="Bucket not found"):
         gone.files.token("PULL")
-    assert len(statuses(server, "POST")) == 1
+    assert [method for method, _, _ in server.requests] == (["POST"] if version == "0.2.2" else ["POST", "GET", "POST"])
+    assert not member.client._in_turn
 
 
-def test_a_guests_key_gets_tokens_where_the_server_allows_it(server, version, member):
-    guest = pymdc.keypair.ECDSA()
+@pytest.mark.parametrize("registered", [True, False])
+def test_a_guests_key_gets_tokens_where_the_server_allows_it(server, version, member, registered):
+    guest = Member(server).key_pair if registered else pymdc.keypair.ECDSA()
     member.bucket.update(key_pairs=[member.key_pair, guest])
     files = pymdc.api.Files(member.bucket.list(), guest, client=member.client)
 
     if version == "0.2.2":
-        with pytest.raises(APIError, match="Public key not registered"):
+        with pytest.raises(APIError, match="Bucket not found" if registered else "Public key not registered"):
             files.token("PUSH")
     else:
         stored = files.upload(io.BytesIO(b"from a guest"))
@@ -383,6 +385,16 @@ def test_a_server_that_closes_each_connection_does_as_well(server, version, memb
     stored = member.bucket.files.upload(io.BytesIO(content(MIB)))
 
     assert member.bucket.files.list() == [stored]
+
+
+def test_the_stand_in_forgets_about_an_upload_without_a_file_name(server, version, member):
+    headers = {"x-token": member.bucket.files.token("PUSH")["token"], "x-filesize": "7"}
+    ask = requests.Session()
+    ask.trust_env = False
+
+    with pytest.raises(requests.Timeout):
+        ask.put(server.url + "/buckets/{0}/files".format(member.bucket.list()["id"]), headers=headers, timeout=0.3,
+                files={"data": (None, b"content")})
 
 
 def test_the_stand_in_verifies_signatures_and_knows_what_it_has_sent(server, version, member):

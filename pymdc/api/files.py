@@ -13,6 +13,7 @@ from ._resource import Resource
 
 __all__ = ["Files"]
 
+_NO_BUCKET = "Bucket not found"
 _SPENT = "the token is spent, so another try needs a new one"
 
 
@@ -99,29 +100,37 @@ class Files(Resource):
             raise ValueError("a key pair or a user is needed to ask for a token; or hand one in")
         for _ in range(MAX_REFUSALS):
             try:
-                return self._request(
-                    "POST", "/buckets/{bucket_id}/tokens", self._ids, fields={"operation": operation}, secret=True,
-                )
+                return self._ask_for_token(operation)
             except APIError as error:
                 failure = error
-            if not self._hides_a_refused_nonce(failure):
+            if not isinstance(self._auth, ECDSA) or failure.status != 404 or failure.body["error"] != _NO_BUCKET:
                 break
+            # A bridge of 2016 that refuses a nonce goes on to look for the key among the bucket's, and then says only
+            # that the bucket was not found.
+            if not self._owns_bucket():
+                return self._token_of_a_guest(operation, failure)
             self._client_in_use().take_turns()
         raise failure
 
-    def _hides_a_refused_nonce(self, failure):
-        """
-        Return whether "Bucket not found" is untrue.
+    def _ask_for_token(self, operation, nonce=None):
+        return self._request(
+            "POST", "/buckets/{bucket_id}/tokens", self._ids, fields={"operation": operation}, secret=True, nonce=nonce,
+        )
 
-        A bridge of 2016 that refuses a nonce goes on to look for the key among the bucket's, and then says only this.
-        """
-        if not isinstance(self._auth, ECDSA) or failure.status != 404 or failure.body["error"] != "Bucket not found":
-            return False
+    def _owns_bucket(self):
         try:
             self._request("GET", "/buckets/{bucket_id}", self._ids)
-        except (APIError, TransportError):
+        except APIError:
             return False
         return True
+
+    def _token_of_a_guest(self, operation, failure):
+        """Ask by a nonce that is surely refused: only then a bridge of 2016 takes a registered key for a guest's."""
+        try:
+            return self._ask_for_token(operation, nonce="1")
+        except APIError:
+            pass
+        raise failure
 
     def _own_token(self, operation):
         answer = self._token(operation)
