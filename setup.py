@@ -13,17 +13,18 @@ def read(*path):
 
 
 BRIDGE = [
+    "anyio>=4.4",
     "argon2-cffi>=23.1",
     "click>=8.1",
     "coincurve>=20",
-    "httptools>=0.6.1",
+    "httptools>=0.8",
     "platformdirs>=4",
     "prometheus-client>=0.20",
-    "python-multipart>=0.0.18",
+    "python-multipart>=0.0.30",
     "sqlalchemy>=2.0.25",
-    "starlette>=0.40",
-    "uvicorn>=0.30",
-    "websockets>=13",
+    "starlette>=1",
+    "uvicorn>=0.50",
+    "websockets>=16",
 ]
 
 setup(
