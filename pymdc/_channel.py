@@ -42,7 +42,7 @@ def _http_chunks(pointer, network):
     headers = {"x-token": pointer["token"], "Accept-Encoding": "identity"}
     with network.send("GET", pointer["url"], headers) as reply:
         if reply.status != 200:
-            refused = reply.status in (400, 401, 403, 404)
+            refused = reply.status in (400, 401, 403, 404, 410)
             error = (Refused if refused else TransportError)("the farmer answered {0}".format(reply.status))
             error.retry_after = reply.retry_after
             raise error

@@ -15,7 +15,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route, WebSocketRoute
 
-from . import auth, buckets, channel, files, keys, operations, users
+from . import auth, buckets, channel, files, keys, operations, uploads, users
 from .call import Call, JSON
 from .front import Front
 from .refusal import Refusal
@@ -49,7 +49,7 @@ ROUTES = [
     ("DELETE", "/buckets/{bucket}", buckets.delete),
     ("POST", "/buckets/{bucket}/tokens", buckets.create_token),
     ("GET", "/buckets/{bucket}/files", files.show),
-    ("PUT", "/buckets/{bucket}/files", files.upload),
+    ("PUT", "/buckets/{bucket}/files", uploads.create),
     ("GET", "/buckets/{bucket}/files/{hash}", files.pointers),
     ("DELETE", "/buckets/{bucket}/files/{hash}", files.delete),
     ("GET", "/shards/{hash}", files.shard),

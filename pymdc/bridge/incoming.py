@@ -8,7 +8,7 @@ from .refusal import Refusal
 from .shards import SHARD_SIZE, Store
 
 
-class Upload:
+class Incoming:
     """
     Takes a file's bytes and keeps them as shards.  What is not entered in the end has to be discarded.
 

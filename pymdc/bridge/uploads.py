@@ -1,0 +1,96 @@
+"""Uploads: a file comes in, and is entered in its bucket."""
+
+import time
+
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
+
+from . import auth, fields
+from .call import Call, JSON
+from .clock import now
+from .incoming import Incoming
+from .metadata import GIGABYTE, Room
+from .multipart import FileReader
+from .refusal import Refusal
+
+BATCH = 1024 * 1024  # bytes handed to a thread at a time
+LIFE = 10  # silences that an upload outlives without being renewed
+
+
+async def create(call: Call) -> Response:
+    incoming = await run_in_threadpool(_admit, call)
+    with call.services.metrics.uploads.track_inprogress():
+        try:
+            await _receive(call, incoming)
+        except BaseException:
+            await run_in_threadpool(_discard, call, incoming)
+            raise
+        return JSON(await run_in_threadpool(_enter, call, incoming))
+
+
+def _admit(call) -> Incoming:
+    """Check what can be known before the body is read, in the order of the protocol, and make room for the file."""
+    token = auth.spend_token(call)
+    bucket_id, size = call.ids["bucket"], fields.file_size(call.headers.get("x-filesize"))
+    call.metadata.buckets.find(bucket_id)
+    if token["operation"] != "PUSH" or token["bucket"] != bucket_id:
+        raise Refusal(401, "Not authorized to store in bucket")
+    services, moment = call.services, now()
+    incoming = Incoming(services.store, size)
+    room = Room(account=int(services.settings.account_storage * GIGABYTE), disk=services.spare_space())
+    row = {"id": incoming.id, "bucket": bucket_id, "size": size, "expires": _expiry(call)}
+    call.metadata.uploads.begin(row, room, moment)
+    return incoming
+
+
+def _expiry(call):
+    return now() + int(LIFE * call.services.settings.silence * 1000)
+
+
+async def _receive(call, incoming):
+    reader = FileReader(call.headers.get("content-type", ""), incoming)
+    silence = call.services.settings.silence
+    renewed = time.monotonic()
+    async for batch in _batches(call.chunks, silence):
+        await run_in_threadpool(reader.feed, batch)
+        if time.monotonic() - renewed >= silence:
+            renewed = time.monotonic()
+            await run_in_threadpool(call.metadata.uploads.renew, incoming.id, _expiry(call))
+    reader.finish()
+
+
+def _discard(call, incoming):
+    try:
+        incoming.discard()
+    finally:
+        call.metadata.uploads.end(incoming.id)
+
+
+def _enter(call, incoming):
+    """Enter the file in its bucket."""
+    try:
+        incoming.finish()
+        entry = {"bucket": call.ids["bucket"], **incoming.entry()}
+        duplicates = call.metadata.uploads.finish(incoming.id, entry, incoming.shards, now())
+    except SQLAlchemyError:
+        if call.metadata.uploads.is_known(incoming.id):  # so it has not been committed, which the error does not say
+            _discard(call, incoming)
+        raise
+    except (Refusal, OSError):
+        _discard(call, incoming)
+        raise
+    if duplicates:
+        call.services.sweep(now())
+    return entry
+
+
+async def _batches(chunks, silence):
+    """Put chunks together, but never hold one back for longer than a silence."""
+    batch, begun = bytearray(), time.monotonic()
+    async for chunk in chunks:
+        batch += chunk
+        if len(batch) >= BATCH or time.monotonic() - begun >= silence:
+            yield bytes(batch)
+            batch, begun = bytearray(), time.monotonic()
+    yield bytes(batch)
