@@ -13,18 +13,18 @@ def read(*path):
 
 
 BRIDGE = [
-    "anyio>=4.4",
+    "anyio>=4.9",
     "argon2-cffi>=23.1",
     "click>=8.1",
     "coincurve>=20",
-    "httptools>=0.8",
+    "httptools>=0.9",
     "platformdirs>=4",
     "prometheus-client>=0.20",
-    "python-multipart>=0.0.30",
+    "python-multipart>=0.0.32",
     "sqlalchemy>=2.0.25",
-    "starlette>=1",
-    "uvicorn>=0.50",
-    "websockets>=16",
+    "starlette>=1.7",
+    "uvicorn>=0.54",
+    "websockets>=16.1",
 ]
 
 setup(

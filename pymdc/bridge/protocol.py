@@ -87,9 +87,8 @@ class Protocol(_Patient, HttpToolsProtocol):
         if sum(len(name) + len(value) for name, value in self.headers) + len(self.url) > MAX_HEADERS:
             self._room = -1
             raise ValueError(_TOO_LONG)  # which the parser turns into an error of its own
-        announced = {name: value for name, value in self.headers if name in (b"content-length", b"transfer-encoding")}
-        if self.parser.should_upgrade() and announced not in ({}, {b"content-length": b"0"}):
-            raise ValueError("an upgrade with a body")
+        if self.parser.should_upgrade():
+            self._check_upgrade()
         super().on_headers_complete()
 
     def on_body(self, body: bytes):
@@ -117,6 +116,13 @@ class Protocol(_Patient, HttpToolsProtocol):
             f"Content-Length: {len(body)}\r\n\r\n{body}".encode()
         )
         self.transport.close()
+
+    def _check_upgrade(self):
+        announced = {name: value for name, value in self.headers if name in (b"content-length", b"transfer-encoding")}
+        if announced not in ({}, {b"content-length": b"0"}):
+            raise ValueError("an upgrade with a body")
+        if not all(value.isascii() for name, value in self.headers if name.startswith(b"sec-websocket-")):
+            raise ValueError("a handshake that is not ASCII")  # which some versions of websockets fail on
 
     def _wait_for_headers(self):
         self._deadline = self.loop.call_later(self._silence, self.transport.abort)
