@@ -10,12 +10,15 @@ import base64
 import binascii
 import collections
 import hashlib
+import io
 import itertools
 import json
+import numbers
 import os
 import re
 import socket
 import threading
+import time
 
 import ecdsa
 
@@ -44,13 +47,15 @@ Version = collections.namedtuple("Version", [
     "dialect",
     "verdict",  # what the farmer says at the end of a shard
     "channel_error",  # what the farmer does after an error
+    "capitals",  # whether a file whose type has capital letters is ever answered
 ])
 VERSIONS = {
-    "0.2.2": Version(500, 500, 400, False, False, False, False, True, 200, None, "binaryjs", None, "map"),
-    "0.2.4": Version(401, None, 500, True, True, True, True, True, 204, 204, "binaryjs", None, "map"),
-    "0.3.0": Version(401, None, 500, True, True, True, True, True, 204, 204, "plain", None, "drop"),
-    "0.5.1": Version(401, None, 500, True, True, True, True, True, 204, 204, "plain", None, "drop"),
-    "0.6.6": Version(401, None, 500, True, True, True, True, False, 204, 204, "plain", b'{"code":200}', "silence"),
+    "0.2.2": Version(500, 500, 400, False, False, False, False, True, 200, None, "binaryjs", None, "map", True),
+    "0.2.4": Version(401, None, 500, True, True, True, True, True, 204, 204, "binaryjs", None, "map", True),
+    "0.3.0": Version(401, None, 500, True, True, True, True, True, 204, 204, "plain", None, "drop", True),
+    "0.5.1": Version(401, None, 500, True, True, True, True, True, 204, 204, "plain", None, "drop", True),
+    "0.6.6": Version(401, None, 500, True, True, True, True, False, 204, 204, "plain", b'{"code":200}', "silence",
+                     False),
 }
 
 _SHARD = 8 * 1024 * 1024
@@ -58,8 +63,15 @@ _BLOCK = 65536  # bytes of a message on the data channel
 _WRITE = 61000  # bytes of an upload that are written at once
 _PATIENCE = 30  # seconds
 _CREATED = "2016-03-21T12:00:00.000Z"
+_TOKEN_LIFE = 300  # seconds
 _NONCE = "Invalid nonce supplied"
 _UNKNOWN_KEY = "Public key not registered"
+_MALFORMED = "Invalid signature or public key supplied"
+_KEY_TAKEN = "Public key is already registered"
+_NUMBER = re.compile(r"[+-]?(\d+[.]?\d*|[.]\d+)([eE][+-]?\d+)?\Z")
+_HEX = re.compile(r"[0-9a-fA-F]+\Z")
+_KEY = re.compile(r"(0[23][0-9a-fA-F]{64}|04[0-9a-fA-F]{128})\Z")
+_EMAIL = re.compile(r"[^@\s]+@[^@\s]+[.][^@\s]+\Z")
 
 
 class Refusal(Exception):
@@ -180,7 +192,7 @@ class Server(object):
     """
 
     def __init__(self, version):
-        self.version = VERSIONS[version]
+        self.name, self.version = version, VERSIONS[version]
         self.requests = []
         self.early, self.keep_alive, self.lost_contracts, self.crashes = "drain", True, 0, []
         self.storing, self.ended = threading.Event(), threading.Event()
@@ -232,7 +244,11 @@ class Conversation(BaseHTTPRequestHandler, object):
 
     def do(self):
         self.path, _, self.query = self.path.partition("?")
-        self.left = int(self.headers.get("Content-Length") or 0)
+        self.location = None
+        self.source, self.left = self.rfile, int(self.headers.get("Content-Length") or 0)
+        if self.headers.get("Transfer-Encoding", "").lower() == "chunked":
+            body = read_chunks(self.rfile)
+            self.source, self.left = io.BytesIO(body), len(body)
         if self._goes_down():
             return
         try:
@@ -248,7 +264,7 @@ class Conversation(BaseHTTPRequestHandler, object):
         self._send(status, answer)
         self._see_to_the_rest()
 
-    do_GET = do_POST = do_PATCH = do_PUT = do_DELETE = do
+    do_GET = do_HEAD = do_POST = do_PATCH = do_PUT = do_DELETE = do_OPTIONS = do
 
     def _note(self, status):
         self.server.requests.append((self.command, self.path, status))
@@ -268,10 +284,11 @@ class Conversation(BaseHTTPRequestHandler, object):
         return False
 
     def _answer(self):
+        asked = "GET" if self.command == "HEAD" else self.command
         for method, pattern, handle in ROUTES:
             found = re.match(pattern + r"/?\Z", self.path)
             missing = handle is delete_file and not self.version.file_deleted
-            if found and method == self.command and not missing:
+            if found and method == asked and not missing:
                 self.body = b"" if handle is upload else self.read(self.left)
                 return handle(self, *found.groups())
         self.read(self.left)
@@ -284,6 +301,10 @@ class Conversation(BaseHTTPRequestHandler, object):
         if self.command == "GET" and status == 200 and self.headers.get("If-None-Match") == etag:
             status, data = 304, b""
         self.send_response(status)
+        if "Origin" in self.headers:
+            self.send_header("Access-Control-Allow-Origin", self.headers["Origin"])
+        if self.location:
+            self.send_header("Location", self.location)
         if status not in (204, 304):
             self.send_header("Content-Length", str(len(data)))
         if data:
@@ -294,7 +315,7 @@ class Conversation(BaseHTTPRequestHandler, object):
             self.send_header("Connection", "close")
             self.close_connection = True
         self.end_headers()
-        self.wfile.write(data)
+        self.wfile.write(b"" if self.command == "HEAD" else data)
         self.wfile.flush()
 
     def _see_to_the_rest(self):
@@ -305,7 +326,7 @@ class Conversation(BaseHTTPRequestHandler, object):
             self.read(min(self.left, _BLOCK))
 
     def read(self, size):
-        data = self.rfile.read(size)
+        data = self.source.read(size)
         if len(data) < size:
             raise IOError("the client has left")
         self.left -= size
@@ -314,6 +335,10 @@ class Conversation(BaseHTTPRequestHandler, object):
     @property
     def version(self):
         return self.server.version
+
+    @property
+    def is_of_0_2_2(self):
+        return self.version is VERSIONS["0.2.2"]
 
     @property
     def json(self):
@@ -328,6 +353,28 @@ class Conversation(BaseHTTPRequestHandler, object):
 
     def refusal(self, text):
         return Refusal(self.version.refused, text)
+
+
+def read_chunks(stream):
+    """Return a body that comes in chunks."""
+    body, size = b"", None
+    while size != 0:
+        line = stream.readline()
+        if not line:
+            raise IOError("the client has left")
+        size = int(line.partition(b";")[0], 16)
+        body += stream.read(size)
+        stream.readline()
+    return body
+
+
+def describe(request):
+    title = "Storj Bridge" if request.server.name == "0.6.6" else "MetaDisk API"
+    return 200, {"swagger": "2.0", "info": {"title": title, "version": request.server.name}, "paths": {}}
+
+
+def allow(request):
+    return 204, ""
 
 
 # Who is asking.
@@ -361,15 +408,21 @@ def signing_key(request):
     """Return the public key by which the request is signed, after its signature was verified."""
     key, signature = request.headers.get("x-pubkey"), request.headers.get("x-signature")
     if not key or not signature:
-        old = request.version.refused == 500
-        raise request.refusal(
-            "Invalid signature or public key supplied" if old else "No authentication strategy detected")
+        raise request.refusal(_MALFORMED if request.is_of_0_2_2 else "No authentication strategy detected")
     payload = request.query.encode("ascii") if request.command in ("GET", "DELETE") else request.body
     message = "{0}\n{1}\n".format(request.command, request.path).encode("utf-8") + payload
     try:
         known = ecdsa.VerifyingKey.from_string(binascii.unhexlify(key), curve=ecdsa.SECP256k1)
-        known.verify(binascii.unhexlify(signature), message, hashlib.sha256, ecdsa.util.sigdecode_der)
-    except (ecdsa.BadSignatureError, ecdsa.der.UnexpectedDER, ecdsa.errors.MalformedPointError, ValueError, TypeError):
+        signed = binascii.unhexlify(signature)
+    except (ecdsa.errors.MalformedPointError, ValueError, TypeError):
+        raise request.refusal(_MALFORMED if request.is_of_0_2_2 else "Invalid signature")
+    try:
+        ecdsa.util.sigdecode_der(signed, ecdsa.SECP256k1.order)
+    except (ecdsa.der.UnexpectedDER, ValueError, IndexError):
+        raise Refusal(500, "Signature without r or s")
+    try:
+        known.verify(signed, message, hashlib.sha256, ecdsa.util.sigdecode_der)
+    except ecdsa.BadSignatureError:
         raise request.refusal("Invalid signature")
     return key
 
@@ -380,26 +433,58 @@ def spend_nonce(request, user):
     if reading and not request.version.reading_nonces:
         return
     nonce = parse_qs(request.query).get("__nonce", [None])[0] if reading else request.json.get("__nonce")
-    if nonce is None and not request.version.nonce_needed:
+    if not request.version.nonce_needed and (nonce is None or nonce is True):
         return
+    if nonce is None:
+        raise request.refusal(_NONCE)
+    number = number_of(nonce)
+    if number is None:
+        raise Refusal(500, "User validation failed")  # what is no number is not smaller, but cannot be kept
     with request.server.lock:
-        if nonce is None or not float(nonce) >= user["nonce"]:
+        if not number >= user["nonce"]:
             raise request.refusal(_NONCE)
-        user["nonce"] = float(nonce)
+        user["nonce"] = number
+
+
+def number_of(value):
+    """Return a value, or the number that is written in it, or None."""
+    if isinstance(value, numbers.Real):
+        return float(value)
+    return float(value) if isinstance(value, (str, type(u""))) and _NUMBER.match(value) else None
 
 
 # Users and keys.
 
 def register(request):
-    server, email = request.server, request.json["email"].lower()
+    if request.body.strip() == b"null":
+        raise Refusal(500, "Cannot read property 'email' of null")
+    server, (email, password) = request.server, account(request.json)
+    pubkey = request.json.get("pubkey") if request.version.key_at_registration else None
+    redirect = None if request.is_of_0_2_2 else request.json.get("redirect")
     with server.lock:
         if email in server.users:
             raise Refusal(request.version.email_taken, "Email is already registered")
-        server.users[email] = {"password": request.json["password"], "activated": False, "nonce": 0.0}
+        if pubkey in server.keys:
+            raise Refusal(400, _KEY_TAKEN)
+        server.users[email] = {"password": password, "activated": False, "nonce": 0.0, "redirect": redirect}
         server.activations[random_hex(32)] = email
-        if "pubkey" in request.json and request.version.key_at_registration:
-            server.keys[request.json["pubkey"]] = email
-    return 200, user_answer(server, email)
+        if pubkey:
+            server.keys[pubkey] = email
+    return 200, dict(user_answer(server, email), **({"pubkey": pubkey} if pubkey else {}))
+
+
+def account(fields):
+    """Return e-mail and password of somebody new."""
+    email, password = fields.get("email"), fields.get("password")
+    if not isinstance(password, type(u"")):
+        raise Refusal(500, "Not a string or buffer")
+    if len(password) % 2:
+        raise Refusal(500, "Invalid hex string")
+    if len(password) != 64 or not _HEX.match(password):
+        raise Refusal(500, "Password must be hex encoded SHA-256 hash")
+    if not isinstance(email, type(u"")) or not _EMAIL.match(email):
+        raise Refusal(500, "User validation failed")
+    return email.lower(), password
 
 
 def activate(request, token):
@@ -408,6 +493,9 @@ def activate(request, token):
             raise request.mistake(400, "Invalid activation token")
         email = request.server.activations.pop(token)
         request.server.users[email]["activated"] = True
+    request.location = request.server.users[email]["redirect"]
+    if request.location:
+        return 302, "Found. Redirecting to " + request.location
     return 200, user_answer(request.server, email)
 
 
@@ -422,11 +510,29 @@ def list_keys(request):
 
 def create_key(request):
     email, key = email_of(request, asking(request)), request.json.get("key")
+    complaint = complaint_about(key, request.is_of_0_2_2)
+    if complaint:
+        raise request.mistake(400, complaint)
     with request.server.lock:
         if key in request.server.keys:
-            raise request.mistake(400, "Public key is already registered")
+            raise request.mistake(400, _KEY_TAKEN)
         request.server.keys[key] = email
     return 200, key_answer(email, key)
+
+
+def complaint_about(key, by_0_2_2):
+    """Return what is wrong with a new key, of all that might be."""
+    text = key if isinstance(key, type(u"")) else None
+    if text == "" or (text is None and by_0_2_2):
+        return "PublicKey validation failed"
+    if text is None:
+        return "Invalid public key supplied: Cannot read property 'length' of undefined"
+    if ":" in text and not by_0_2_2:
+        return 'Invalid public key supplied: Must not contain non-hexidecimal characters like ":"'
+    digits = text.replace(":", "")
+    if not _KEY.match(digits) and (by_0_2_2 or _HEX.match(digits)):
+        return "Invalid public key supplied: Unknown point format"
+    return None
 
 
 def delete_key(request, key):
@@ -472,8 +578,11 @@ def get_bucket(request, bucket_id):
 
 
 def update_bucket(request, bucket_id):
-    bucket = own_bucket(request, bucket_id)
-    change(bucket, request.json)
+    bucket, pubkeys = own_bucket(request, bucket_id), request.json.get("pubkeys")
+    pubkeys = [pubkeys] if isinstance(pubkeys, type(u"")) else pubkeys
+    if isinstance(pubkeys, list) and not request.is_of_0_2_2 and not all(map(_HEX.match, pubkeys)):
+        raise Refusal(400, "Invalid public key supplied")
+    change(bucket, dict(request.json, pubkeys=pubkeys))
     return 200, bucket
 
 
@@ -485,7 +594,24 @@ def delete_bucket(request, bucket_id):
 
 
 def change(bucket, fields):
-    bucket.update({name: fields[name] for name in ("storage", "transfer", "name", "pubkeys") if name in fields})
+    changes = {name: amount(fields[name]) for name in ("storage", "transfer") if name in fields}
+    if "name" in fields:
+        changes["name"] = name_of(fields["name"])
+    if isinstance(fields.get("pubkeys"), list):
+        changes["pubkeys"] = fields["pubkeys"]
+    bucket.update(changes)
+
+
+def amount(value):
+    if value is not None and number_of(value) is None:
+        raise Refusal(500, "Bucket validation failed")
+    return value if value is None or isinstance(value, numbers.Real) else number_of(value)
+
+
+def name_of(value):
+    if isinstance(value, (dict, list)):
+        raise Refusal(500, "Bucket validation failed")
+    return value if value is None else u"{0}".format(value)
 
 
 def own_bucket(request, bucket_id):
@@ -519,8 +645,8 @@ def create_token(request, bucket_id):
     token = random_hex(32)
     with request.server.lock:
         request.server.tokens[token] = (bucket_id, operation)
-    return 200, {"bucket": bucket_id, "operation": operation, "expires": "2026-11-22T13:54:48.415Z", "token": token,
-                 "id": token}
+    expires = time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime(time.time() + _TOKEN_LIFE))
+    return 200, {"bucket": bucket_id, "operation": operation, "expires": expires, "token": token, "id": token}
 
 
 def spend_token(request):
@@ -535,17 +661,17 @@ def spend_token(request):
 
 def upload(request, bucket_id):
     granted = spend_token(request)
-    declared = request.headers.get("x-filesize")
-    if declared is None or not declared.isdigit():
+    declared = number_of(request.headers.get("x-filesize", "none") or "0")
+    if declared is None:
         raise request.mistake(400, "Missing or invalid x-filesize header sent")
     any_bucket(request, bucket_id)
     if granted != (bucket_id, "PUSH"):
         raise request.refusal("Not authorized to store in bucket")
     body, writes = read_in_blocks(request)
     head, start, end = file_part(body, request.headers.get("Content-Type"))
-    if end - start > int(declared):
+    if end - start > declared:
         raise request.mistake(400, "File size exceeds declared size")
-    if end - start < int(declared):
+    if end - start < declared:
         raise request.mistake(400, "File does not match the declared size")
     return 200, store(request, bucket_id, head, [body[begin:stop] for begin, stop in cut(start, end, writes)])
 
@@ -561,7 +687,10 @@ def read_in_blocks(request):
 
 def file_part(body, content_type):
     """Return the head of the first part with a file name, and where its content begins and ends."""
-    boundary = b"\r\n--" + content_type.partition("boundary=")[2].strip('"').encode("ascii")
+    kind, _, boundary = (content_type or "").partition("boundary=")
+    if not boundary or not kind.lower().startswith("multipart/form-data"):
+        raise NoAnswer()
+    boundary = b"\r\n--" + boundary.strip('"').encode("ascii")
     start = body.find(boundary[2:])
     while start >= 0:
         head, _, _ = body[start:start + 4096].partition(b"\r\n\r\n")
@@ -569,7 +698,7 @@ def file_part(body, content_type):
         end = body.find(boundary, begin)
         if end < 0:
             raise Refusal(500, "Unexpected end of multipart data")
-        if b"filename=" in head:
+        if b"filename=" in head or b"application/octet-stream" in head:
             return head.decode("utf-8"), begin, end
         start = end if not body.startswith(boundary + b"--", end) else -1
     raise NoAnswer()
@@ -587,8 +716,9 @@ def cut(start, end, writes):
 
 def store(request, bucket_id, head, shards):
     server = request.server
-    name = re.search(u'filename="((?:[^"\\\\]|\\\\.)*)"', head).group(1).replace(u'\\"', u'"')
-    kind = re.search(u"(?i)content-type: *([^\r\n;]+)", head)
+    name, kind = base_name(head), re.search(u"(?i)content-type: *([^\r\n;]+)", head)
+    if kind and kind.group(1) != kind.group(1).lower() and not request.version.capitals:
+        raise NoAnswer()
     file_hash = hash_of(b"".join(shards))
     with server.lock:
         twice = (bucket_id, file_hash) in server.under_way
@@ -602,6 +732,12 @@ def store(request, bucket_id, head, shards):
         server.files[bucket_id][file_hash] = (entry, [server.farmer.keep(shard) for shard in shards])
         server.under_way.discard((bucket_id, file_hash))
     return entry
+
+
+def base_name(head):
+    """Return the file name in the head of a part without its folders: a backslash before a quote is none of theirs."""
+    name = re.search(u'filename="((?:[^"\\\\]|\\\\.)*)"', head)
+    return re.split(u'/|\\\\(?!")', name.group(1))[-1].replace(u'\\"', u'"') if name else u""
 
 
 def list_files(request, bucket_id):
@@ -639,6 +775,8 @@ def random_hex(size):
 
 
 ROUTES = [
+    ("GET", "", describe),
+    ("OPTIONS", ".*", allow),
     ("POST", "/users", register),
     ("GET", "/activations/([^/]+)", activate),
     ("GET", "/keys", list_keys),
@@ -711,14 +849,31 @@ class Farmer(object):
         if opcode != TEXT:
             self._door.crash()
             return
-        asked = json.loads(question.decode("utf-8"))
-        shard, complaint = self._shard_for(asked["token"], asked["hash"])
-        if complaint and self.version.channel_error == "drop":
-            send_frame(stream, TEXT, json.dumps({"code": 400, "message": complaint}).encode("ascii"))
-            self._door.crash()
-        elif complaint:
+        asked = _fields(question)
+        shard, complaint = None, "Failed to parse message"
+        if asked is not None:
+            shard, complaint = self._shard_for(asked.get("token"), asked.get("hash"))
+        if complaint:
+            self._complain(stream, complaint)
+        elif asked.get("operation") == "PULL":
+            self._send_plainly(stream, shard)
+        elif asked.get("operation") == "PUSH" and self.version.verdict:
+            send_frame(stream, TEXT, b'{"code":200,"message":"Consignment completed successfully"}')
+            self._hang_up(stream)
+        else:
+            self._complain(stream, None)
+
+    def _complain(self, stream, text):
+        """Fall silent after an error, or go down: an operation that it does not know brings it down without a word."""
+        if self.version.channel_error == "silence":
             self._ended.wait(_PATIENCE)
-        elif self._send_blocks(stream, shard, lambda block: block):
+            return
+        if text:
+            send_frame(stream, TEXT, json.dumps({"code": 400, "message": text}).encode("ascii"))
+        self._door.crash()
+
+    def _send_plainly(self, stream, shard):
+        if self._send_blocks(stream, shard, lambda block: block):
             if self.version.verdict:
                 send_frame(stream, TEXT, self.version.verdict)
             self._hang_up(stream)
@@ -744,8 +899,12 @@ class Farmer(object):
             read_frame(stream)  # it waits for the client to close
 
     def _shard_for(self, token, shard_hash):
+        if token is None:
+            return None, "You did not supply a token"
         if token not in self._tokens:
             return None, "The supplied token is not accepted"
+        if shard_hash is None:
+            return None, "You did not supply the data hash"
         if self._tokens[token] != shard_hash:
             return None, "Token not valid for hash"
         return self._shards[self._tokens.pop(token)], None
@@ -765,6 +924,15 @@ class Farmer(object):
     def _hang_up(stream):
         send_frame(stream, CLOSE, b"\x03\xe8")
         read_frame(stream)
+
+
+def _fields(question):
+    """Return the object that a message is, or None."""
+    try:
+        fields = json.loads(question.decode("utf-8"))
+    except ValueError:
+        return None
+    return fields if isinstance(fields, dict) else None
 
 
 def _as_data(block):
