@@ -1,6 +1,5 @@
 """9. Data channel, in the plain dialect, and the same shards over HTTP."""
 
-import contextlib
 import json
 
 import websocket
@@ -12,7 +11,6 @@ from .world import HELLO, hash_of
 
 point = section(9, "Data channel")
 
-SHORT = 5  # seconds of silence, which is how the farmers of 0.6 end after an error
 NORMAL, REFUSED = 1000, 1008  # how a connection is closed
 
 
@@ -41,9 +39,11 @@ def pull(channel, message, patience=PATIENCE) -> End:
     end = End()
     try:
         connection = websocket.create_connection(channel, timeout=patience)
-        with contextlib.closing(connection):
+        try:
             connection.send(message)
             _read(connection, end)
+        finally:
+            connection.shutdown()  # to close it in order would take seconds where nobody answers
     except (OSError, websocket.WebSocketException):
         pass  # not there, dropped, or silent
     return end
@@ -128,15 +128,15 @@ def a_shard_can_be_asked_for_again(w):
     pull(pointer["channel"], wanted(pointer))
 
     for _ in range(2):
-        w.expect(pull(pointer["channel"], wanted(pointer), SHORT), whole(HELLO), no_shard, whole_in_0_3(HELLO))
-    w.expect(pull(pointer["channel"], wanted(pointer), SHORT), error("The supplied token is not accepted"), no_shard)
+        w.expect(pull(pointer["channel"], wanted(pointer), w.short), whole(HELLO), no_shard, whole_in_0_3(HELLO))
+    w.expect(pull(pointer["channel"], wanted(pointer), w.short), error("The supplied token is not accepted"), no_shard)
 
 
 @point
 def a_channel_refuses_an_unknown_token(w):
     pointer, = pointers_to(w, HELLO)
 
-    end = pull(pointer["channel"], wanted(pointer, token="0" * 40), SHORT)
+    end = pull(pointer["channel"], wanted(pointer, token="0" * 40), w.short)
 
     w.expect(end, error("The supplied token is not accepted"), no_shard)
 
@@ -145,7 +145,7 @@ def a_channel_refuses_an_unknown_token(w):
 def a_channel_refuses_the_token_of_another_shard(w):
     first, second = pointers_to(w, big_file())
 
-    end = pull(first["channel"], wanted(first, hash=second["hash"]), SHORT)
+    end = pull(first["channel"], wanted(first, hash=second["hash"]), w.short)
 
     w.expect(end, error("Token not valid for hash"), no_shard)
 
@@ -155,14 +155,14 @@ def a_channel_says_what_is_missing(w):
     pointer, = pointers_to(w, HELLO)
 
     for field, text in (("token", "You did not supply a token"), ("hash", "You did not supply the data hash")):
-        w.expect(pull(pointer["channel"], wanted(pointer, **{field: None}), SHORT), error(text), no_shard)
+        w.expect(pull(pointer["channel"], wanted(pointer, **{field: None}), w.short), error(text), no_shard)
 
 
 @point
 def a_channel_refuses_another_operation(w):
     pointer, = pointers_to(w, HELLO)
 
-    end = pull(pointer["channel"], wanted(pointer, operation="PUSH"), SHORT)
+    end = pull(pointer["channel"], wanted(pointer, operation="PUSH"), w.short)
 
     w.expect(end, error("Failed to handle the defined operation"), no_shard)
 
@@ -171,7 +171,7 @@ def a_channel_refuses_another_operation(w):
 def a_channel_refuses_what_is_no_JSON(w):
     pointer, = pointers_to(w, HELLO)
 
-    w.expect(pull(pointer["channel"], "{not", SHORT), error("Failed to parse message"), no_shard)
+    w.expect(pull(pointer["channel"], "{not", w.short), error("Failed to parse message"), no_shard)
 
 
 @point

@@ -6,6 +6,7 @@ import urllib.parse
 from dataclasses import dataclass, field
 
 PATIENCE = 20  # seconds
+SHORT = 5  # seconds to wait for what servers of 2016 never sent
 BOUNDARY = "----conformance7f3a"
 
 

@@ -15,7 +15,7 @@ from pymdc._digest import content_hash
 from pymdc.keypair import ECDSA
 
 from .point import NotTried, Otherwise, brief
-from .wire import BOUNDARY, PATIENCE, Answer, Request, Wire, form, part
+from .wire import BOUNDARY, PATIENCE, SHORT, Answer, Request, Wire, form, part
 
 MAIL_PATIENCE = 10  # seconds
 FRESH = object()  # a value of its own for each request
@@ -38,12 +38,14 @@ class World:
 
     :param activation: a function that returns the token in the mail to an address, to register accounts; or None.
     :param account: e-mail and password of an account to use when there is no mail.
+    :param short: seconds to wait for what servers of 2016 never sent.
     :ivar alice: the account whose requests most rules look at.
     :ivar old: what was seen of the servers of 2016 in the point at hand.
     """
 
-    def __init__(self, url, activation=None, account=None):
+    def __init__(self, url, activation=None, account=None, short=SHORT):
         self.wire = Wire(url)
+        self.short = short
         self.old = []
         self.activation = activation
         self._accounts = []
