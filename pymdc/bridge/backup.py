@@ -1,10 +1,13 @@
 """A copy of a bridge's data, made while it runs, and how it becomes a bridge's data again."""
 
 import contextlib
+import dataclasses
 import errno
 import os
 import secrets
 import shutil
+import tempfile
+from pathlib import Path
 
 from .clock import now
 from .data import Data
@@ -17,37 +20,47 @@ AHEAD = 60 * 1000  # milliseconds that the clock of a client may be ahead of our
 HOLD_LIFE = 10 * 60 * 1000  # milliseconds after the last renewal
 
 
-def back_up(source: Folder, target: Folder, tell) -> int:
+@dataclasses.dataclass
+class Copied:
+    shards: int = 0
+    new: int = 0
+    damaged: int = 0
+
+    def __str__(self):
+        return f"{self.shards} shards in the backup, {self.new} of them new; {self.damaged} damaged, and not copied"
+
+
+def back_up(source: Folder, target: Folder, tell) -> Copied:
     """
     Copy all data of a bridge, which may be running.  What *target* has from an earlier time is not copied again, and
     stays usable until the new copy is whole.
 
     :param tell: is called with a line about each shard that is damaged, and so is not copied.
-    :returns: how many those are.
     """
+    if target.path.resolve().is_relative_to(source.path.resolve()):
+        raise OSError(errno.EINVAL, "inside the folder that is to be copied", str(target.path))
     target.mark_as_backup()
-    snapshot = target.path / "snapshot.sqlite"
-    with target.lock(), Data(source) as data, _Hold(data) as hold:
-        snapshot.unlink(missing_ok=True)
+    with target.lock(), Data(source) as data, _Hold(data) as hold, tempfile.TemporaryDirectory(dir=target.path) as new:
+        snapshot = Path(new) / "snapshot.sqlite"
         data.metadata.copy_to(snapshot)
         with contextlib.closing(sqlite(snapshot)) as metadata:
-            damaged = _copy_shards(metadata, data.store, Store(target.shards), hold, tell)
+            copied = _copy_shards(metadata, data.store, Store(target.shards), hold, tell)
         _copy_mails(source, target)
         os.replace(snapshot, target.database)
         with Data(target) as copy:
             copy.remove_orphans()
         os.sync()
-    return damaged
+    return copied
 
 
 def restore(source: Folder, target: Folder, tell) -> Findings:
     """Make a bridge's data from a backup, in an empty folder, and check it."""
     if not source.is_backup():
         raise OSError(errno.EINVAL, "not a backup", str(source.path))
-    if any(target.path.iterdir()):
-        raise OSError(errno.ENOTEMPTY, "not empty", str(target.path))
-    with source.lock(), target.lock():
-        shutil.copytree(source.shards, target.shards)
+    with source.lock(), target.being_restored(), target.lock():
+        store, shards = Store(source.shards), Store(target.shards)
+        for name in store.objects():
+            shards.take(store, name)
         _copy_mails(source, target)
         shutil.copyfile(source.database, target.database)
         with Data(target) as data:
@@ -79,19 +92,22 @@ class _Hold:
             self._data.metadata.shards.hold_back(self._id, self._expires)
 
 
-def _copy_shards(metadata, store, target, hold, tell) -> int:
-    damaged = 0
+def _copy_shards(metadata, store, target, hold, tell) -> Copied:
+    copied = Copied()
     for shard in metadata.shards.all():
         hold.renew()
-        if target.holds(shard["object"]):
+        if target.size(shard["object"]) == shard["size"]:
+            copied.shards += 1
             continue
         flaw = store.flaw(shard)
         if flaw is None:
             target.take(store, shard["object"])
+            copied.shards += 1
+            copied.new += 1
         else:
-            damaged += 1
             tell(f"damaged: {shard['object']} {flaw}")
-    return damaged
+            copied.damaged += 1
+    return copied
 
 
 def _copy_mails(source, target):

@@ -1,6 +1,8 @@
 """The command line."""
 
 import contextlib
+import logging
+import os
 import resource
 import signal
 import sys
@@ -9,6 +11,8 @@ from pathlib import Path
 import click
 import platformdirs
 import sqlalchemy
+
+import pymdc
 
 from . import log
 from .backup import back_up, restore
@@ -20,39 +24,59 @@ from .server import Server, Site
 from .settings import LOG_LEVELS, Settings, numbers
 from .workers import Workers
 
+_log = logging.getLogger("pymdc.bridge")
 _file = click.Path(exists=True, dir_okay=False, path_type=Path)
 _CONTEXT = {"auto_envvar_prefix": "PYMDC_BRIDGE", "show_default": True}
 _data_dir = click.option(
-    "--data-dir", default=lambda: platformdirs.user_data_dir("pymdc-bridge", appauthor=False),
+    "--data-dir", default=platformdirs.user_data_dir("pymdc-bridge", appauthor=False),
     type=click.Path(file_okay=False, path_type=Path), help="Folder of database, shards and mails.",
 )
 
 
-def _numbers(command):
-    for field in reversed(numbers()):
-        kind = click.IntRange if isinstance(field.default, int) else click.FloatRange
-        name = "--" + field.name.replace("_", "-")
-        limits = kind(field.metadata["least"], field.metadata["most"])
-        command = click.option(name, default=field.default, type=limits, help=field.metadata["help"])(command)
-    return command
+def _number(field):
+    kind = click.IntRange if isinstance(field.default, int) else click.FloatRange
+    limits = kind(field.metadata["least"], field.metadata["most"])
+    return click.option("--" + field.name.replace("_", "-"), default=field.default, type=limits,
+                        help=field.metadata["help"])
+
+
+def _numbers(*names):
+    """Declare the options with these names, which are numbers."""
+    def declare(command):
+        for field in reversed(numbers()):
+            if field.name in names:
+                command = _number(field)(command)
+        return command
+    return declare
+
+
+_FIRST_NUMBERS = ("port", "workers")
+_OTHER_NUMBERS = tuple(field.name for field in numbers() if field.name not in _FIRST_NUMBERS)
 
 
 class _Serving(click.Group):
     """Serves, unless another command is named."""
 
     def parse_args(self, context, arguments):
-        if not arguments or (arguments[0].startswith("-") and arguments[0] not in ("-h", "--help")):
+        if not arguments or (arguments[0].startswith("-") and arguments[0] not in ("-h", "--help", "--version")):
             arguments = ["serve", *arguments]
         return super().parse_args(context, arguments)
 
 
 @click.group(cls=_Serving, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(pymdc.__version__, message="pymdc %(version)s")
 def main():
-    """A Metadisk bridge: accounts, keys, buckets and files over HTTP.  Without a command it serves."""
+    """
+    A Metadisk bridge: accounts, keys, buckets and files over HTTP.
+
+    Without a command it serves: see "serve --help" for the options.
+    """
+    os.umask(0o077)  # what it writes is nobody else's business
 
 
 @main.command(context_settings=_CONTEXT)
 @click.option("--host", default=Settings.host, help="Address to listen on.")
+@_numbers(*_FIRST_NUMBERS)
 @_data_dir
 @click.option("--public-url", help="What links and pointers lead to.  [default: the address listened on]")
 @click.option("--smtp-url", help="Server that sends the mails, smtp://user:password@host:port or smtps://...; a "
@@ -61,33 +85,40 @@ def main():
 @click.option("--tls-cert", type=_file, help="Certificate, with what leads from it to a known one, as PEM.")
 @click.option("--tls-key", type=_file, help="Its private key, as PEM.")
 @click.option("--behind-proxy", is_flag=False, flag_value="127.0.0.1,::1", default="", metavar="ADDRESS,...",
+              show_default=False,
               help="Addresses of reverse proxies, whose X-Forwarded-For is believed; without any, this machine's.")
 @click.option("--rates", default=Settings.rates, type=click.Choice(["on", "off"]),
               help="Whether wrong passwords, registrations and mails are slowed.")
-@click.option("--redirect-host", multiple=True, metavar="NAME", help="Host to which an activation may redirect.")
-@click.option("--metrics-token", help="What /metrics asks for from anywhere but this machine.", metavar="TEXT")
-@click.option("--log-level", default=Settings.log_level, type=click.Choice(LOG_LEVELS))
-@_numbers
+@click.option("--redirect-host", multiple=True, metavar="NAME",
+              help="Host to which an activation may redirect; may be repeated.")
+@click.option("--metrics-token", metavar="TEXT",
+              help="What /metrics asks for from anywhere but this machine; at least 8 characters.")
+@click.option("--log-level", default=Settings.log_level, type=click.Choice(LOG_LEVELS), help="What is worth a line.")
+@_numbers(*_OTHER_NUMBERS)
 def serve(behind_proxy, **options):
-    """Listen and serve, until SIGTERM or Ctrl-C.  Each option is also an environment variable, PYMDC_BRIDGE_..."""
+    """
+    Listen and serve, until SIGTERM or Ctrl-C.
+
+    Each option is also an environment variable: --data-dir is PYMDC_BRIDGE_DATA_DIR.
+    """
     try:
         settings = Settings(behind_proxy=tuple(filter(None, behind_proxy.replace(" ", "").split(","))), **options)
     except ValueError as error:
         raise click.UsageError(str(error)) from None
     log.to_stderr(settings.log_level.upper())
     _raise_descriptor_limit()
-    try:
-        site = Site(settings)
-    except (OSError, sqlalchemy.exc.DBAPIError) as error:
-        raise click.ClickException(f"cannot serve {settings.host}:{settings.port} from {settings.data_dir}: {error}")
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))  # uvicorn raises it again when it has obeyed it
-    kind = Workers if settings.workers > 1 else Server
-    try:
-        kind(site, ready=lambda: print(f"listening on {site.url}", flush=True)).run()
-    except KeyboardInterrupt:
-        pass  # Ctrl-C is how it is stopped
-    finally:
-        site.close()
+    where = f"{settings.host}:{settings.port} from {settings.data_dir}"
+    with _failures(f"cannot serve {where}: "), contextlib.closing(Site(settings)) as site:
+        kind = Workers if settings.workers > 1 else Server
+        bridge = kind(site, ready=lambda: print(f"listening on {site.url}", flush=True))
+        _log.info("pymdc %s serves %s from %s", pymdc.__version__, site.url, settings.data_dir)
+        try:
+            bridge.run()
+        except KeyboardInterrupt:
+            pass  # Ctrl-C is how it is stopped
+        finally:
+            _log.info("ended")
 
 
 @main.command(name="scrub", context_settings=_CONTEXT)
@@ -115,7 +146,9 @@ def backup_command(data_dir, target):
     Used again on the same folder, it copies only what is new.  Ends with 1 if a shard is damaged, and so not copied.
     """
     with _failures():
-        _end_with(back_up(_bridge_in(data_dir), Folder(target), click.echo))
+        copied = back_up(_bridge_in(data_dir), Folder(target), click.echo)
+        click.echo(copied)
+        _end_with(copied.damaged)
 
 
 @main.command(name="restore", context_settings=_CONTEXT)
@@ -145,11 +178,17 @@ def _end_with(damaged):
 
 
 @contextlib.contextmanager
-def _failures():
+def _failures(doing=""):
     try:
         yield
     except (OSError, sqlalchemy.exc.DBAPIError) as error:
-        raise click.ClickException(str(error)) from None
+        raise click.ClickException(doing + _in_words(error)) from None
+
+
+def _in_words(error):
+    if isinstance(error, sqlalchemy.exc.DBAPIError):
+        return f"the database: {error.orig}"
+    return f"{error.filename}: {error.strerror}" if error.filename else error.strerror or str(error)
 
 
 def _raise_descriptor_limit():

@@ -45,13 +45,15 @@ class Data:
         except OSError as error:
             _log.error("%s cannot be deleted: %s", name, error.strerror)
             return False
+        _log.debug("%s was not needed any more, and is deleted", name)
         return True
 
     def clear_uploads(self, now: int):
         """Remove what uploads have left behind that have expired."""
         dead = self.metadata.uploads.dead(now)
-        if dead:
-            self.metadata.uploads.bury(dead, [name for name in self.store.objects() if uploader(name) in dead])
+        left = [name for name in self.store.objects() if uploader(name) in dead] if dead else []
+        for upload_id in dead:
+            self.metadata.uploads.bury(upload_id, [name for name in left if uploader(name) == upload_id], now)
 
     def remove_orphans(self) -> int:
         """Delete the objects that belong to nothing at all; return how many there were."""

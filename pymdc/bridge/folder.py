@@ -1,5 +1,6 @@
 """The data folder: what lies where in it, and the lock that keeps it to one bridge."""
 
+import contextlib
 import errno
 import fcntl
 import os
@@ -23,16 +24,33 @@ class Folder:
         self.database = self.path / "bridge.sqlite"
         self.shards = self.path / "shards"
         self.outbox = self.path / "outbox"
-        self._mark = self.path / "BACKUP"
+        self._backup = self.path / "BACKUP"
+        self._unfinished = self.path / "UNFINISHED"
 
     def mark_as_backup(self):
         """Let this folder hold a backup, if it is empty or has held one before."""
-        if any(self.path.iterdir()) and not self._mark.exists():
+        if any(self.path.iterdir()) and not self._backup.exists():
             raise OSError(errno.ENOTEMPTY, "neither empty nor a backup", str(self.path))
-        self._mark.write_text("A backup of a Metadisk bridge: to use it, restore it to a folder of its own.\n")
+        self._backup.write_text("A backup of a Metadisk bridge: to use it, restore it to a folder of its own.\n")
 
     def is_backup(self) -> bool:
-        return self._mark.exists()
+        return self._backup.exists()
+
+    @contextlib.contextmanager
+    def being_restored(self):
+        """While the block lasts, and for good if it fails, no bridge can be served from this folder."""
+        if any(self.path.iterdir()):
+            raise OSError(errno.ENOTEMPTY, "not empty", str(self.path))
+        self._unfinished.write_text("What is being restored to this folder is not whole.\n")
+        yield
+        self._unfinished.unlink()
+
+    def check_usable(self):
+        """Raise OSError unless a bridge may be served from this folder."""
+        if self.is_backup():
+            raise OSError(errno.EINVAL, "a backup, to be restored to a folder of its own", str(self.path))
+        if self._unfinished.exists():
+            raise OSError(errno.EINVAL, "its restore was broken off: empty it, and restore again", str(self.path))
 
     def lock(self):
         """Return an open file; as long as it, or a copy in a forked process, is open, no other bridge may serve."""

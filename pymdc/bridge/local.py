@@ -30,7 +30,7 @@ class LocalBridge:
             raise ValueError("workers are processes, and this bridge is a thread: python -m pymdc.bridge has them")
 
     def __enter__(self):
-        self._temporary = None
+        self._temporary = self._site = None
         settings = self._settings
         if settings.data_dir is None:
             self._temporary = tempfile.TemporaryDirectory(prefix="pymdc-")
@@ -45,7 +45,6 @@ class LocalBridge:
     def __exit__(self, *exception):
         self._server.should_exit = True
         self._thread.join()
-        self._site.close()
         self._clean_up()
 
     def activation_token(self, email_address: str) -> str:
@@ -69,5 +68,7 @@ class LocalBridge:
                 raise RuntimeError("the bridge did not start")
 
     def _clean_up(self):
+        if self._site is not None:
+            self._site.close()
         if self._temporary is not None:
             self._temporary.cleanup()

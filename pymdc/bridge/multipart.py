@@ -37,7 +37,7 @@ class FileReader:
             raise Refusal(400, "No file in the request: its Content-Type must be multipart/form-data with a boundary")
         self._sink = sink
         self._found = self._reading = self._ended = False
-        self._parts = 0
+        self._parts, self._room = 0, MAX_FIELD
         self._name, self._value, self._headers = b"", b"", {}
         self._parser = _parser(options[b"boundary"], {
             "on_part_begin": self._begin_part,
@@ -102,12 +102,12 @@ class FileReader:
         self._reading = False
 
     def _end(self):
-        self._ended = True
+        self._ended, self._room = True, MAX_FIELD
 
     def _take_room(self, size):
         self._room -= size
         if self._room < 0:
-            raise Refusal(400, f"A field beside the file is longer than {MAX_FIELD} bytes")
+            raise Refusal(400, f"A field beside the file, or what follows the last, is longer than {MAX_FIELD} bytes")
 
 
 def _parser(boundary, callbacks):

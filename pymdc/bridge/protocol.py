@@ -1,5 +1,6 @@
 """HTTP and websockets as uvicorn speaks them, but with time limits, and with refusals in JSON."""
 
+import contextlib
 import fcntl
 import json
 import sys
@@ -22,6 +23,13 @@ class _Patient:
         super().__init__(*arguments, **options)
         self._silence = silence
 
+    _watch = None
+
+    def connection_lost(self, exc):
+        if self._watch is not None:
+            self._watch.cancel()
+        super().connection_lost(exc)
+
     def pause_writing(self):
         super().pause_writing()
         self._expect_less_than(self._untaken())
@@ -41,12 +49,16 @@ class _Patient:
             self._expect_less_than(size)
 
     def _untaken(self):
-        """Return how many bytes the reader has still to take, with those that wait in the system, where it tells."""
+        """Return how many bytes the reader has still to take."""
         size = self.transport.get_write_buffer_size()
-        if size and hasattr(termios, "TIOCOUTQ"):
+        return size + self._in_system() if size else 0
+
+    def _in_system(self):
+        """Return how many of them wait in the system, where it tells; Linux does."""
+        with contextlib.suppress(OSError, AttributeError):
             waiting = fcntl.ioctl(self.transport.get_extra_info("socket").fileno(), termios.TIOCOUTQ, bytes(4))
-            size += int.from_bytes(waiting, sys.byteorder)
-        return size
+            return int.from_bytes(waiting, sys.byteorder)
+        return 0
 
 
 class Protocol(_Patient, HttpToolsProtocol):
@@ -96,11 +108,16 @@ class Protocol(_Patient, HttpToolsProtocol):
         super().on_body(body)
 
     def shutdown(self):
-        idle = self.cycle is None or self.cycle.response_complete
-        if idle and not self.transport.get_write_buffer_size():
-            self.transport.abort()  # under TLS, close() waits for the goodbye of a client that may sleep
+        super().shutdown()
+        if self.cycle is None or self.cycle.response_complete:
+            self._see_off()
+
+    def _see_off(self):
+        """Cut an idle connection once all is taken: under TLS, closing waits for a client who may sleep."""
+        if self._in_system():
+            self.loop.call_later(0.5, self._see_off)
         else:
-            super().shutdown()
+            self.transport.abort()
 
     def send_400_response(self, msg: str):
         if self.cycle is not None and not self.cycle.more_body and not self.cycle.response_complete:
@@ -121,6 +138,8 @@ class Protocol(_Patient, HttpToolsProtocol):
         announced = {name: value for name, value in self.headers if name in (b"content-length", b"transfer-encoding")}
         if announced not in ({}, {b"content-length": b"0"}):
             raise ValueError("an upgrade with a body")
+        if self.cycle is not None and not self.cycle.response_complete:
+            raise ValueError("an upgrade behind a request that is not answered yet")
         if not all(value.isascii() for name, value in self.headers if name.startswith(b"sec-websocket-")):
             raise ValueError("a handshake that is not ASCII")  # which some versions of websockets fail on
 

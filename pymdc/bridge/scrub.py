@@ -13,7 +13,7 @@ class Findings:
     orphans: int = 0
 
     def __str__(self):
-        return (f"{self.shards} shards of {self.bytes} bytes read, {self.damaged} of them damaged; "
+        return (f"{self.shards} shards of {self.bytes} bytes checked, {self.damaged} of them damaged; "
                 f"{self.orphans} objects that belonged to nothing removed")
 
 

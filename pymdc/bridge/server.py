@@ -2,6 +2,7 @@
 
 import errno
 import functools
+import hashlib
 import logging
 import os
 import shutil
@@ -23,7 +24,6 @@ from .protocol import Protocol, WebSocketProtocol
 from .services import Services
 from .settings import Settings
 
-_HAS_SHM = os.path.isdir("/dev/shm")
 GRACE = 60  # seconds that running requests may take to finish when the bridge ends
 
 
@@ -37,26 +37,26 @@ class Site:
 
     def __init__(self, settings: Settings):
         self.settings = settings
-        self._counts = None
+        self._lock = self._counts = None
         _check_certificate(settings)
         self.socket = _listen(settings.host, settings.port)
         try:
-            folder = Folder(settings.data_dir)
-            if folder.is_backup():
-                raise OSError(errno.EINVAL, "a backup, to be restored to a folder of its own", str(folder.path))
-            self._lock = folder.lock()
             self.url = _url(self.socket, settings.tls_cert is not None)
-            with Data(folder) as data:
-                data.metadata.uploads.expire_all()
-                data.clear_uploads(now())
-                data.sweep(now())
-            discard_partial(folder.outbox)
-            if settings.workers > 1:
-                # Not on the disk of the data: what it has no room for, memory mapped from it would kill the workers.
-                self._counts = tempfile.mkdtemp(prefix="pymdc-metrics-", dir="/dev/shm" if _HAS_SHM else None)
+            self._take_possession(Folder(settings.data_dir))
         except BaseException:
-            self.socket.close()
+            self.close()
             raise
+
+    def _take_possession(self, folder):
+        folder.check_usable()
+        self._lock = folder.lock()
+        with Data(folder) as data:
+            data.metadata.uploads.expire_all()
+            data.clear_uploads(now())
+            data.sweep(now())
+        discard_partial(folder.outbox)
+        if self.settings.workers > 1:
+            self._counts = _counts_folder(folder)
 
     def services(self) -> Services:
         return Services(self.settings, (self.settings.public_url or self.url).rstrip("/"), Metrics(self._counts))
@@ -67,7 +67,8 @@ class Site:
 
     def close(self):
         self.socket.close()
-        self._lock.close()
+        if self._lock is not None:
+            self._lock.close()
         if self._counts is not None:
             shutil.rmtree(self._counts, ignore_errors=True)
 
@@ -133,9 +134,29 @@ def _listen(host, port):
     return listener
 
 
+def _counts_folder(folder):
+    """
+    Make a folder for what the workers count, in place of that of a bridge that was killed.  It is not on the disk of
+    the data: memory that is mapped from a disk that is full kills who writes to it.
+    """
+    name = hashlib.sha256(os.fsencode(folder.path.resolve())).hexdigest()[:16]
+    path = f"/dev/shm/pymdc-metrics-{os.getuid()}-{name}"
+    shutil.rmtree(path, ignore_errors=True)
+    try:
+        os.mkdir(path, 0o700)
+    except OSError:  # there is no such file system, or somebody else has taken the name
+        path = tempfile.mkdtemp(prefix="pymdc-metrics-")
+    return path
+
+
 def _check_certificate(settings):
-    if settings.tls_cert is not None:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(settings.tls_cert, settings.tls_key)
+    if settings.tls_cert is None:
+        return
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(settings.tls_cert, settings.tls_key, password="")
+    except ssl.SSLError:
+        raise OSError(errno.EINVAL, "not a certificate and its private key, as PEM and not encrypted",
+                      f"{settings.tls_cert}, {settings.tls_key}") from None
 
 
 def _url(listener, with_tls):

@@ -51,6 +51,7 @@ class Services(Data):
 
     def stop(self):
         self._ended.set()
+        self._janitor.join(5)
         if self._postman:
             self._postman.close()
 

@@ -11,7 +11,8 @@ from .relay import Relay
 
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
-_PUBLIC_URL = re.compile(r"https?://([\w.-]+|\[[0-9a-fA-F:.]+\])(:[1-9]\d{0,4})?(/[\w.~-]+)*/?", re.ASCII)
+_PUBLIC_URL = re.compile(r"https?://([\w.-]+|\[[0-9a-fA-F:.]+\])(:[1-9]\d{0,4})?/?", re.ASCII)
+_METRICS_TOKEN = re.compile(r"[\x21-\x7e]{8,}")
 _HOST_NAME = re.compile(r"[\w-]+(\.[\w-]+)*", re.ASCII)
 
 
@@ -73,18 +74,18 @@ class Settings:
         _check(self.log_level in LOG_LEVELS, "log-level", "one of " + ", ".join(LOG_LEVELS), self.log_level)
         _check(self.rates in ("on", "off"), "rates", "on or off", self.rates)
         _check(self.public_url is None or _matches(_PUBLIC_URL, self.public_url), "public-url",
-               "like https://bridge.example", self.public_url)
+               "like https://bridge.example, without a path", self.public_url)
         _check(isinstance(self.host, str) and self.host, "host", "an address, such as 127.0.0.1", self.host)
         if address.UNKNOWN in self.behind_proxy:
             raise ValueError("behind-proxy must be addresses, such as 127.0.0.1")
         _check(isinstance(self.redirect_host, tuple) and all(_matches(_HOST_NAME, name) for name in self.redirect_host),
-               "redirect-host", "names, such as www.example.com", self.redirect_host)
+               "redirect-host", "names, such as www.example.com", ", ".join(map(str, self.redirect_host)))
         if self.smtp_url is not None:
             Relay.parse(self.smtp_url)
         if self.mail_from is not None:
             check_sender(self.mail_from)
-        if self.metrics_token is not None and (not isinstance(self.metrics_token, str) or len(self.metrics_token) < 8):
-            raise ValueError("metrics-token must be at least 8 characters long")
+        if self.metrics_token is not None and not _matches(_METRICS_TOKEN, self.metrics_token):
+            raise ValueError("metrics-token must be at least 8 characters of ASCII, without spaces")
         if (self.tls_cert is None) != (self.tls_key is None):
             raise ValueError("tls-cert and tls-key belong together")
         if not (self.tls_cert or self.behind_proxy or is_loopback(self.host)):

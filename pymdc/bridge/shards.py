@@ -61,12 +61,16 @@ class Store:
                 sha256.update(block)
         return sha256.hexdigest()
 
-    def holds(self, name: str) -> bool:
-        return self.path(name).exists()
+    def size(self, name: str) -> int | None:
+        """Return how many bytes an object has; None when it is not here."""
+        try:
+            return self.path(name).stat().st_size
+        except FileNotFoundError:
+            return None
 
     def take(self, other: "Store", name: str):
-        """Copy an object from another store."""
-        _, upload_id, number = name.split("-")
+        """Copy an object from another store; one whose bytes do not fit its name gets another name."""
+        *_, upload_id, number = name.split("-")
         writer = self.create(upload_id, number)
         with other.open(name) as file:
             shutil.copyfileobj(file, writer, _BLOCK)

@@ -61,10 +61,8 @@ async def _receive(call, incoming):
 
 
 def _discard(call, incoming):
-    try:
-        incoming.discard()
-    finally:
-        call.metadata.uploads.end(incoming.id)
+    incoming.discard()  # when that fails, the row stays, and whoever tidies up takes care of the rest
+    call.metadata.uploads.end(incoming.id)
 
 
 def _enter(call, incoming):

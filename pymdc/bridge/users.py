@@ -23,7 +23,7 @@ def create(call: Call) -> Response:
     redirect = fields.redirect(body.get("redirect"))
     token, created, hashed = secrets.token_hex(32), now(), auth.hash_password(password)
     mail = activation_mail(email, _link(call, token, redirect), call.services.sender)
-    call.metadata.accounts.check_free(email, point)
+    call.metadata.accounts.check_free(email, point, created)
     limits.count_mail(call, email)
     first = call.metadata.accounts.register(
         {"email": email, "password": hashed, "created": created},

@@ -38,11 +38,14 @@ class Workers:
         for _ in range(self._site.settings.workers):
             self._fork()
         while self._workers:
-            for event in multiprocessing.connection.wait([*self._workers, self._heard]):
-                if event is self._heard:
-                    self._announce()
-                else:
-                    self._bury(self._workers.pop(event))
+            events = multiprocessing.connection.wait([*self._workers, self._heard])
+            if self._heard in events:
+                self._announce()
+            for sentinel in events:
+                if sentinel is not self._heard:
+                    self._bury(self._workers.pop(sentinel))
+        if not self._serving:
+            raise SystemExit(1)
 
     def _fork(self):
         worker = multiprocessing.get_context("fork").Process(target=self._work)
@@ -58,7 +61,8 @@ class Workers:
     def _bury(self, worker):
         worker.join()
         self._site.forget_counts(worker.pid)
-        if not self._serving:
+        if not self._serving and not self._ending:
+            _log.error("worker %d ended with %d before it served", worker.pid, worker.exitcode)
             self._end()  # it cannot be done here, and another would do no better
         if not self._ending:
             _log.error("worker %d ended with %d: starting another", worker.pid, worker.exitcode)

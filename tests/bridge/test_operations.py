@@ -80,7 +80,7 @@ def test_metrics_count_requests_bytes_tokens_and_refusals(tmp_path):
 
 
 def test_metrics_are_for_loopback_or_the_token(tmp_path):
-    options = {"behind_proxy": ("127.0.0.1",), "metrics_token": "correct horse"}
+    options = {"behind_proxy": ("127.0.0.1",), "metrics_token": "correct-horse"}
     with LocalBridge(tmp_path, **options) as bridge:
         far = {"X-Forwarded-For": "192.0.2.1"}
 
@@ -89,7 +89,7 @@ def test_metrics_are_for_loopback_or_the_token(tmp_path):
 
         assert status() == 403
         assert status(Authorization="Bearer wrong") == 403
-        assert status(Authorization="Bearer correct horse") == 200
+        assert status(Authorization="Bearer correct-horse") == 200
         assert Wire(bridge.url).get("/metrics").status_code == 200
         for unreadable in ("unknown", "192.0.2.1:80", "127.0.0.1, nonsense", ""):
             answer = Wire(bridge.url).get("/metrics", headers={"X-Forwarded-For": unreadable})
@@ -187,6 +187,7 @@ def test_a_bridge_with_tls_serves_https_and_wss(tmp_path):
     ({"rates": "slow"}, "rates must be on or off"),
     ({"account_storage": -1}, "account-storage must be"),
     ({"redirect_host": ("https://www.example.com",)}, "redirect-host must be names"),
+    ({"public_url": "https://bridge.example/sub"}, "public-url must be like https://bridge.example, without a path"),
     ({"metrics_token": "short"}, "metrics-token must be at least 8 characters"),
 ])
 def test_an_option_that_makes_no_sense_is_named(options, complaint):
@@ -305,7 +306,8 @@ def test_a_signal_to_all_its_processes_ends_a_bridge_in_silence(tmp_path, worker
     _, log = bridge.communicate(timeout=30)
 
     assert bridge.returncode == 0
-    assert [line for line in log.splitlines() if json.loads(line)["logger"] != "pymdc.bridge.access"] == []
+    told = [line for line in map(json.loads, log.splitlines()) if line["logger"] != "pymdc.bridge.access"]
+    assert [line["message"].split()[0] for line in told] == ["pymdc", "ended"]
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])

@@ -87,7 +87,7 @@ def test_scrub_finds_nothing_wrong_with_a_bridge_in_use(world):
 
     assert (scrub.returncode, scrub.stderr) == (0, "")
     assert scrub.stdout == (
-        f"2 shards of {SHARD + 1} bytes read, 0 of them damaged; 0 objects that belonged to nothing removed\n"
+        f"2 shards of {SHARD + 1} bytes checked, 0 of them damaged; 0 objects that belonged to nothing removed\n"
     )
     assert world.download(world.bucket, file_hash)[0] == 200
 
@@ -374,13 +374,14 @@ def test_a_backup_is_made_again_on_the_same_folder(world, tmp_path):
     command("backup", "--data-dir", world.folder, tmp_path / "backup")
     kept = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "backup" / "shards").rglob("*-*")}
     second = world.account.upload(world.bucket, b"second" * 100)
-    command("backup", "--data-dir", world.folder, tmp_path / "backup")
+    again = command("backup", "--data-dir", world.folder, tmp_path / "backup")
     world.account.signed.delete(f"/buckets/{world.bucket}/files/{first}")
     both = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "backup" / "shards").rglob("*-*")}
     command("backup", "--data-dir", world.folder, tmp_path / "backup")
     last = [path.name for path in (tmp_path / "backup" / "shards").rglob("*-*")]
 
     assert len(kept) == 1 and kept.items() <= both.items()
+    assert again.stdout == "2 shards in the backup, 1 of them new; 0 damaged, and not copied\n"
     assert len(both) == 2
     assert len(last) == 1 and last[0].startswith(second)
 
@@ -402,6 +403,18 @@ def test_a_restored_bridge_takes_no_request_from_before(world, tmp_path):
         assert pymdc.api.Buckets(world.key_pair, client=pymdc.Client(copy.bridge.url)).list()[0]["id"] == world.bucket
 
 
+def test_a_restore_that_is_broken_off_cannot_be_taken_for_a_bridge(world, tmp_path):
+    world.account.upload(world.bucket, b"x" * 20_000)
+    command("backup", "--data-dir", world.folder, tmp_path / "backup")
+    (tmp_path / "backup" / "bridge.sqlite").rename(tmp_path / "gone")
+
+    restored = command("restore", "--data-dir", tmp_path / "new", tmp_path / "backup")
+    served = command("serve", "--port", "0", "--data-dir", tmp_path / "new")
+
+    assert restored.returncode == served.returncode == 1
+    assert "its restore was broken off: empty it, and restore again" in served.stderr
+
+
 def test_commands_refuse_folders_that_are_not_theirs(world, tmp_path):
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "thesis.txt").write_text("mine")
@@ -411,7 +424,8 @@ def test_commands_refuse_folders_that_are_not_theirs(world, tmp_path):
         (command("scrub", "--data-dir", tmp_path / "full"), "no bridge has its data in"),
         (command("backup", "--data-dir", tmp_path / "full", tmp_path / "new"), "no bridge has its data in"),
         (command("backup", "--data-dir", world.folder, tmp_path / "full"), "neither empty nor a backup"),
-        (command("backup", "--data-dir", world.folder, world.folder), "neither empty nor a backup"),
+        (command("backup", "--data-dir", world.folder, world.folder), "inside the folder that is to be copied"),
+        (command("backup", "--data-dir", world.folder, world.folder / "sub"), "inside the folder that is to be copied"),
         (command("restore", "--data-dir", tmp_path / "full", tmp_path / "backup"), "not empty"),
         (command("restore", "--data-dir", tmp_path / "new", world.folder), "not a backup"),
         (command("serve", "--port", "0", "--data-dir", tmp_path / "backup"), "a backup, to be restored"),

@@ -119,6 +119,15 @@ def objects(local):
     return {path for path in (local.outbox.parent / "shards").glob("*/*")}
 
 
+@pytest.mark.parametrize("end", [ending(), b"--" + BOUNDARY.encode() + b"--\r\n", b"\r\n" + ending()])
+def test_what_follows_the_end_is_bounded(alice, bucket, end):
+    body = end + b"x" * 3_000_000
+
+    answer = alice.nobody.put(bucket + "/files", body, alice.token(bucket[9:]), 0)
+
+    assert answer.status_code == 400
+
+
 def test_a_boundary_in_the_content_is_content(alice):
     content = b"\r\n--" + BOUNDARY.encode()[:-1] + b"\r\n-" + b"\r\n" * 70000
     bucket_id = alice.bucket()

@@ -19,10 +19,10 @@ class Accounts:
         with self._database.read() as db:
             return _account(db, email)
 
-    def check_free(self, email: str, point: str | None):
-        """Raise Refusal if an active account has this e-mail, or another account has the key."""
+    def check_free(self, email: str, point: str | None, now: int):
+        """Raise Refusal if an active account has this e-mail, or another account has the key or waits with it."""
         with self._database.read() as db:
-            _check_free(db, email, point)
+            _check_free(db, email, point, now)
 
     def register(self, account: dict, registration: dict):
         """
@@ -33,7 +33,7 @@ class Accounts:
         """
         email = account["email"]
         with self._database.write() as db:
-            _check_free(db, email, registration["point"])
+            _check_free(db, email, registration["point"], registration["created"])
             known = _account(db, email)
             if not known:
                 db.execute(insert(accounts).values(activated=False, **account))
@@ -66,10 +66,11 @@ def _account(db, email):
     return db.execute(select(accounts).where(accounts.c.email == email)).mappings().first()
 
 
-def _check_free(db, email, point):
+def _check_free(db, email, point, now):
     account = _account(db, email)
     if account and account["activated"]:
         raise Refusal(400, EMAIL_TAKEN)
-    elsewhere = exists().where(registrations.c.point == point, registrations.c.email != email)
+    recent = registrations.c.created > now - REGISTRATION_LIFE
+    elsewhere = exists().where(registrations.c.point == point, registrations.c.email != email, recent)
     if point is not None and (taken(db, point) or db.execute(select(elsewhere)).scalar()):
         raise Refusal(400, KEY_TAKEN)

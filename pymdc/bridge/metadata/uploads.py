@@ -49,11 +49,12 @@ class Uploads:
         with self._database.write() as db:
             db.execute(update(uploads).values(expires=0))
 
-    def bury(self, dead, names):
-        """Forget dead uploads.  Those of the objects that they have brought that no file holds are not needed."""
+    def bury(self, upload_id: str, names, now: int):
+        """Forget an upload that has expired.  Of the objects that it has brought, those that no file holds can go."""
         with self._database.write() as db:
-            for upload_id in dead:
-                db.execute(delete(uploads).where(uploads.c.id == upload_id))
+            expired = and_(uploads.c.id == upload_id, uploads.c.expires <= now)
+            if not db.execute(delete(uploads).where(expired)).rowcount:
+                return
             for name in names:
                 if not db.execute(select(exists().where(shards.c.object == name))).scalar():
                     db.execute(delete(unneeded).where(unneeded.c.object == name))
