@@ -132,6 +132,7 @@ class Client:
         self._session = requests.Session()
         self._guests = []
         self._files = []
+        self._file = self._before = None  # what the newest PUT or DELETE is about, and its state before that
 
     def run(self):
         try:
@@ -149,6 +150,8 @@ class Client:
         """Send the newest request of *wire* once, and note what it spends when it is answered."""
         request, wire.last = wire.last, None  # which may be large
         with self._gate:
+            if request.method in ("PUT", "DELETE"):
+                self._doubt(request.method)
             try:
                 answer = self._session.send(request, allow_redirects=False, timeout=PATIENCE)
             except requests.RequestException as error:
@@ -162,6 +165,12 @@ class Client:
         allowed = (200, 204, 404) if request.method == "DELETE" else (200,)
         assert answer.status_code in allowed, (request.method, request.path_url, answer.status_code, answer.text)
         return answer
+
+    def _doubt(self, method):
+        """Note that it is not known any more whether the file is there.  Outside the gate doubts are settled."""
+        self._before = self._file.state
+        if method == "DELETE" or self._before == GONE:
+            self._file.state = UNSURE
 
     def _step(self):
         steps = {
@@ -212,12 +221,10 @@ class Client:
         content = self._content()
         data = content.data()
         bucket, digest = self._random.choice(guest.buckets), content_hash(hashlib.sha256(data))
-        file = self._manifest.file(bucket, digest, content)
+        file = self._file = self._manifest.file(bucket, digest, content)
         token = guest.token(bucket)
         if file not in self._files:
             self._files.append(file)
-        if file.state == GONE:
-            file.state = UNSURE
         answer = guest.nobody.put(f"/buckets/{bucket}/files", multipart(data), token, len(data))
         assert answer.json()["hash"] == digest
         file.state = HELD
@@ -232,10 +239,9 @@ class Client:
         files = self._live()
         if not files:
             return
-        file = self._random.choice(files)
-        before, file.state = file.state, UNSURE
+        file = self._file = self._random.choice(files)
         answer = self._manifest.owners[file.bucket].signed.delete(file.path)
-        assert answer.status_code == 204 or before == UNSURE, answer.text
+        assert answer.status_code == (404 if self._before == GONE else 204) or self._before == UNSURE, answer.text
         file.state = GONE
 
     def _download(self):
