@@ -259,8 +259,11 @@ def node_client():
     if not folder.exists():
         cache.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=cache) as new:
-            command = ["npm", "install", "--ignore-scripts", "--no-audit", "--no-fund", "--prefix", ".", NODE_CLIENT]
-            subprocess.run(command, check=True, timeout=300, cwd=new)
+            command = ["npm", "install", "--ignore-scripts", "--no-audit", "--no-fund", "--fetch-retries", "1",
+                       "--fetch-retry-mintimeout", "1000", "--prefix", ".", NODE_CLIENT]
+            if subprocess.run(command, timeout=300, cwd=new).returncode:
+                assert "CI" not in os.environ, "npm cannot install the client"
+                pytest.skip("npm cannot install the client")
             shutil.copytree(new, folder)
     return folder / "node_modules" / "metadisk-client"
 
