@@ -13,7 +13,7 @@ from . import _options, _signing
 from ._background import Background
 from ._compat import main_thread, monotonic, quote, text_type
 from ._fork import PerProcess
-from ._network import Network, is_loopback
+from ._http.network import Network, is_loopback
 from .errors import APIError, InsecureTransport, TransportError
 from .keypair import ECDSA
 

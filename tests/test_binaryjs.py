@@ -11,8 +11,8 @@ import hypothesis.strategies as st
 import pytest
 
 from canned_server import CannedServer
-from pymdc import _binaryjs, _channel, _websocket
-from pymdc._network import Network
+from pymdc._transfer import binaryjs, channel, websocket
+from pymdc._http.network import Network
 from pymdc.errors import Timeout, TransportError
 from recordings import vectors
 from scripted_farmer import BINARY, CLOSE, PING, TEXT, ScriptedFarmer, payload
@@ -62,7 +62,7 @@ def farmer():
 
 def fetch(farmer, network=None):
     pointer = {"hash": HASH, "token": TOKEN, "channel": farmer.url}
-    return b"".join(_channel.chunks(pointer, network or Network((5, 5))))
+    return b"".join(channel.chunks(pointer, network or Network((5, 5))))
 
 
 def named(chosen):
@@ -75,10 +75,10 @@ def question_of(vector):
 
 @pytest.mark.parametrize("vector", **named(PULLS))
 def test_the_question_is_the_recorded_one(vector):
-    kind, meta, stream = _binaryjs.parsed(question_of(vector))
+    kind, meta, stream = binaryjs.parsed(question_of(vector))
 
-    assert (kind, stream) == (_binaryjs.NEW, 0)
-    assert _binaryjs.question(meta["token"], meta["hash"]) == question_of(vector)
+    assert (kind, stream) == (binaryjs.NEW, 0)
+    assert binaryjs.question(meta["token"], meta["hash"]) == question_of(vector)
 
 
 @pytest.mark.parametrize("vector", **named(PULLS))
@@ -88,14 +88,14 @@ def test_a_recorded_shard_is_received(farmer, vector):
     received = fetch(farmer)
 
     said = [payload(frame) for frame in vector["frames"] if frame["dir"] == "recv" and "opcode" in frame]
-    assert received == b"".join(_binaryjs.parsed(message)[1] for message in said[:-1])
+    assert received == b"".join(binaryjs.parsed(message)[1] for message in said[:-1])
     assert [opcode for opcode, _ in farmer.messages] == [TEXT, CLOSE, BINARY]
-    assert farmer.messages[-1][1] == _binaryjs.question(TOKEN, HASH)
+    assert farmer.messages[-1][1] == binaryjs.question(TOKEN, HASH)
 
 
 @pytest.mark.parametrize("vector", **named(REFUSALS))
 def test_a_recorded_refusal_is_told_in_its_words(farmer, vector):
-    refusal = _binaryjs.parsed(payload(vector["frames"][1]))[1]
+    refusal = binaryjs.parsed(payload(vector["frames"][1]))[1]
 
     with pytest.raises(TransportError) as refused:
         fetch(farmer(vector["frames"]))
@@ -110,7 +110,7 @@ def test_the_client_asks_and_closes_and_says_nothing_else(farmer):
     fetch(farmer, network)
     fetch(farmer, network)  # which the farmer begins only when it has heard all of the first
 
-    assert farmer.messages[2:4] == [(BINARY, _binaryjs.question(TOKEN, HASH)), (CLOSE, NORMAL)]
+    assert farmer.messages[2:4] == [(BINARY, binaryjs.question(TOKEN, HASH)), (CLOSE, NORMAL)]
 
 
 @pytest.mark.parametrize("size", [1, 15, 16, 255, 256, 65535, 65536, 8 * 1024 * 1024])
@@ -145,8 +145,8 @@ def test_a_shard_comes_in_any_messages_and_frames(parts, lengths):
 def test_an_empty_shard_is_not_asked_for_twice():
     farmer = ScriptedFarmer(WORDLESS)
     try:
-        pointer = {"hash": _channel.EMPTY, "token": TOKEN, "channel": farmer.url}
-        assert list(_channel.chunks(pointer, Network((5, 5)))) == []
+        pointer = {"hash": channel.EMPTY, "token": TOKEN, "channel": farmer.url}
+        assert list(channel.chunks(pointer, Network((5, 5)))) == []
         assert farmer.count == 1
     finally:
         farmer.close()
@@ -195,7 +195,7 @@ ENDLESS = {
 
 @pytest.mark.parametrize("name", sorted(ENDLESS))
 def test_a_farmer_who_never_comes_to_the_point_is_left(name, monkeypatch):
-    monkeypatch.setattr(_websocket, "MAX_IDLE", 100)
+    monkeypatch.setattr(websocket, "MAX_IDLE", 100)
     farmer = ScriptedFarmer(*ENDLESS[name])
     try:
         with pytest.raises(TransportError, match="sends nothing"):
@@ -205,7 +205,7 @@ def test_a_farmer_who_never_comes_to_the_point_is_left(name, monkeypatch):
 
 
 def test_a_farmer_who_sends_more_than_a_shard_is_left(farmer, monkeypatch):
-    monkeypatch.setattr(_channel, "MAX_SHARD", 100000)
+    monkeypatch.setattr(channel, "MAX_SHARD", 100000)
     part = sent(0, b"x" * 60000, fin=0)
 
     with pytest.raises(TransportError, match="longer than a shard"):
@@ -257,7 +257,7 @@ def test_a_plain_farmer_is_never_spoken_to_in_binaryjs():
     (b"\x81\xb1k\xa1v", {u"k": b"v"}),
 ])
 def test_a_value_is_unpacked(packed, value):
-    unpacked = _binaryjs.unpacked(packed)
+    unpacked = binaryjs.unpacked(packed)
 
     assert unpacked == value
     assert type(unpacked) is type(value)
@@ -270,7 +270,7 @@ def test_a_value_is_unpacked(packed, value):
 ], ids=lambda packed: binascii.hexlify(packed[:6]).decode("ascii"))
 def test_what_is_no_value_is_refused(packed):
     with pytest.raises(ValueError):
-        _binaryjs.unpacked(packed)
+        binaryjs.unpacked(packed)
 
 
 PIECES = [b"\x93", b"\x02", b"\x00", b"\x82", b"\xb1k", b"\xd8\x00", b"\xda\x00\x03", b"\xdb", b"abc"]
@@ -279,7 +279,7 @@ BYTES = st.one_of(st.binary(max_size=200), st.lists(st.sampled_from(PIECES)).map
 
 @hypothesis.given(BYTES)
 def test_any_bytes_are_unpacked_or_refused(data):
-    for read in (_binaryjs.unpacked, _binaryjs.parsed):
+    for read in (binaryjs.unpacked, binaryjs.parsed):
         try:
             read(data)
         except ValueError:
@@ -288,7 +288,7 @@ def test_any_bytes_are_unpacked_or_refused(data):
 
 @hypothesis.given(st.binary(max_size=70000), st.integers(0, 127))
 def test_data_is_unpacked_as_it_was_packed(data, stream):
-    assert _binaryjs.parsed(data_message(data, stream)) == (_binaryjs.DATA, data, stream)
+    assert binaryjs.parsed(data_message(data, stream)) == (binaryjs.DATA, data, stream)
 
 
 FRAMES = st.builds(
@@ -326,6 +326,6 @@ def test_whatever_a_farmer_answers_first_is_an_error_of_ours(head):
     server = CannedServer(head)
     try:
         with pytest.raises(TransportError):
-            list(_channel.chunks({"hash": HASH, "token": TOKEN, "channel": "ws" + server.url[4:]}, Network((5, 1))))
+            list(channel.chunks({"hash": HASH, "token": TOKEN, "channel": "ws" + server.url[4:]}, Network((5, 1))))
     finally:
         server.close()

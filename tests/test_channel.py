@@ -11,8 +11,8 @@ import pytest
 
 import pymdc
 from canned_server import CannedServer
-from pymdc import _channel
-from pymdc._network import Network
+from pymdc._transfer import channel
+from pymdc._http.network import Network
 from pymdc.errors import Timeout, TransportError
 from recordings import vectors
 from scripted_farmer import BINARY, CLOSE, PING, TEXT, ScriptedFarmer, payload
@@ -46,7 +46,7 @@ def farmer():
 
 def fetch(farmer, silence=5):
     pointer = {"hash": "a" * 40, "token": "b" * 40, "channel": farmer.url}
-    return b"".join(_channel.chunks(pointer, Network((5, silence))))
+    return b"".join(channel.chunks(pointer, Network((5, silence))))
 
 
 def sent(opcode, data):
@@ -121,17 +121,17 @@ def test_a_farmer_behind_tls_has_to_be_trusted(trusted):
     pointer = {"hash": "a" * 40, "token": "b" * 40, "channel": "wss://localhost:" + farmer.url.rpartition(":")[2]}
     try:
         if trusted:
-            assert b"".join(_channel.chunks(pointer, Network((5, 5), verify=CERTIFICATE))) == b"x" * 300000
+            assert b"".join(channel.chunks(pointer, Network((5, 5), verify=CERTIFICATE))) == b"x" * 300000
         else:
             with pytest.raises(TransportError, match="SSL"):
-                list(_channel.chunks(pointer, Network((5, 5), verify=True)))
+                list(channel.chunks(pointer, Network((5, 5), verify=True)))
     finally:
         farmer.close()
 
 
 def test_a_farmer_that_is_not_there_is_a_transport_error():
     with pytest.raises(TransportError):
-        list(_channel.chunks({"hash": "a", "token": "b", "channel": "ws://127.0.0.1:1"}, Network((5, 5))))
+        list(channel.chunks({"hash": "a", "token": "b", "channel": "ws://127.0.0.1:1"}, Network((5, 5))))
 
 
 @pytest.mark.parametrize("head", [b"x" * 1000000, b"HTTP/1.1 101 Switching Protocols\r\n" + b"X: y\r\n" * 100000])
@@ -139,7 +139,7 @@ def test_a_handshake_that_does_not_end_is_given_up(head):
     server = CannedServer(head)
     try:
         with pytest.raises(TransportError) as given_up:
-            list(_channel.chunks({"hash": "a", "token": "b", "channel": "ws" + server.url[4:]}, Network((5, 5))))
+            list(channel.chunks({"hash": "a", "token": "b", "channel": "ws" + server.url[4:]}, Network((5, 5))))
         assert not isinstance(given_up.value, Timeout)
     finally:
         server.close()

@@ -16,7 +16,7 @@ import pytest
 
 import pymdc
 from canned_server import CannedServer
-from pymdc._connection import Pace
+from pymdc._http.connection import Pace
 from pymdc._digest import content_hash
 from pymdc.errors import APIError, Timeout, TransportError
 from pymdc.testing import Fault, Wire

@@ -20,7 +20,7 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.poolmanager import ProxyManager
 from urllib3.util.wait import wait_for_socket
 
-from ._compat import monotonic
+from .._compat import monotonic
 
 try:
     import fcntl

@@ -14,13 +14,12 @@ import requests
 import urllib3
 from requests.utils import get_auth_from_url, getproxies, prepend_scheme_if_needed, select_proxy, should_bypass_proxies
 
-from ._compat import DefaultCookiePolicy, urljoin, urlsplit
-from ._connection import Adapter
-from ._fork import PerProcess
-from ._source import SourceFailure
-from .errors import Timeout, TransportError
+from .._compat import DefaultCookiePolicy, urljoin, urlsplit
+from .._fork import PerProcess
+from ..errors import Timeout, TransportError
+from .connection import Adapter
 
-__all__ = ["Network", "Reply", "is_loopback"]
+__all__ = ["Network", "Reply", "SourceFailure", "is_loopback"]
 
 _CHUNK = 256 * 1024
 _DIGITS = re.compile(r"[0-9]{1,15}\Z")
@@ -187,6 +186,14 @@ class Reply(object):
 
     def __exit__(self, *exception):
         self.close()
+
+
+class SourceFailure(Exception):
+    """An error of the file system, on its way past the network's."""
+
+    def __init__(self, cause):
+        super(SourceFailure, self).__init__(cause)
+        self.cause = cause
 
 
 def is_loopback(url):

@@ -8,7 +8,7 @@ from __future__ import absolute_import, division, print_function
 
 import struct
 
-from ._compat import text_type
+from .._compat import text_type
 
 __all__ = ["CLOSE", "DATA", "END", "NEW", "OVERHEAD", "PAUSE", "RESUME", "parsed", "question", "unpacked"]
 

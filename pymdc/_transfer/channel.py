@@ -8,9 +8,9 @@ from __future__ import absolute_import, division, print_function
 
 import json
 
-from ._binaryjs import DATA, END, NEW, OVERHEAD, PAUSE, RESUME, parsed, question
-from ._compat import text_type, urlsplit
-from .errors import TransportError
+from .._compat import text_type, urlsplit
+from ..errors import TransportError
+from .binaryjs import DATA, END, NEW, OVERHEAD, PAUSE, RESUME, parsed, question
 
 __all__ = ["MAX_SHARD", "Refused", "chunks"]
 
@@ -77,7 +77,7 @@ def _host_and_port(pointer):
 
 
 def _conversation(pointer, network, dialect):
-    from ._websocket import FAILURES, FarmerSocket, translated  # takes long, and our own bridge offers HTTP
+    from .websocket import FAILURES, FarmerSocket, translated  # takes long, and our own bridge offers HTTP
 
     channel = FarmerSocket(network.timeout[1], MAX_SHARD + OVERHEAD)
     try:

@@ -8,11 +8,11 @@ import io
 import re
 import threading
 
-from . import _channel
-from ._compat import integer_types, monotonic, text_type, to_path, urlsplit
-from ._digest import content_hash
-from ._target import PartFile
-from .errors import IntegrityError, TransportError
+from .._compat import integer_types, monotonic, text_type, to_path, urlsplit
+from .._digest import content_hash
+from ..errors import IntegrityError, TransportError
+from . import channel
+from .target import PartFile
 
 __all__ = ["Pointers", "download"]
 
@@ -58,7 +58,7 @@ class Pointers(object):
 
     :param ask: returns the bridge's list of pointers.
     :param bool again: whether it can be asked again, for new ones.
-    :param network: the :class:`pymdc._network.Network` to fetch by.
+    :param network: the :class:`pymdc._http.network.Network` to fetch by.
     :param pause: waits after so many attempts, or raises the error it is given when there were enough.
     """
 
@@ -125,7 +125,7 @@ class Pointers(object):
 
 def _is_good_again(pointer, failure):
     """Return whether the token of a pointer lasts: that of one with a url is good three times, any other once."""
-    return "url" in pointer and not isinstance(failure, _channel.Refused)
+    return "url" in pointer and not isinstance(failure, channel.Refused)
 
 
 def _in_order(pointers, file_hash, file, progress):
@@ -251,8 +251,8 @@ class _Stopped(Exception):
 
 def _fetch(pointer, network, write):
     """Pass on the bytes of one shard, never more than it should have, and verify them."""
-    limit, done, sha256 = pointer.get("size", _channel.MAX_SHARD), 0, hashlib.sha256()
-    for chunk in _channel.chunks(pointer, network):
+    limit, done, sha256 = pointer.get("size", channel.MAX_SHARD), 0, hashlib.sha256()
+    for chunk in channel.chunks(pointer, network):
         done += len(chunk)
         if done > limit:
             raise IntegrityError("a shard is longer than the {0} bytes it should have".format(limit))
@@ -310,7 +310,7 @@ def _is_pointer(pointer):
         where, schemes = pointer["url"], ("http", "https")
     return (
         all(isinstance(pointer.get(field), text_type) and _HEX.match(pointer[field]) for field in ("hash", "token"))
-        and isinstance(size, integer_types) and not isinstance(size, bool) and 0 <= size <= _channel.MAX_SHARD
+        and isinstance(size, integer_types) and not isinstance(size, bool) and 0 <= size <= channel.MAX_SHARD
         and isinstance(where, text_type) and _is_address(where, schemes)
     )
 

@@ -7,7 +7,7 @@ import io
 import os
 import stat
 
-from ._compat import replace
+from .._compat import replace
 
 try:
     import fcntl

@@ -12,9 +12,10 @@ import shutil
 import tempfile
 import uuid
 
-from ._compat import file_name, text_type, to_path
-from ._digest import content_hash
-from .errors import IntegrityError
+from .._compat import file_name, text_type, to_path
+from .._digest import content_hash
+from .._http.network import SourceFailure
+from ..errors import IntegrityError
 
 __all__ = ["Source"]
 
@@ -169,14 +170,6 @@ class _Body(object):
 
     def _changed(self):
         return bool(self._file.read(1)) or _stamp(self._file) != self._stamp
-
-
-class SourceFailure(Exception):
-    """An error of the file system, on its way past the network's."""
-
-    def __init__(self, cause):
-        super(SourceFailure, self).__init__(cause)
-        self.cause = cause
 
 
 def _opened(path):

@@ -12,8 +12,8 @@ import struct
 import websocket
 from websocket import ABNF
 
-from ._connection import Pace
-from .errors import Timeout, TransportError
+from .._http.connection import Pace
+from ..errors import Timeout, TransportError
 
 __all__ = ["FAILURES", "FarmerSocket", "translated"]
 

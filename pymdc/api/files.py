@@ -2,9 +2,9 @@
 
 from __future__ import absolute_import, division, print_function
 
-from .. import _transfer
 from .._compat import integer_types
-from .._source import Source
+from .._transfer.download import Pointers, download
+from .._transfer.upload import Source
 from ..errors import APIError, TransportError
 from ..keypair import ECDSA
 from ..rest import ALWAYS, MAX_REFUSALS, UNCONNECTED
@@ -180,11 +180,11 @@ class Files(Resource):
         ids = dict(self._ids, file_hash=file_hash_text(file_hash))
         options = self._transfer_options("PULL", token)
         client = self._client_in_use()
-        pointers = _transfer.Pointers(
+        pointers = Pointers(
             ask=lambda: self._request("GET", "/buckets/{bucket_id}/files/{file_hash}", ids, **options),
             again=token is None, network=client.network, pause=client.pause,
         )
-        return _transfer.download(pointers, ids["file_hash"], path, progress, concurrency)
+        return download(pointers, ids["file_hash"], path, progress, concurrency)
 
 
 def _check_progress(progress):

@@ -15,14 +15,14 @@ import sqlalchemy
 import pymdc
 
 from . import log
-from .backup import back_up, restore
 from .clock import now
-from .data import Data
-from .folder import Folder
-from .scrub import scrub
-from .server import Server, Site
+from .serving.server import Server, Site
+from .serving.workers import Workers
 from .settings import LOG_LEVELS, Settings, numbers
-from .workers import Workers
+from .storage.backup import back_up, restore
+from .storage.data import Data
+from .storage.datafolder import DataFolder
+from .storage.scrub import scrub
 
 _log = logging.getLogger("pymdc.bridge")
 _file = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -146,7 +146,7 @@ def backup_command(data_dir, target):
     Used again on the same folder, it copies only what is new.  Ends with 1 if a shard is damaged, and so not copied.
     """
     with _failures():
-        copied = back_up(_bridge_in(data_dir), Folder(target), click.echo)
+        copied = back_up(_bridge_in(data_dir), DataFolder(target), click.echo)
         click.echo(copied)
         _end_with(copied.damaged)
 
@@ -161,7 +161,7 @@ def restore_command(data_dir, source):
     Unused tokens are not restored, and requests that were signed by now, or will be within a minute, are refused.
     """
     with _failures():
-        findings = restore(Folder(source), Folder(data_dir), click.echo)
+        findings = restore(DataFolder(source), DataFolder(data_dir), click.echo)
         click.echo(findings)
         _end_with(findings.damaged)
 
@@ -169,7 +169,7 @@ def restore_command(data_dir, source):
 def _bridge_in(path):
     if not (path / "bridge.sqlite").exists():
         raise click.UsageError(f"no bridge has its data in {path}")
-    return Folder(path)
+    return DataFolder(path)
 
 
 def _end_with(damaged):

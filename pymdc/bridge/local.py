@@ -8,7 +8,7 @@ import re
 import tempfile
 import threading
 
-from .server import Server, Site
+from .serving.server import Server, Site
 from .settings import Settings
 
 

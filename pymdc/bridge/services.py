@@ -8,14 +8,15 @@ import anyio
 from sqlalchemy.exc import SQLAlchemyError
 
 from .clock import now
-from .data import Data
-from .folder import Folder
-from .mail import Outbox, default_sender
+from .mail.message import default_sender
+from .mail.outbox import Outbox
+from .mail.postman import Postman
+from .mail.relay import Relay
 from .metadata import GIGABYTE
 from .metrics import Metrics
-from .postman import Postman
-from .relay import Relay
 from .settings import Settings
+from .storage.data import Data
+from .storage.datafolder import DataFolder
 
 TIDY_INTERVAL = 60  # seconds
 _log = logging.getLogger("pymdc.bridge")
@@ -31,7 +32,7 @@ class Services(Data):
     """
 
     def __init__(self, settings: Settings, public_url: str, metrics: Metrics):
-        folder = Folder(settings.data_dir)
+        folder = DataFolder(settings.data_dir)
         super().__init__(folder)
         self.settings = settings
         self.public_url = public_url

@@ -5,10 +5,10 @@ import os
 import re
 
 from . import address
-from .fields import MAX_TOKEN_LIFE
-from .mail import check_sender
-from .relay import Relay
+from .mail.message import check_sender
+from .mail.relay import Relay
 
+MAX_TOKEN_LIFE = 7 * 24 * 60 * 60  # seconds
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
 _PUBLIC_URL = re.compile(r"https?://([\w.-]+|\[[0-9a-fA-F:.]+\])(:[1-9]\d{0,4})?/?", re.ASCII)

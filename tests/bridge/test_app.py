@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 import pymdc.bridge
 from pymdc.bridge import LocalBridge
-from pymdc.bridge.app import ROUTES
+from pymdc.bridge.serving.app import ROUTES
 from wire import Wire, multipart
 
 
@@ -211,7 +211,7 @@ def test_a_disk_that_is_full_is_507_and_one_that_fails_503(alice, local, monkeyp
         raise failures[0]
 
     tokens = [alice.token(bucket), alice.token(bucket)]
-    monkeypatch.setattr("pymdc.bridge.shards.os.fsync", fail)
+    monkeypatch.setattr("pymdc.bridge.storage.folder.os.fsync", fail)
     for failure, status in ((OSError(errno.ENOSPC, "full"), 507), (OSError(errno.EIO, "broken"), 503)):
         failures[:] = [failure]
         answer = alice.nobody.put(f"/buckets/{bucket}/files", multipart(b"x" * 900), tokens.pop(), 900)

@@ -18,9 +18,10 @@ from hypothesis import strategies as st
 
 import pymdc
 from mail_server import CERTIFICATE, PASSWORD, USER, MailServer
-from pymdc.bridge.mail import Letter, Outbox, activation_mail, check_sender, default_sender
-from pymdc.bridge.postman import Postman, Schedule
-from pymdc.bridge.relay import Relay, may_log_in
+from pymdc.bridge.mail.message import activation_mail, check_sender, default_sender
+from pymdc.bridge.mail.outbox import Letter, Outbox
+from pymdc.bridge.mail.postman import Postman, Schedule
+from pymdc.bridge.mail.relay import Relay, may_log_in
 from pymdc.bridge.settings import Settings
 
 TOKEN = "5ec2e7" * 10 + "abcd"
@@ -30,9 +31,9 @@ SOON = Schedule(first=0.01, longest=0.05, lifetime=60, look=0.01)
 ONCE = Schedule(look=0.01)  # a mail that failed is not tried again as long as the test lasts
 POSTMAN = """
 import pathlib, sys
-from pymdc.bridge.mail import Outbox
-from pymdc.bridge.postman import Postman
-from pymdc.bridge.relay import Relay
+from pymdc.bridge.mail.outbox import Outbox
+from pymdc.bridge.mail.postman import Postman
+from pymdc.bridge.mail.relay import Relay
 Postman(Outbox(pathlib.Path(sys.argv[1])), Relay.parse(sys.argv[2])).start()
 sys.stdin.read()
 """
@@ -316,7 +317,10 @@ def test_a_login_is_sent_over_tls_or_loopback(make_server, make_postman, outbox,
 
 
 def test_a_login_waits_for_tls_where_the_server_is_elsewhere(make_server, make_postman, outbox, caplog, monkeypatch):
-    monkeypatch.setattr("pymdc.bridge.relay.may_log_in", lambda encrypted, peer: may_log_in(encrypted, "192.0.2.1"))
+    def elsewhere(encrypted, peer):
+        return may_log_in(encrypted, "192.0.2.1")
+
+    monkeypatch.setattr("pymdc.bridge.mail.relay.may_log_in", elsewhere)
     server = make_server(login=True)
     outbox.send(mail_to("a"))
 

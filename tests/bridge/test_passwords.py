@@ -6,7 +6,8 @@ import uuid
 
 import pytest
 
-from pymdc.bridge import LocalBridge, auth
+from pymdc.bridge import LocalBridge
+from pymdc.bridge.request import auth
 from wire import Basic, Wire, stranger
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import pymdc
 from pymdc._digest import content_hash
 from pymdc.bridge import LocalBridge
-from pymdc.bridge.multipart import FileReader
+from pymdc.bridge.request.multipart import FileReader
 from pymdc.bridge.refusal import Refusal
 from recordings import vectors
 from wire import BOUNDARY, ending, multipart, part, race

@@ -4,10 +4,10 @@ import secrets
 
 from starlette.responses import Response
 
-from . import auth, fields
-from .call import Call, JSON
-from .clock import iso, now
-from .refusal import Refusal
+from ..clock import iso, now
+from ..refusal import Refusal
+from ..request import auth, fields
+from ..request.call import Call, JSON
 
 _DEFAULTS = {"name": "New Bucket", "storage": 10, "transfer": 30}
 

@@ -8,9 +8,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from ..refusal import Refusal
+from ..request.call import Call
 from . import files
-from .call import Call
-from .refusal import Refusal
 
 BLOCK = 256 * 1024  # bytes of one message
 

@@ -7,10 +7,10 @@ import urllib.parse
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response, StreamingResponse
 
-from . import auth
-from .call import Call, JSON
-from .clock import now
-from .refusal import Refusal
+from ..clock import now
+from ..refusal import Refusal
+from ..request import auth
+from ..request.call import Call, JSON
 
 BLOCK = 1024 * 1024  # bytes of a shard that a thread reads at a time
 

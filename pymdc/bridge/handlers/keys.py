@@ -2,8 +2,8 @@
 
 from starlette.responses import Response
 
-from . import auth, fields
-from .call import Call, JSON
+from ..request import auth, fields
+from ..request.call import Call, JSON
 
 
 def show(call: Call) -> Response:

@@ -5,9 +5,9 @@ import logging
 
 from starlette.responses import Response
 
-from . import address
-from .call import Call, JSON
-from .refusal import Refusal
+from .. import address
+from ..refusal import Refusal
+from ..request.call import Call, JSON
 
 _log = logging.getLogger("pymdc.bridge")
 

@@ -6,7 +6,7 @@ import html
 
 from starlette.responses import HTMLResponse
 
-from .call import Call
+from ..request.call import Call
 
 _STYLE = (
     "body{font:1.1rem/1.6 system-ui,sans-serif;color:#1d2b36;background:#eef2f5;margin:0;display:grid;"

@@ -6,13 +6,13 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from . import auth, fields
-from .call import Call, JSON
-from .clock import now
-from .incoming import Incoming
-from .metadata import GIGABYTE, Room
-from .multipart import FileReader
-from .refusal import Refusal
+from ..clock import now
+from ..metadata import GIGABYTE, Room
+from ..refusal import Refusal
+from ..request import auth, fields
+from ..request.call import Call, JSON
+from ..request.multipart import FileReader
+from ..storage.incoming import Incoming
 
 BATCH = 1024 * 1024  # bytes handed to a thread at a time
 LIFE = 10  # silences that an upload outlives without being renewed

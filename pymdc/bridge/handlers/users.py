@@ -6,12 +6,13 @@ import urllib.parse
 
 from starlette.responses import RedirectResponse, Response
 
-from . import auth, fields, limits, pages
-from .call import Call, JSON
-from .clock import iso, now
-from .mail import activation_mail
-from .metadata.accounts import EMAIL_TAKEN
-from .refusal import Refusal
+from ..clock import iso, now
+from ..mail.message import activation_mail
+from ..metadata.accounts import EMAIL_TAKEN
+from ..refusal import Refusal
+from ..request import auth, fields, limits
+from ..request.call import Call, JSON
+from . import pages
 
 
 def create(call: Call) -> Response:

@@ -5,7 +5,7 @@ import logging
 import threading
 import time
 
-from .mail import Letter, Outbox
+from .outbox import Letter, Outbox
 from .relay import Delayed, NotSent, Refused, Relay, Unreachable
 
 _log = logging.getLogger("pymdc.bridge")

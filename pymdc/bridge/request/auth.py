@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import argon2
 import coincurve
 
+from ..clock import now
+from ..refusal import Refusal
 from . import fields, limits
 from .call import Call
-from .clock import now
-from .refusal import Refusal
 
 DAY = 86_400_000  # milliseconds
 

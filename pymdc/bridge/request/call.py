@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator
 
 from starlette.responses import JSONResponse
 
+from ..metadata import Metadata
+from ..services import Services
 from . import fields
-from .metadata import Metadata
-from .services import Services
 
 
 @dataclasses.dataclass

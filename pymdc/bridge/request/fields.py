@@ -6,13 +6,13 @@ import re
 
 import coincurve
 
-from .refusal import Refusal
+from ..refusal import Refusal
+from ..settings import MAX_TOKEN_LIFE
 
 MAX_NAME = 255
 MAX_EMAIL = 254
 MAX_REDIRECT = 2000
 MAX_PUBLIC_KEYS = 1000
-MAX_TOKEN_LIFE = 7 * 24 * 60 * 60  # seconds
 MAX_GIGABYTES = 10**9
 
 _EMAIL = re.compile(r"[^@\s\x00-\x1f\x7f<>()\[\],:;\\\"]+@[^@\s\x00-\x1f\x7f<>()\[\],:;\\\"]+")

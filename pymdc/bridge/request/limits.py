@@ -3,10 +3,10 @@
 import hashlib
 import math
 
-from . import address
+from .. import address
+from ..clock import now
+from ..refusal import Refusal
 from .call import Call
-from .clock import now
-from .refusal import Refusal
 
 MINUTE = 60_000  # milliseconds
 

@@ -7,8 +7,8 @@ from typing import Protocol
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
+from ..refusal import Refusal
 from . import fields
-from .refusal import Refusal
 
 MAX_FIELDS = 16  # beside the file
 MAX_FIELD = 64 * 1024  # bytes, of a field's content or of a part's headers

@@ -15,11 +15,12 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route, WebSocketRoute
 
-from . import auth, buckets, channel, files, keys, operations, uploads, users
-from .call import Call, JSON
+from ..handlers import buckets, channel, files, keys, operations, uploads, users
+from ..refusal import Refusal
+from ..request import auth
+from ..request.call import Call, JSON
+from ..services import Services
 from .front import Front
-from .refusal import Refusal
-from .services import Services
 
 MAX_JSON = 1024 * 1024  # bytes of a body
 MAX_DRAIN = 1024 * 1024  # bytes of a refused body that are still read

@@ -6,8 +6,8 @@ import time
 
 from starlette.responses import Response
 
-from . import address
-from .services import Services
+from .. import address
+from ..services import Services
 
 _access = logging.getLogger("pymdc.bridge.access")
 

@@ -14,15 +14,15 @@ import tempfile
 import uvicorn
 from prometheus_client.multiprocess import mark_process_dead
 
+from ..clock import now
+from ..mail.outbox import discard_partial
+from ..metrics import Metrics
+from ..services import Services
+from ..settings import Settings
+from ..storage.data import Data
+from ..storage.datafolder import DataFolder
 from .app import make_app
-from .clock import now
-from .data import Data
-from .folder import Folder
-from .mail import discard_partial
-from .metrics import Metrics
 from .protocol import Protocol, WebSocketProtocol
-from .services import Services
-from .settings import Settings
 
 GRACE = 60  # seconds that running requests may take to finish when the bridge ends
 
@@ -42,7 +42,7 @@ class Site:
         self.socket = _listen(settings.host, settings.port)
         try:
             self.url = _url(self.socket, settings.tls_cert is not None)
-            self._take_possession(Folder(settings.data_dir))
+            self._take_possession(DataFolder(settings.data_dir))
         except BaseException:
             self.close()
             raise

@@ -9,12 +9,12 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from .clock import now
+from ..clock import now
+from ..metadata import sqlite
 from .data import Data
-from .folder import Folder
-from .metadata import sqlite
+from .datafolder import DataFolder
+from .folder import Store
 from .scrub import Findings, scrub
-from .shards import Store
 
 AHEAD = 60 * 1000  # milliseconds that the clock of a client may be ahead of ours
 HOLD_LIFE = 10 * 60 * 1000  # milliseconds after the last renewal
@@ -30,7 +30,7 @@ class Copied:
         return f"{self.shards} shards in the backup, {self.new} of them new; {self.damaged} damaged, and not copied"
 
 
-def back_up(source: Folder, target: Folder, tell) -> Copied:
+def back_up(source: DataFolder, target: DataFolder, tell) -> Copied:
     """
     Copy all data of a bridge, which may be running.  What *target* has from an earlier time is not copied again, and
     stays usable until the new copy is whole.
@@ -53,7 +53,7 @@ def back_up(source: Folder, target: Folder, tell) -> Copied:
     return copied
 
 
-def restore(source: Folder, target: Folder, tell) -> Findings:
+def restore(source: DataFolder, target: DataFolder, tell) -> Findings:
     """Make a bridge's data from a backup, in an empty folder, and check it."""
     if not source.is_backup():
         raise OSError(errno.EINVAL, "not a backup", str(source.path))

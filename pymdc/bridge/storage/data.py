@@ -4,9 +4,9 @@ import logging
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from .folder import Folder
-from .metadata import sqlite
-from .shards import Store, uploader
+from ..metadata import sqlite
+from .datafolder import DataFolder
+from .folder import Store, uploader
 
 _log = logging.getLogger("pymdc.bridge")
 
@@ -14,7 +14,7 @@ _log = logging.getLogger("pymdc.bridge")
 class Data:
     """What a data folder holds.  Times are milliseconds since the epoch."""
 
-    def __init__(self, folder: Folder):
+    def __init__(self, folder: DataFolder):
         self.metadata = sqlite(folder.database)
         self.store = Store(folder.shards)
 

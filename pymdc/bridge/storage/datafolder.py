@@ -10,7 +10,7 @@ from pathlib import Path
 PATIENCE = 2  # seconds in which the workers of a bridge that was killed notice it
 
 
-class Folder:
+class DataFolder:
     """
     A folder that holds all data of a bridge.  It is made where there is none.
 

@@ -10,8 +10,8 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from .._digest import content_hash
-from .folder import sync_folder
+from ..._digest import content_hash
+from .datafolder import sync_folder
 
 SHARD_SIZE = 8 * 1024 * 1024
 _BLOCK = 1024 * 1024

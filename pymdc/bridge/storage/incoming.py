@@ -3,9 +3,9 @@
 import hashlib
 import secrets
 
-from .._digest import content_hash
-from .refusal import Refusal
-from .shards import SHARD_SIZE, Store
+from ..._digest import content_hash
+from ..refusal import Refusal
+from .folder import SHARD_SIZE, Store
 
 
 class Incoming:

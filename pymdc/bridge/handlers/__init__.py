@@ -1,0 +1,1 @@
+"""What each request means: who asks, what is meant, one method below."""

@@ -1,0 +1,1 @@
+"""Mails: written, kept, and taken to a server."""

@@ -1,0 +1,1 @@
+"""A request: what may be in it, who is asking, who is slowed."""

@@ -1,0 +1,1 @@
+"""What listens, and what is the same for every request."""

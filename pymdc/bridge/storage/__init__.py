@@ -1,0 +1,1 @@
+"""Content on disk, and in step with what is known of it."""
