@@ -16,7 +16,7 @@ PROMISES = re.search("\n## What it promises\n(.*?)\n## ", PAGE, re.DOTALL)[1]
 @pytest.mark.parametrize("promise", re.findall("^- (.*)", PROMISES, re.MULTILINE))
 def test_each_promise_names_tests_that_exist(promise):
     names = re.search("<!-- (.*) -->", promise)[1].split()
-    source = "".join(path.read_text("utf-8") for path in TESTS.glob("test_*.py"))
+    source = "".join(path.read_text("utf-8") for path in TESTS.rglob("test_*.py"))
 
     assert [name for name in names if f"\ndef {name}(" not in source] == []
 

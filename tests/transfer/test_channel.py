@@ -17,7 +17,9 @@ from pymdc.errors import Timeout, TransportError
 from recordings import vectors
 from scripted_farmer import BINARY, CLOSE, PING, TEXT, ScriptedFarmer, payload
 
-CERTIFICATE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "certificates", "localhost.crt")
+CERTIFICATE = os.path.join(
+    os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "certificates", "localhost.crt"
+)
 RECORDED = vectors("channel.json")["vectors"]
 PLAIN = [vector for vector in RECORDED if vector["dialect"] == "plain"]
 PULLS = [vector for vector in PLAIN if vector["case"].startswith("PULL") and "shard" in vector["case"]]

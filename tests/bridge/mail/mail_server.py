@@ -9,7 +9,7 @@ from pathlib import Path
 
 from aiosmtpd.smtp import SMTP, AuthResult
 
-CERTIFICATE = Path(__file__).parent.parent / "certificates" / "localhost.crt"
+CERTIFICATE = Path(__file__).parents[2] / "certificates" / "localhost.crt"
 USER, PASSWORD = "bridge@example.com", "hunter2/@:%"
 
 

@@ -22,7 +22,7 @@ from pymdc.bridge import LocalBridge, address
 from running_bridge import RunningBridge
 from wire import Account, Wire, multipart, race
 
-CERTIFICATES = Path(__file__).parent.parent / "certificates"
+CERTIFICATES = Path(__file__).parents[2] / "certificates"
 SHARD = 8 * 1024 * 1024
 RATE = 2_500_000  # bytes a second, at which a buffer of the system takes longer than a silence to show any progress
 TLS = {"tls_cert": CERTIFICATES / "localhost.crt", "tls_key": CERTIFICATES / "localhost.key"}
