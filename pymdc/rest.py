@@ -6,13 +6,11 @@ import json
 import logging
 import os
 import random
-import threading
 import time
 
-from . import _options, _signing
+from . import _of_2016, _options, _signing
 from ._background import Background
 from ._compat import main_thread, monotonic, quote, text_type
-from ._fork import PerProcess
 from ._http.network import Network, is_loopback
 from .errors import APIError, InsecureTransport, TransportError
 from .keypair import ECDSA
@@ -33,7 +31,6 @@ _log = logging.getLogger("pymdc")
 _nonces = _signing.Nonces()
 _NONCE_REFUSED = "Invalid nonce supplied"
 _CLOCK_TOLERANCE = 60  # seconds
-_TRANSIENT_TEXTS = ("Failed to load the shard contracts",)  # of the bridges of 2016
 _TRANSIENT_STATUSES = (429, 502, 503, 504)
 
 
@@ -51,11 +48,10 @@ class Call(object):
     :param prove: a key pair that signs beside HTTP Basic, to prove that the caller holds it.
     :param repeat: ``ALWAYS``, ``UNDONE`` or ``UNCONNECTED``.
     :param bool secret: whether a password or a token travels in the body or the answer.
-    :param str nonce: to sign with, in place of a fresh one for each attempt.
     """
 
     def __init__(self, method, route, ids=None, auth=None, fields=None, token=None, body=None, headers=None,
-                 prove=None, repeat=ALWAYS, secret=False, nonce=None):
+                 prove=None, repeat=ALWAYS, secret=False):
         self.method = method
         self.route = route
         self.path = route.format(**{name: quote(part.encode("utf-8"), safe="") for name, part in (ids or {}).items()})
@@ -66,7 +62,6 @@ class Call(object):
         self.body = body
         self.headers = headers or {}
         self.repeat = repeat
-        self.nonce = nonce
         self.secret = bool(secret or self.basic or token)
 
     def __repr__(self):
@@ -103,8 +98,7 @@ class Client(object):
         self._background = Background()
         self._sleep = sleep or _sleep
         self._clock = clock
-        self._turn = PerProcess(threading.Lock)
-        self._in_turn = False  # whether the bridge has turned out to want signed calls one after the other
+        self._turns = _of_2016.Turns()
 
     def run(self, work, callback=None):
         """
@@ -164,7 +158,7 @@ class Client(object):
 
     def take_turns(self):
         """Make signed calls one after the other from now on, as a bridge that wants each nonce to rise needs it."""
-        self._in_turn = True
+        self._turns.begin()
 
     def close(self):
         """Close the connections.  Calls in the background go on."""
@@ -184,15 +178,10 @@ class Client(object):
             raise InsecureTransport(
                 "a password or token would go to {0} by plain HTTP: use https, or allow_http=True".format(self.api_url)
             )
-        if not call.key_pair or not self._in_turn:
+        if not call.key_pair:
             return self._exchange(call)
-        turn = self._turn.get()
-        while not turn.acquire(False):  # on Python 2 nothing else can be interrupted
-            time.sleep(0.01)
-        try:
+        with self._turns.mine():
             return self._exchange(call)
-        finally:
-            turn.release()
 
     def _exchange(self, call):
         started = self._clock()
@@ -210,11 +199,11 @@ class Client(object):
         if error.status in _TRANSIENT_STATUSES:
             undone = error.status == 429 or (error.status == 503 and error.retry_after is not None)
             return call.repeat is ALWAYS or (call.repeat is UNDONE and undone)
-        return call.repeat is ALWAYS and error.body["error"] in _TRANSIENT_TEXTS
+        return call.repeat is ALWAYS and _of_2016.is_passing(error)
 
     @staticmethod
     def _refused_nonce(call, error):
-        signed_afresh = call.key_pair and call.nonce is None
+        signed_afresh = call.key_pair and "__nonce" not in call.fields
         return signed_afresh and isinstance(error, APIError) and error.body["error"] == _NONCE_REFUSED
 
     def _go_above(self, nonce):
@@ -233,12 +222,10 @@ def _encoded(call):
         headers["x-token"] = call.token()
     if call.body:
         return "", call.body(), headers
-    fields = dict(call.fields)
-    nonce = (call.nonce or _nonces.next()) if call.key_pair else None
+    nonce = _nonces.next() if call.key_pair else None
     if call.method in ("GET", "DELETE"):
         return "?__nonce=" + nonce if nonce else "", None, headers
-    if nonce:
-        fields["__nonce"] = float(nonce)
+    fields = dict({"__nonce": float(nonce)}, **call.fields) if nonce else call.fields
     headers["Content-Type"] = "application/json"
     return "", json.dumps(fields, allow_nan=False).encode("ascii"), headers
 

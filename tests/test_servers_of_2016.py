@@ -206,7 +206,7 @@ def test_a_bucket_that_is_not_there_is_looked_for_and_then_not_found(server, ver
     with pytest.raises(APIError, match="Bucket not found"):
         gone.files.token("PULL")
     assert [method for method, _, _ in server.requests] == (["POST"] if version == "0.2.2" else ["POST", "GET", "POST"])
-    assert not member.client._in_turn
+    assert not member.client._turns.begun
 
 
 @pytest.mark.parametrize("registered", [True, False])

@@ -110,7 +110,7 @@ def test_every_call_of_many_threads_passes_at_our_bridge_without_taking_turns(bu
 
     in_threads(32, work)
 
-    assert not buckets._client._in_turn
+    assert not buckets._client._turns.begun
 
 
 PROCESS = """
@@ -140,7 +140,7 @@ def test_a_refused_nonce_is_answered_with_one_above_the_highest_that_the_bridge_
 
     first, second = [float(re.search(br"__nonce=([0-9.]+)", request).group(1)) for request in strange.requests]
     assert first == 1000000000.0 and 1003600000.0 < second < 1003600010.0
-    assert not buckets._client._in_turn
+    assert not buckets._client._turns.begun
 
 
 def test_processes_that_go_on_above_the_clock_do_not_go_on_alike():

@@ -2,14 +2,12 @@
 
 from __future__ import absolute_import, division, print_function
 
-from .. import rest
+from .. import _of_2016, rest
 from .._signing import Basic
 from ..errors import APIError
 from ..keypair import ECDSA
 
 __all__ = ["Resource"]
-
-_GONE = ("Bucket not found", "File not found", "Public key was not found")  # with 500 on a bridge of 0.2.2
 
 
 class Resource(object):
@@ -41,6 +39,6 @@ class Resource(object):
         try:
             return self._request("DELETE", route, ids)
         except APIError as error:
-            if error.maybe_done and error.body["error"] in _GONE:
+            if error.maybe_done and _of_2016.is_gone(error):
                 return {}
             raise

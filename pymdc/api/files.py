@@ -2,18 +2,18 @@
 
 from __future__ import absolute_import, division, print_function
 
+from .. import _of_2016
 from .._compat import integer_types
 from .._transfer.download import Pointers, download
 from .._transfer.upload import Source
 from ..errors import APIError, TransportError
 from ..keypair import ECDSA
-from ..rest import ALWAYS, MAX_REFUSALS, UNCONNECTED
+from ..rest import ALWAYS, UNCONNECTED
 from ._arguments import bucket_id_text, file_hash_text, token_text
 from ._resource import Resource
 
 __all__ = ["Files"]
 
-_NO_BUCKET = "Bucket not found"
 _SPENT = "the token is spent, so another try needs a new one"
 
 
@@ -98,24 +98,14 @@ class Files(Resource):
             raise ValueError("operation must be 'PUSH' or 'PULL', not {0!r}".format(operation))
         if self._auth is None:
             raise ValueError("a key pair or a user is needed to ask for a token; or hand one in")
-        for _ in range(MAX_REFUSALS):
-            try:
-                return self._ask_for_token(operation)
-            except APIError as error:
-                failure = error
-            if not isinstance(self._auth, ECDSA) or failure.status != 404 or failure.body["error"] != _NO_BUCKET:
-                break
-            # A bridge of 2016 that refuses a nonce goes on to look for the key among the bucket's, and then says only
-            # that the bucket was not found.
-            if not self._owns_bucket():
-                return self._token_of_a_guest(operation, failure)
-            self._client_in_use().take_turns()
-        raise failure
 
-    def _ask_for_token(self, operation, nonce=None):
-        return self._request(
-            "POST", "/buckets/{bucket_id}/tokens", self._ids, fields={"operation": operation}, secret=True, nonce=nonce,
-        )
+        def ask(**besides):
+            fields = dict(besides, operation=operation)
+            return self._request("POST", "/buckets/{bucket_id}/tokens", self._ids, fields=fields, secret=True)
+
+        if isinstance(self._auth, ECDSA):
+            return _of_2016.token(ask, self._owns_bucket, self._client_in_use().take_turns)
+        return ask()
 
     def _owns_bucket(self):
         try:
@@ -123,14 +113,6 @@ class Files(Resource):
         except APIError:
             return False
         return True
-
-    def _token_of_a_guest(self, operation, failure):
-        """Ask by a nonce that is surely refused: only then a bridge of 2016 takes a registered key for a guest's."""
-        try:
-            return self._ask_for_token(operation, nonce="1")
-        except APIError:
-            pass
-        raise failure
 
     def _own_token(self, operation):
         answer = self._token(operation)
