@@ -6,17 +6,16 @@ import io
 import itertools
 import json
 import threading
-import time
 
 import pytest
 import requests
 
 import pymdc
-from pymdc._compat import monotonic
 from pymdc.errors import APIError, Timeout, TransportError
 from recordings import vectors
 from scripted_farmer import BINARY, TEXT
 from servers_of_2016 import Server
+from waiting import eventually
 
 MIB = 1024 * 1024
 EXCHANGES = vectors("exchanges.json")["exchanges"]
@@ -73,13 +72,6 @@ def patient(server):
             server.come_back()
 
     return Member(server, sleep=sleep)
-
-
-def until(condition):
-    end = monotonic() + 20
-    while not condition():
-        assert monotonic() < end
-        time.sleep(0.01)
 
 
 def content(size):
@@ -362,7 +354,7 @@ def test_the_same_content_twice_at_once_is_stored_in_the_end(server, version):
     member = Member(server, timeout=(5, 0.7))
     server.storing.clear()
     uploads = [member.bucket.files.upload(io.BytesIO(b"content"), callback=lambda answer: None) for _ in range(2)]
-    until(lambda: None in statuses(server, "PUT"))  # the second one is never answered
+    eventually(lambda: None in statuses(server, "PUT"))  # the second one is never answered
     server.storing.set()
 
     assert [upload.result()["size"] for upload in uploads] == [7, 7]

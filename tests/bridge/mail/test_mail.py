@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 import pymdc
 from mail_server import CERTIFICATE, PASSWORD, USER, MailServer
+from waiting import eventually
 from pymdc.bridge.mail.message import activation_mail, check_sender, default_sender
 from pymdc.bridge.mail.outbox import Letter, Outbox
 from pymdc.bridge.mail.postman import Postman, Schedule
@@ -87,14 +88,6 @@ def next_of(server):
     """Return the recipient of the next mail that the server takes."""
     recipient, = server.taken.get(timeout=30).rcpt_tos
     return recipient
-
-
-def eventually(condition):
-    for _ in range(3000):
-        if condition():
-            return
-        time.sleep(0.01)
-    pytest.fail("it did not become so")
 
 
 def names(outbox, ending=".eml"):

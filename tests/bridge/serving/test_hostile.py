@@ -17,6 +17,7 @@ import pymdc
 import raw
 from pymdc.bridge import LocalBridge
 from running_bridge import RunningBridge
+from waiting import eventually
 from wire import BOUNDARY, Account, ending, fresh_nonce, multipart, part
 
 if not os.path.isdir("/proc/self/fd"):
@@ -100,13 +101,18 @@ class World:
 
     def state(self, besides=SPENT):
         """Return all that the bridge keeps: each row, each shard, each mail."""
-        with contextlib.closing(sqlite3.connect(f"file:{self.folder}/bridge.sqlite?mode=ro", uri=True)) as db:
-            names = [name for name, in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
-            rows = {name: sorted(map(repr, db.execute(f'SELECT * FROM "{name}"'))) for name in names
-                    if name not in besides}
+        names = [name for name, in self._query("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        rows = {name: self.rows(name) for name in names if name not in besides}
         files = sorted(os.path.join(folder, name) for part in ("outbox", "shards")
                        for folder, _, names in os.walk(os.path.join(self.folder, part)) for name in names)
         return {**rows, "files": files}
+
+    def rows(self, table):
+        return sorted(map(repr, self._query(f'SELECT * FROM "{table}"')))
+
+    def _query(self, statement):
+        with contextlib.closing(sqlite3.connect(f"file:{self.folder}/bridge.sqlite?mode=ro", uri=True)) as db:
+            return db.execute(statement).fetchall()
 
     def serves(self):
         answer, = raw.talk(self.url, raw.request("GET", "/health"))
@@ -148,6 +154,7 @@ def world(started, at_first):
     started.statuses.clear()
     before = started.known
     yield started
+    eventually(lambda: started.rows("uploads") == [])  # what the test has broken off is given up
     assert started.serves()
     started.known = started.state()
     if all(status >= 400 for status in started.statuses):
