@@ -48,7 +48,7 @@ setup(
     extras_require={
         "bridge": ['{0}; python_version >= "3.10"'.format(need) for need in BRIDGE],
         "test": [
-            'aiosmtpd>=1.4.4; python_version >= "3.10"', "coverage", "hypothesis", "pytest",
+            'aiosmtpd>=1.4.4; python_version >= "3.10"', "coverage", "hypothesis", "pytest", "pytest-xdist",
             'schemathesis>=4.32; python_version >= "3.11"',
         ],
         "docs": ["myst-parser", "sphinx"],
