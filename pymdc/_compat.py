@@ -20,13 +20,14 @@ if sys.version_info[0] == 2:
     _pid = os.getpid()
 
     fsencode = None
+    fsdecode = bytes  # its own text is the bytes of a path
 
     def main_thread():
         # A forked child takes the thread that forked for its main one, but does not say so.
         return threading._shutdown.__self__ if os.getpid() == _pid else threading.current_thread()
 else:
     from http.cookiejar import DefaultCookiePolicy
-    from os import fsencode, replace
+    from os import fsdecode, fsencode, replace
     from threading import main_thread
     from time import monotonic
     from urllib.parse import quote, urljoin, urlsplit
@@ -36,8 +37,8 @@ else:
     _ERRORS = (sys.getfilesystemencodeerrors(),)
 
 __all__ = [
-    "DefaultCookiePolicy", "file_name", "integer_types", "main_thread", "monotonic", "quote", "replace", "text_type",
-    "to_path", "urljoin", "urlsplit",
+    "DefaultCookiePolicy", "file_name", "fsdecode", "integer_types", "main_thread", "monotonic", "quote", "replace",
+    "text_type", "to_path", "urljoin", "urlsplit",
 ]
 
 

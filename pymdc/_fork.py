@@ -16,11 +16,14 @@ class PerProcess(object):
 
     def __init__(self, make):
         self._make = make
-        self._pid = os.getpid()
-        self._value = make()
+        self._values = {os.getpid(): make()}  # by the process that uses it
 
     def get(self):
-        if self._pid != os.getpid():
-            self._value = self._make()
-            self._pid = os.getpid()
-        return self._value
+        pid = os.getpid()
+        value = self._values.get(pid)
+        if value is None:
+            # One step, so that two threads of the child are given the same one.
+            value = self._values.setdefault(pid, self._make())
+            for other in [other for other in self._values if other != pid]:
+                self._values.pop(other, None)
+        return value

@@ -5,7 +5,7 @@ from __future__ import absolute_import, division, print_function
 import os
 import re
 
-from ._compat import integer_types, text_type
+from ._compat import fsdecode, integer_types, text_type, to_path
 
 __all__ = ["api_url", "proxies", "retries", "switch", "timeout", "verify"]
 
@@ -62,9 +62,10 @@ def verify(value):
     """Return whether to check certificates, or by which bundle; None to let the environment say it."""
     if value is None or value is True or value is False:
         return value
-    if not isinstance(value, (str, text_type)) or not os.path.exists(value):
+    path = to_path(value)
+    if not path or not os.path.exists(path):
         raise ValueError("verify must be True, False, or the path of a CA bundle that is there")
-    return value
+    return os.path.abspath(fsdecode(path) if isinstance(path, bytes) else path)
 
 
 def _number(value):

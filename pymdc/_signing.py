@@ -14,6 +14,7 @@ from ._fork import PerProcess
 __all__ = ["Basic", "Nonces", "signature_headers"]
 
 _DAY = 86400 * 1000  # milliseconds
+_TOLERANCE = 60 * 1000  # milliseconds by which two clocks may differ and still be called the same
 _random = random.SystemRandom()  # a forked child of Python 2 goes on with its parent's other one
 
 
@@ -49,6 +50,7 @@ class Nonces(object):
     def __init__(self, clock=time.time):
         self._clock = clock
         self._last = 0  # microseconds
+        self._left = 0  # where they stood when they started again
         self._lock = PerProcess(threading.Lock)
 
     def next(self):
@@ -63,6 +65,23 @@ class Nonces(object):
         with self._lock.get():
             if 0 <= nonce <= self._clock() * 1000 + _DAY:
                 self._last = max(self._last, int(nonce * 1000) + _random.randint(1, 1000))
+
+    def start_again(self):
+        """
+        Go back to the clock, if it was further ahead than a bridge believes when the last nonce was made.
+
+        :returns: whether it was.
+        """
+        with self._lock.get():
+            was_ahead = self._last > (self._clock() * 1000 + _DAY - _TOLERANCE) * 1000
+            if was_ahead:
+                self._last, self._left = 0, self._last
+            return was_ahead
+
+    def go_on(self):
+        """Go on where they stood before they started again: a bridge of 2016 has taken even those nonces."""
+        with self._lock.get():
+            self._last = max(self._last, self._left)
 
 
 def signature_headers(key_pair, method, path, payload):

@@ -50,10 +50,12 @@ class APIError(PymdcError):
     :ivar str method: the HTTP method.
     :ivar str path: the route that was called, with names for its variable parts.
     :ivar float nonce: the highest nonce that the bridge has seen, told when it refuses one, or None.
+    :ivar float clock_ahead: by how many seconds this machine's clock is ahead of the bridge's, or None.
     :ivar bool maybe_done: whether an earlier attempt of the same call may have been carried out.
     """
 
     nonce = None
+    clock_ahead = None
     maybe_done = False
 
     def __init__(self, status, body, method, path):

@@ -78,7 +78,8 @@ class Client(object):
     :param int retries: how often a call is repeated at most, where that is safe.
     :param bool raise_errors: whether blocking calls raise :class:`pymdc.errors.APIError` when the bridge says no,
         in place of returning ``{"error": text}``.
-    :param verify: whether to check certificates, or the path of a CA bundle; by default as the environment says.
+    :param verify: whether to check certificates, or the path of a CA bundle; by default as the environment says
+        (``REQUESTS_CA_BUNDLE``).
     :param dict proxies: URL scheme to proxy URL; by default as the environment says.
     :param bool allow_http: whether passwords and tokens may go over plain HTTP to another host.
     :param sleep: waits so many seconds, between two attempts; by default until the main thread ends at most.
@@ -139,7 +140,7 @@ class Client(object):
             if self._refused_nonce(call, failure):
                 refusals += 1
                 if refusals <= MAX_REFUSALS:
-                    self._go_above(failure.nonce)
+                    self._renew_nonces(failure)
                     self._sleep(random.uniform(0, 0.05))
                     continue
             if not self._may_repeat(call, failure):
@@ -206,11 +207,16 @@ class Client(object):
         signed_afresh = call.key_pair and "__nonce" not in call.fields
         return signed_afresh and isinstance(error, APIError) and error.body["error"] == _NONCE_REFUSED
 
-    def _go_above(self, nonce):
-        if nonce is not None:
-            _nonces.rise_above(nonce)
-        else:
-            self.take_turns()
+    def _renew_nonces(self, refusal):
+        """Have nonces that the bridge may take, after it has refused one."""
+        clocks_agree = refusal.clock_ahead is not None and abs(refusal.clock_ahead) <= _CLOCK_TOLERANCE
+        started_again = clocks_agree and _nonces.start_again()
+        if refusal.nonce is not None:
+            _nonces.rise_above(refusal.nonce)
+            return
+        self.take_turns()
+        if not started_again:
+            _nonces.go_on()
 
 
 def _encoded(call):
@@ -253,12 +259,13 @@ def _decoded(call, reply, content):
         return answer
     if not isinstance(answer, dict) or not isinstance(answer.get("error"), text_type):
         answer = {"error": _in_words(reply)}
-    if answer["error"] == _NONCE_REFUSED and abs(reply.clock_ahead) > _CLOCK_TOLERANCE:
+    if answer["error"] == _NONCE_REFUSED and abs(reply.clock_ahead or 0) > _CLOCK_TOLERANCE:
         answer["hint"] = "this machine's clock is {0:.0f} s {1} the bridge's".format(
             abs(reply.clock_ahead), "ahead of" if reply.clock_ahead > 0 else "behind"
         )
     error = APIError(reply.status, answer, call.method, call.route)
     error.nonce = _number(reply.headers.get("x-nonce"))
+    error.clock_ahead = reply.clock_ahead
     error.retry_after = reply.retry_after
     raise error
 
@@ -305,10 +312,25 @@ def _sleep(seconds):
 _default = None
 
 
-def configure(api_url=None, **options):
-    """Say where the bridge is, and how to talk to it, for all that is given no client.  Takes what Client takes."""
+def configure(api_url=None, timeout=(10, 60), retries=4, raise_errors=False, verify=None, proxies=None,
+              allow_http=False, sleep=None, clock=monotonic):
+    """
+    Say where the bridge is, and how to talk to it, for all that is given no client.
+
+    The options are those of :class:`pymdc.Client`:
+
+    :param str api_url: where the bridge is; by default ``PYMDC_API_URL``, else ``http://127.0.0.1:6382``.
+    :param tuple timeout: seconds to wait for a connection, and seconds of silence; never a limit on a whole transfer.
+    :param int retries: how often a call is repeated at most, where that is safe.
+    :param bool raise_errors: whether blocking calls raise :class:`pymdc.errors.APIError` when the bridge says no.
+    :param verify: whether to check certificates, or the path of a CA bundle.
+    :param dict proxies: URL scheme to proxy URL.
+    :param bool allow_http: whether passwords and tokens may go over plain HTTP to another host.
+    :param sleep: waits so many seconds, between two attempts.
+    :param clock: returns seconds, for measuring.
+    """
     global _default
-    _default = Client(api_url, **options)
+    _default = Client(api_url, timeout, retries, raise_errors, verify, proxies, allow_http, sleep, clock)
 
 
 def default_client():

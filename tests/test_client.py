@@ -3,6 +3,8 @@
 from __future__ import absolute_import, division, print_function
 
 import logging
+import os
+import pydoc
 import traceback
 
 import pytest
@@ -10,6 +12,8 @@ import pytest
 import pymdc
 from canned_server import CannedServer
 from pymdc.errors import APIError, InsecureTransport, Timeout, TransportError
+
+BUNDLE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "certificates", "localhost.crt")
 
 
 @pytest.fixture
@@ -55,6 +59,55 @@ def test_what_is_given_no_client_uses_the_configured_one(canned, monkeypatch):
 
     assert pymdc.api.Keys(user).list() == []
     assert server.requests[0].startswith(b"GET /keys HTTP/1.1\r\n")
+
+
+def test_the_help_of_configure_shows_each_option_of_a_client():
+    shown = pydoc.plain(pydoc.render_doc(pymdc.configure))
+    code = pymdc.Client.__init__.__code__
+    options = code.co_varnames[1:code.co_argcount]
+
+    assert [option for option in options if option + "=" not in shown.split("\n\n")[1]] == []
+    assert [option for option in options if " {0}: ".format(option) not in shown] == []
+    assert pymdc.configure.__defaults__ == pymdc.Client.__init__.__defaults__
+
+
+def test_what_configure_is_given_reaches_the_client(monkeypatch):
+    monkeypatch.setattr(pymdc.rest, "_default", None)
+    given = {"timeout": (1, 2), "retries": 7, "raise_errors": True, "verify": False, "proxies": {"https": "http://p"},
+             "allow_http": True, "sleep": lambda seconds: None, "clock": lambda: 0.0}
+
+    pymdc.configure("http://bridge.example", **given)
+
+    client = pymdc.rest.default_client()
+    assert (client.api_url, client.network.timeout) == ("http://bridge.example", (1, 2))
+    assert (client.retries, client.raise_errors, client.network.verify) == (7, True, False)
+    assert client.network.proxies_for("https://bridge.example") == {"https": "http://p"}
+    assert (client._sleep, client._clock) == (given["sleep"], given["clock"])
+
+
+class Path(object):
+    """A path as pathlib's, on every Python."""
+
+    def __init__(self, path):
+        self._path = path
+
+    def __fspath__(self):
+        return self._path
+
+
+@pytest.mark.parametrize("wrap", [str, lambda path: path.encode("utf-8"), Path, u"{0}".format])
+def test_a_ca_bundle_is_named_by_whatever_is_a_path(wrap):
+    client = pymdc.Client("https://localhost:1", verify=wrap(str(BUNDLE)))
+
+    assert client.network.verify == BUNDLE
+
+
+def test_the_bundle_stays_the_same_when_the_folder_changes(tmpdir):
+    tmpdir.join("ca.pem").write("")
+    with tmpdir.as_cwd():
+        client = pymdc.Client("https://localhost:1", verify="ca.pem")
+
+    assert client.network.verify == str(tmpdir.join("ca.pem"))
 
 
 def test_what_is_made_from_a_resource_inherits_its_client(canned):

@@ -2,10 +2,13 @@
 
 from __future__ import absolute_import, division, print_function
 
+import email.utils
+import os
 import re
 import subprocess
 import sys
 import threading
+import time
 
 import pytest
 from hypothesis import given
@@ -14,11 +17,16 @@ from hypothesis import strategies as st
 import pymdc
 from canned_server import CannedServer
 from pymdc import rest
+from pymdc._fork import PerProcess
 from pymdc._signing import Nonces
 
 ACCEPTED = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\n[]"
 REFUSED = (b"HTTP/1.1 401 Unauthorized\r\nConnection: close\r\n%sContent-Length: 35\r\n\r\n"
            b'{"error": "Invalid nonce supplied"}')
+
+
+def nonce_of(request):
+    return float(re.search(br"__nonce=([0-9.]+)", request).group(1))
 
 
 class Strict(object):
@@ -30,7 +38,7 @@ class Strict(object):
         self._lock = threading.Lock()
 
     def __call__(self, request):
-        nonce = float(re.search(br"__nonce=([0-9.]+)", request).group(1))
+        nonce = nonce_of(request)
         with self._lock:
             if nonce < self.last:
                 return REFUSED % b""
@@ -138,7 +146,7 @@ def test_a_refused_nonce_is_answered_with_one_above_the_highest_that_the_bridge_
 
     assert buckets.list() == []
 
-    first, second = [float(re.search(br"__nonce=([0-9.]+)", request).group(1)) for request in strange.requests]
+    first, second = [nonce_of(request) for request in strange.requests]
     assert first == 1000000000.0 and 1003600000.0 < second < 1003600010.0
     assert not buckets._client._turns.begun
 
@@ -161,3 +169,84 @@ def test_a_bridge_that_refuses_every_nonce_is_asked_so_many_times_and_no_more(se
 
     assert said == {"error": "Invalid nonce supplied"}
     assert len(refusing.requests) == 21
+
+
+def date(seconds):
+    return "Date: {0}\r\n".format(email.utils.formatdate(seconds, usegmt=True)).encode("ascii")
+
+
+@pytest.mark.parametrize("tells_highest", [True, False])
+def test_nonces_start_again_from_a_clock_that_was_far_ahead_and_has_come_back(server, monkeypatch, tells_highest):
+    ahead = [3 * 86400]
+    monkeypatch.setattr(rest, "_nonces", Nonces(clock=lambda: time.time() + ahead[0]))
+
+    def bridge(request):
+        believed = nonce_of(request) <= (time.time() + 86400) * 1000
+        return ACCEPTED if believed else REFUSED % (date(time.time()) + b"x-nonce: 0.000\r\n" * tells_highest)
+
+    strange = server(bridge)
+    buckets = pymdc.api.Buckets(pymdc.keypair.ECDSA(), client=pymdc.Client(strange.url, sleep=lambda seconds: None))
+    rest._nonces.next()
+    ahead[0] = 0
+
+    assert buckets.list() == []
+    assert buckets.list() == []
+
+    assert len(strange.requests) == 3
+
+
+def test_nonces_go_on_where_they_stood_at_a_bridge_that_believed_the_clock(server, monkeypatch):
+    ahead = [3 * 86400]
+    monkeypatch.setattr(rest, "_nonces", Nonces(clock=lambda: time.time() + ahead[0]))
+    strict, overtaken = Strict(), [True]
+
+    def bridge(request):
+        if not ahead[0] and overtaken:
+            overtaken.pop()
+            return REFUSED % date(time.time())
+        return ACCEPTED if strict(request) is ACCEPTED else REFUSED % date(time.time())
+
+    buckets = pymdc.api.Buckets(
+        pymdc.keypair.ECDSA(), client=pymdc.Client(server(bridge).url, sleep=lambda seconds: None)
+    )
+    assert buckets.list() == []
+    ahead[0] = 0
+
+    assert [buckets.list() for _ in range(5)] == [[]] * 5
+
+
+def test_nonces_only_rise_as_long_as_the_clock_is_not_known_to_be_right(server, monkeypatch):
+    """A refusal whose date differs from ours says only that one of the two is wrong."""
+    monkeypatch.setattr(rest, "_nonces", Nonces(clock=lambda: 1000000.0))
+    strange = server(REFUSED % (date(999000) + b"x-nonce: 1.000\r\n"))
+    rest._nonces.rise_above(1000000000 + 86400 * 1000)
+
+    pymdc.api.Buckets(
+        pymdc.keypair.ECDSA(), client=pymdc.Client(strange.url, sleep=lambda seconds: None)
+    ).list()
+
+    nonces = [nonce_of(request) for request in strange.requests]
+    assert len(nonces) == 21 and nonces == sorted(nonces)
+
+
+def test_two_threads_of_a_forked_child_share_one_lock(monkeypatch):
+    meeting = threading.Event()
+    made = []
+
+    def make():
+        value = object()
+        made.append(value)
+        if len(made) == 2:
+            meeting.wait(30)  # the other thread is let in before this one is done
+        elif len(made) == 3:
+            meeting.set()
+        return value
+
+    shared = PerProcess(make)
+    monkeypatch.setattr(os, "getpid", lambda: -1)
+    given = []
+
+    in_threads(2, lambda: given.append(shared.get()))
+
+    assert given[0] is given[1] is shared.get()
+    assert given[0] is not made[0]

@@ -131,7 +131,7 @@ class Reply(object):
     The answer to one request; the body comes when it is read.
 
     :ivar str location: where a redirect leads, scheme and host alone: the rest may hold a token.
-    :ivar float clock_ahead: by how many seconds this machine's clock is ahead of the other's, by its ``Date``.
+    :ivar float clock_ahead: by how many seconds this machine's clock is ahead of the other's, by its ``Date``, or None.
     :ivar bool leads_back: whether a redirect leads to the same path, say by https.
     :ivar float retry_after: the seconds that the other side asks to wait, or None.
     """
@@ -143,7 +143,7 @@ class Reply(object):
         location = urljoin(url, response.headers.get("Location", ""))
         self.location = _origin(location) if "Location" in response.headers else None
         date = _timestamp(response.headers.get("Date", ""))
-        self.clock_ahead = 0.0 if date is None else time.time() - date
+        self.clock_ahead = None if date is None else time.time() - date
         self.retry_after = _retry_after(response.headers.get("Retry-After", ""), time.time() if date is None else date)
         self.leads_back = urlsplit(location).path == urlsplit(url).path
         self._response = response
