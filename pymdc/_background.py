@@ -5,7 +5,7 @@ from __future__ import absolute_import, division, print_function
 import collections
 import logging
 import threading
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 
 from ._compat import main_thread
 from ._fork import PerProcess
@@ -31,17 +31,19 @@ class Background(object):
         self._workers = workers
         self._state = PerProcess(_State)
 
-    def submit(self, work, callback):
+    def submit(self, work, callback, listing=False, raising=False):
         """
-        Run *work* soon, and *callback* with its result, or with ``{"error": text}``, exactly once.
+        Run *work* soon, and *callback* with its result, or with a :class:`pymdc.errors.Refusal`, exactly once.
 
+        :param bool listing: whether the result is a list.
+        :param bool raising: whether the future raises what *work* has raised, in place of returning the refusal.
         :returns: a ``concurrent.futures.Future`` of what the callback is given.
         """
         if not callable(callback):
             raise TypeError("callback must be callable, not {0!r}".format(type(callback).__name__))
         future, state = Future(), self._state.get()
         with state.lock:
-            state.queue.append((future, work, callback))
+            state.queue.append((future, work, callback, listing, raising))
             # Once the main thread has ended a new thread might not be waited for, or not even start: then the workers
             # that there are do it, or the caller.
             if state.running < self._workers and main_thread().is_alive():
@@ -82,24 +84,30 @@ def _run(state):
         del job  # or the last result would live as long as this thread
 
 
-def _do(state, future, work, callback):
+def _do(state, future, work, callback, listing, raising):
     if future.set_running_or_notify_cancel():
-        answer = _answer(state, work)
-        future.set_result(answer)
+        answer, error = _outcome(state, work)
+        if error is not None:
+            answer = as_answer(error, listing)
+        if error is not None and raising:
+            future.set_exception(error)
+        else:
+            future.set_result(answer)
     else:
-        answer = {"error": "Cancelled"}
+        answer = as_answer(CancelledError("Cancelled"), listing)
     try:
         callback(answer)
     except BaseException:  # also SystemExit: it is the callback that ends, not the worker
         _log.exception("a callback raised")
 
 
-def _answer(state, work):
+def _outcome(state, work):
+    """Return what *work* returns, and what it raises; one of the two is None."""
     if state.given_up is not None:
-        return as_answer(state.given_up)
+        return None, state.given_up
     try:
-        return work()
+        return work(), None
     except BaseException as error:
         if isinstance(error, Timeout) and not main_thread().is_alive():
             state.given_up = error  # the interpreter waits for one timeout, not for one after the other
-        return as_answer(error)
+        return None, error

@@ -15,6 +15,7 @@ if sys.version_info[0] == 2:
     text_type = unicode  # noqa: F821
     integer_types = (int, long)  # noqa: F821
     _ERRORS = ()
+    json_iterates = True
     monotonic = time.time
     replace = os.rename
     _pid = os.getpid()
@@ -35,10 +36,11 @@ else:
     text_type = str
     integer_types = (int,)
     _ERRORS = (sys.getfilesystemencodeerrors(),)
+    json_iterates = False  # whether json iterates over a dict in place of asking for its items
 
 __all__ = [
-    "DefaultCookiePolicy", "file_name", "fsdecode", "integer_types", "main_thread", "monotonic", "quote", "replace",
-    "text_type", "to_path", "urljoin", "urlsplit",
+    "DefaultCookiePolicy", "file_name", "fsdecode", "integer_types", "json_iterates", "main_thread", "monotonic",
+    "quote", "replace", "text_type", "to_path", "urljoin", "urlsplit",
 ]
 
 

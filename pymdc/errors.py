@@ -2,7 +2,8 @@
 What can go wrong, as a tree::
 
     PymdcError                         the base of all that follows
-    +-- APIError                       the bridge said no (only raised with raise_errors=True)
+    +-- APIError                       the bridge said no (raised with raise_errors=True)
+    |   +-- RefusedLookup (KeyError)   something was looked for in a Refusal, which is no success
     +-- TransportError (IOError)       no whole answer came: refused, reset, cut short, not JSON
     |   +-- Timeout                    nothing came, or nothing could be sent, for too long
     +-- IntegrityError                 the bytes are not those that were asked for, or sent
@@ -10,13 +11,15 @@ What can go wrong, as a tree::
     +-- InvalidKey (ValueError)        not a key of secp256k1, or no private key where one is needed
 
 A bad argument is a ``ValueError``; the file system's errors come as they are.
+
+Without ``raise_errors=True`` the bridge's no is not raised but returned, as a :class:`Refusal`.
 """
 
 from __future__ import absolute_import, division, print_function
 
 import json
 
-from ._compat import text_type
+from ._compat import json_iterates, text_type
 
 __all__ = [
     "APIError",
@@ -24,9 +27,32 @@ __all__ = [
     "IntegrityError",
     "InvalidKey",
     "PymdcError",
+    "Refusal",
+    "RefusedLookup",
     "Timeout",
     "TransportError",
 ]
+
+# What to do next, by what the bridge has said, up to the first colon.
+_HINTS = {
+    "Bucket not found":
+        "it has another id, or belongs to another account, whose owner has to list this key: "
+        "bucket.update(key_pairs=[...])",
+    "Bucket storage exceeded": "delete files, or give the bucket more room: bucket.update(storage=...)",
+    "Bucket transfer exceeded": "give the bucket a larger allowance: bucket.update(transfer=...)",
+    "Email is already registered": "use the account by its password, or register another address",
+    "Invalid activation token": "a link works once, so the account may be active already; else register() again",
+    "Invalid email or password": "check both, and that the account was registered with this very bridge",
+    "Invalid or expired token":
+        "a token works once, within five minutes: ask for a new one with bucket.files.token(...)",
+    "Not authorized to retrieve from bucket": "a download needs a token of this very bucket, for \"PULL\"",
+    "Not authorized to store in bucket": "an upload needs a token of this very bucket, for \"PUSH\"",
+    "Public key is already registered": "see keys.list(); a key belongs to one account",
+    "Public key not registered":
+        "register the key with pymdc.api.Keys(user).create(key_pair), or let a bucket list it: "
+        "bucket.update(key_pairs=[...])",
+    "User account has not been activated": "follow the link in the mail, or hand it to user.activate(link)",
+}
 
 
 class PymdcError(Exception):
@@ -35,10 +61,19 @@ class PymdcError(Exception):
 
     :ivar list attempts: what became of each try of the call, as ``(status or fault, seconds)``.
     :ivar float retry_after: the seconds that the other side asks to wait, or None.
+    :ivar str hint: what to do next, in ASCII, or None; the error's text ends with it.
     """
 
     attempts = ()
     retry_after = None
+    hint = None
+
+    def __str__(self):
+        return self._words() + ("; " + self.hint if self.hint else "")
+
+    def _words(self):
+        """Return the text without the hint."""
+        return Exception.__str__(self)
 
 
 class APIError(PymdcError):
@@ -64,11 +99,15 @@ class APIError(PymdcError):
         self.body = body
         self.method = method
         self.path = path
+        self.hint = _HINTS.get(text_type(body.get("error")).partition(":")[0])
 
-    def __str__(self):
-        words = [self.body[key] for key in ("error", "hint") if key in self.body]
-        text = "; ".join(json.dumps(word) for word in words)  # ASCII, which str() must be on Python 2
-        return "{0} {1}: {2} {3}".format(self.method, self.path, self.status, text)
+    def _words(self):
+        text = json.dumps(self.body.get("error"))  # ASCII, which str() must be on Python 2
+        return "{0} {1}: {2} {3}".format(self.method, self.path, self.status, text) if self.method else text
+
+
+class RefusedLookup(APIError, KeyError):
+    """Something was looked for in the answer of a call that did not succeed; with the status, words and hint of it."""
 
 
 class TransportError(PymdcError, IOError):
@@ -101,12 +140,59 @@ class InvalidKey(PymdcError, ValueError):
     """Not a key of secp256k1, or no private key where one is needed.  Never repeats the key."""
 
 
-def as_answer(error):
-    """Return what a callback is given for *error*: a dict as the bridge would send it."""
+class Refusal(dict):
+    """
+    The result of a call that did not succeed: ``{"error": "<text>"}``, which cannot be mistaken for a success.
+
+    It equals a plain dict and is serialized like one.  But looking for what it does not have raises
+    :class:`RefusedLookup`; and so does iterating over it where a success would have been a list, on Python 3.
+
+    :ivar str hint: what to do next, or None.  It is no key, but ``refusal["hint"]`` finds it all the same.
+    :ivar int status: the HTTP status; None when no answer of the bridge came.
+    """
+
+    def __init__(self, answer, error, listing=False):
+        super(Refusal, self).__init__(answer)
+        self.hint = getattr(error, "hint", None)
+        self.status = getattr(error, "status", None)
+        self._call = getattr(error, "method", None), getattr(error, "path", None)
+        self._listing = listing
+
+    def __getitem__(self, key):
+        if isinstance(key, slice):  # which cannot be hashed before Python 3.12
+            return self.__missing__(key)
+        return super(Refusal, self).__getitem__(key)
+
+    def __missing__(self, key):
+        if key == "hint" and self.hint:
+            return self.hint
+        raise self._lookup()
+
+    if not json_iterates:
+        def __iter__(self):
+            if self._listing:
+                raise self._lookup()
+            return super(Refusal, self).__iter__()
+
+    def __repr__(self):
+        return super(Refusal, self).__repr__() + ("  # " + self.hint if self.hint else "")
+
+    def _lookup(self):
+        error = RefusedLookup(self.status, dict(self), *self._call)
+        error.hint = self.hint
+        return error
+
+
+def as_answer(error, listing=False):
+    """
+    Return what is returned for *error*, or handed to a callback, in place of raising it.
+
+    :param bool listing: whether a success would have been a list.
+    """
     if isinstance(error, APIError):
-        return error.body
+        return Refusal(error.body, error, listing)
     try:
-        text = text_type(error)
+        text = text_type(error._words() if isinstance(error, PymdcError) else error)
     except UnicodeError:  # Python 2: an exception made of bytes
         text = text_type(repr(error))
-    return {"error": text or type(error).__name__}
+    return Refusal({"error": text or type(error).__name__}, error, listing)

@@ -12,7 +12,7 @@ from . import _of_2016, _options, _signing
 from ._background import Background
 from ._compat import main_thread, monotonic, quote, text_type
 from ._http.network import Network, is_loopback
-from .errors import APIError, InsecureTransport, TransportError
+from .errors import APIError, InsecureTransport, TransportError, as_answer
 from .keypair import ECDSA
 
 __all__ = ["Call", "Client", "configure", "default_client"]
@@ -76,8 +76,8 @@ class Client(object):
     :param tuple timeout: seconds to wait for a connection, and for the other side to take or send something; never a
         limit on a whole transfer.
     :param int retries: how often a call is repeated at most, where that is safe.
-    :param bool raise_errors: whether blocking calls raise :class:`pymdc.errors.APIError` when the bridge says no,
-        in place of returning ``{"error": text}``.
+    :param bool raise_errors: whether :class:`pymdc.errors.APIError` is raised when the bridge says no, in place of
+        returning ``{"error": text}``; and every fault, by the Future of a call with a callback.  The way of scripts.
     :param verify: whether to check certificates, or the path of a CA bundle; by default as the environment says
         (``REQUESTS_CA_BUNDLE``).
     :param dict proxies: URL scheme to proxy URL; by default as the environment says.
@@ -101,20 +101,22 @@ class Client(object):
         self._clock = clock
         self._turns = _of_2016.Turns()
 
-    def run(self, work, callback=None):
+    def run(self, work, callback=None, listing=False):
         """
         Run *work*, a function that makes calls, and return its result, or what the bridge said against it.
 
         With a *callback* it runs on a worker thread, and a Future is returned.
+
+        :param bool listing: whether the result is a list.
         """
         if callback is not None:
-            return self._background.submit(work, callback)
+            return self._background.submit(work, callback, listing, self.raise_errors)
         try:
             return work()
         except APIError as error:
             if self.raise_errors:
                 raise
-            return error.body
+            return as_answer(error, listing)
 
     def request(self, call):
         """
@@ -259,11 +261,11 @@ def _decoded(call, reply, content):
         return answer
     if not isinstance(answer, dict) or not isinstance(answer.get("error"), text_type):
         answer = {"error": _in_words(reply)}
+    error = APIError(reply.status, answer, call.method, call.route)
     if answer["error"] == _NONCE_REFUSED and abs(reply.clock_ahead or 0) > _CLOCK_TOLERANCE:
-        answer["hint"] = "this machine's clock is {0:.0f} s {1} the bridge's".format(
+        error.hint = "this machine's clock is {0:.0f} s {1} the bridge's".format(
             abs(reply.clock_ahead), "ahead of" if reply.clock_ahead > 0 else "behind"
         )
-    error = APIError(reply.status, answer, call.method, call.route)
     error.nonce = _number(reply.headers.get("x-nonce"))
     error.clock_ahead = reply.clock_ahead
     error.retry_after = reply.retry_after
@@ -322,7 +324,8 @@ def configure(api_url=None, timeout=(10, 60), retries=4, raise_errors=False, ver
     :param str api_url: where the bridge is; by default ``PYMDC_API_URL``, else ``http://127.0.0.1:6382``.
     :param tuple timeout: seconds to wait for a connection, and seconds of silence; never a limit on a whole transfer.
     :param int retries: how often a call is repeated at most, where that is safe.
-    :param bool raise_errors: whether blocking calls raise :class:`pymdc.errors.APIError` when the bridge says no.
+    :param bool raise_errors: whether :class:`pymdc.errors.APIError` is raised when the bridge says no, in place of
+        returning ``{"error": text}``; and every fault, by the Future of a call with a callback.  The way of scripts.
     :param verify: whether to check certificates, or the path of a CA bundle.
     :param dict proxies: URL scheme to proxy URL.
     :param bool allow_http: whether passwords and tokens may go over plain HTTP to another host.

@@ -13,6 +13,7 @@ import pytest
 
 import pymdc
 from canned_server import CannedServer
+from pymdc.errors import APIError, TransportError
 
 
 @pytest.fixture
@@ -57,14 +58,40 @@ def test_the_callback_gets_what_the_call_returns(buckets):
     assert threading.current_thread() not in calls.threads
 
 
-def test_an_error_of_the_bridge_goes_to_the_callback_also_with_raise_errors(bridge):
-    calls, client = Calls(), pymdc.Client(bridge.url, raise_errors=True)
+def test_an_error_of_the_bridge_is_what_the_callback_gets_and_the_future_returns(bridge):
+    calls, client = Calls(), pymdc.Client(bridge.url)
     stranger = pymdc.api.Users("nobody@example.com", "password", client=client)
 
     future = pymdc.api.Keys(stranger).list(callback=calls)
 
     assert calls.wait(1) == [{"error": "Invalid email or password"}]
     assert future.result(60) == {"error": "Invalid email or password"}
+    assert future.result().hint == calls.answers[0].hint is not None
+
+
+def test_raise_errors_makes_the_future_raise_and_leaves_the_callback_its_answer(bridge):
+    calls, client = Calls(), pymdc.Client(bridge.url, raise_errors=True)
+    stranger = pymdc.api.Users("nobody@example.com", "password", client=client)
+
+    future = pymdc.api.Keys(stranger).list(callback=calls)
+
+    with pytest.raises(APIError, match="Invalid email or password"):
+        future.result(60)
+    assert calls.wait(1) == [{"error": "Invalid email or password"}]
+
+
+def test_raise_errors_makes_the_future_raise_what_is_no_answer_too(nobody, tmpdir):
+    calls, client = Calls(), pymdc.Client(nobody, retries=0, raise_errors=True)
+    absent = tmpdir.join("absent")
+
+    unheard = pymdc.api.Users("a@example.com", "password", client=client).register(callback=calls)
+    unread = pymdc.api.Files("0" * 24, pymdc.keypair.ECDSA(), client=client).upload(str(absent), callback=calls)
+
+    with pytest.raises(TransportError, match="start one"):
+        unheard.result(60)
+    with pytest.raises(EnvironmentError, match="absent"):
+        unread.result(60)
+    assert all(set(answer.keys()) == {"error"} for answer in calls.wait(2))
 
 
 def test_a_bridge_that_is_not_there_is_an_answer_too(nobody):
@@ -166,10 +193,10 @@ client = pymdc.Client(sys.argv[1], retries=0)
 stranger = pymdc.api.Keys(pymdc.api.Users("nobody@example.com", "password", client=client))
 
 def second(answer):
-    sys.stdout.write("second " + " ".join(answer) + "\\n")
+    sys.stdout.write("second " + " ".join(answer.keys()) + "\\n")
 
 def first(answer):
-    sys.stdout.write("first " + " ".join(answer) + "\\n")
+    sys.stdout.write("first " + " ".join(answer.keys()) + "\\n")
     stranger.list(callback=second)
 
 stranger.list(callback=first)
@@ -182,7 +209,7 @@ import pymdc
 client = pymdc.Client(sys.argv[1], timeout=(5, 0.5), retries=0)
 stranger = pymdc.api.Keys(pymdc.api.Users("nobody@example.com", "password", client=client))
 for _ in range(100):
-    stranger.list(callback=lambda answer: sys.stdout.write(" ".join(answer) + "\\n"))
+    stranger.list(callback=lambda answer: sys.stdout.write(" ".join(answer.keys()) + "\\n"))
 """
 
 

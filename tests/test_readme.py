@@ -17,7 +17,7 @@ README = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))
 
 def blocks():
     with io.open(README, encoding="utf-8") as text:
-        return re.findall(u"```(python|json)\n(.*?)```", text.read(), re.DOTALL)
+        return re.findall(u"```(python|json|text)\n(.*?)```", text.read(), re.DOTALL)
 
 
 def run(source, names):
@@ -41,11 +41,12 @@ def shape(value):
     return value
 
 
-def test_the_walk_through_runs_as_printed(bridge, photo, address, tmpdir, monkeypatch):
+def test_the_walk_through_runs_as_printed(bridge, photo, address, tmpdir, monkeypatch, capsys):
     tmpdir.mkdir("docs").join("photo.jpg").write_binary(open(photo, "rb").read())
     tmpdir.mkdir("bridge-data")
     monkeypatch.chdir(tmpdir)
-    monkeypatch.setattr(pymdc.rest, "_default", pymdc.Client(bridge.url))
+    monkeypatch.setenv("PYMDC_API_URL", str(bridge.url))
+    monkeypatch.setattr(pymdc.rest, "_default", None)
     names, answer, compared = {}, None, 0
 
     for language, text in blocks():
@@ -54,9 +55,12 @@ def test_the_walk_through_runs_as_printed(bridge, photo, address, tmpdir, monkey
             shutil.copytree(bridge.outbox, "bridge-data/outbox")
             answer = run(text.encode("utf-8"), names)
             shutil.rmtree("bridge-data/outbox")
+        elif language == "text":
+            assert text in capsys.readouterr().out
+            compared += 1
         else:
             assert shape(answer) == shape(json.loads(text))
             compared += 1
 
-    assert compared == 13
+    assert compared == 14
     assert tmpdir.join("copy.jpg").read_binary() == open(photo, "rb").read()

@@ -23,8 +23,8 @@ class Resource(object):
         self._auth = auth
         self._client = client
 
-    def _run(self, callback, work):
-        return self._client_in_use().run(work, callback)
+    def _run(self, callback, work, listing=False):
+        return self._client_in_use().run(work, callback, listing)
 
     def _request(self, method, route, ids=None, fields=None, **options):
         options.setdefault("auth", self._auth)

@@ -24,7 +24,7 @@ class Buckets(Resource):
 
     def list(self, callback=None):
         """Return every bucket of the account, as a list of dicts.  Source: ``GET /buckets``."""
-        return self._run(callback, lambda: self._request("GET", "/buckets"))
+        return self._run(callback, lambda: self._request("GET", "/buckets"), listing=True)
 
     def create(self, name, storage, transfer, key_pairs=(), callback=None):
         """

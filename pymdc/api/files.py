@@ -32,7 +32,9 @@ class Files(Resource):
 
     def list(self, callback=None):
         """Return every file of the bucket, as a list of dicts.  Source: ``GET /buckets/:id/files``."""
-        return self._run(callback, lambda: self._request("GET", "/buckets/{bucket_id}/files", self._ids))
+        return self._run(
+            callback, lambda: self._request("GET", "/buckets/{bucket_id}/files", self._ids), listing=True
+        )
 
     def token(self, operation, callback=None):
         """
@@ -180,9 +182,9 @@ def _telling_of(token, transfer, *arguments):
         return transfer(*arguments)
     except TransportError as error:
         if token is not None and error.sent:
-            error.args = ("{0}; {1}".format(error, _SPENT),)
+            error.hint = _SPENT
         raise
     except APIError as error:
         if token is not None and error.status in (502, 503, 504):
-            error.body["hint"] = _SPENT
+            error.hint = _SPENT
         raise

@@ -25,7 +25,7 @@ class Keys(Resource):
 
     def list(self, callback=None):
         """Return the account's public keys, as a list of dicts.  Source: ``GET /keys``."""
-        return self._run(callback, lambda: self._request("GET", "/keys"))
+        return self._run(callback, lambda: self._request("GET", "/keys"), listing=True)
 
     def create(self, key_pair, callback=None):
         """
