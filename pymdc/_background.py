@@ -3,6 +3,8 @@
 from __future__ import absolute_import, division, print_function
 
 import collections
+import functools
+import inspect
 import logging
 import threading
 from concurrent.futures import CancelledError, Future
@@ -11,8 +13,9 @@ from ._compat import main_thread
 from ._fork import PerProcess
 from .errors import Timeout, as_answer
 
-__all__ = ["Background"]
+__all__ = ["Background", "is_last_to_end"]
 
+_OURS = "pymdc-"  # how the names of our threads begin
 _log = logging.getLogger("pymdc")
 
 
@@ -24,7 +27,8 @@ class Background(object):
     that ends right after a call still gets its callback.  A ``ThreadPoolExecutor`` will not do, since it refuses the
     call that a callback starts after the main thread has ended.
 
-    :param int workers: how many threads there are at most.
+    :param int workers: how many calls are under way at most.  A thread that runs a callback is not counted, for it may
+        wait for other calls.
     """
 
     def __init__(self, workers=16):
@@ -39,66 +43,109 @@ class Background(object):
         :param bool raising: whether the future raises what *work* has raised, in place of returning the refusal.
         :returns: a ``concurrent.futures.Future`` of what the callback is given.
         """
-        if not callable(callback):
-            raise TypeError("callback must be callable, not {0!r}".format(type(callback).__name__))
+        _check_callback(callback)
         future, state = Future(), self._state.get()
         with state.lock:
-            state.queue.append((future, work, callback, listing, raising))
-            # Once the main thread has ended a new thread might not be waited for, or not even start: then the workers
-            # that there are do it, or the caller.
-            if state.running < self._workers and main_thread().is_alive():
-                _start_worker(state)
+            state.queue.append((callback, (future, work, listing, raising)))
+            self._start_worker(state)
             alone = not state.running
             state.running += alone
         if alone:
-            _run(state)
+            self._run(state)
         return future
+
+    def _start_worker(self, state):
+        """Start another worker, if there is work for one; hold the lock meanwhile."""
+        if not state.queue or state.running >= self._workers or _in_exit_handler():
+            return
+        worker = threading.Thread(target=self._run, args=(state,), name=_OURS + "worker")
+        worker.daemon = False
+        state.running += 1  # before it can be interrupted: the worker takes itself off
+        try:
+            worker.start()
+        except (RuntimeError, threading.ThreadError):
+            state.running -= 1  # no room for another thread
+
+    def _run(self, state):
+        """Work until there is nothing left to do; who calls this is counted already."""
+        while True:
+            with state.lock:
+                job = state.queue.popleft() if state.queue else None
+                if job is None:
+                    state.running -= 1
+                    return
+            callback, call = job
+            answer = _do(state, *call)
+            with state.lock:
+                state.running -= 1  # while it runs the callback
+                self._start_worker(state)
+            _call(callback, answer)
+            del job, call, callback, answer  # or the last result would live as long as this thread
+            with state.lock:
+                if not state.queue or state.running >= self._workers:
+                    return
+                state.running += 1
 
 
 class _State(object):
     def __init__(self):
         self.queue = collections.deque()
         self.lock = threading.Lock()
-        self.running = 0  # how many workers there are
+        self.running = 0  # how many workers do a call
         self.given_up = None  # the timeout that ended a call while the interpreter waited to end
 
 
-def _start_worker(state):
-    worker = threading.Thread(target=_run, args=(state,), name="pymdc-worker")
-    worker.daemon = False
-    state.running += 1  # before it can be interrupted: the worker takes itself off
-    try:
-        worker.start()
-    except (RuntimeError, threading.ThreadError):
-        state.running -= 1  # no room for another thread
+def is_last_to_end():
+    """
+    Return whether the interpreter waits for nothing but calls in the background, and this is one of them.
+
+    As long as other threads go on after the main one has ended, the program does.
+    """
+    main = main_thread()
+    if main.is_alive() or not (_in_exit_handler() or _is_ours(threading.current_thread())):
+        return False
+    return all(thread.daemon or thread is main or _is_ours(thread) for thread in threading.enumerate())
 
 
-def _run(state):
-    while True:
-        with state.lock:
-            if not state.queue:
-                state.running -= 1
-                return
-            job = state.queue.popleft()
-        _do(state, *job)
-        del job  # or the last result would live as long as this thread
+def _is_ours(thread):
+    return thread.name.startswith(_OURS)
 
 
-def _do(state, future, work, callback, listing, raising):
-    if future.set_running_or_notify_cancel():
-        answer, error = _outcome(state, work)
-        if error is not None:
-            answer = as_answer(error, listing)
-        if error is not None and raising:
-            future.set_exception(error)
-        else:
-            future.set_result(answer)
+def _in_exit_handler():
+    """Return whether nobody would wait for a new thread, or it would not even start."""
+    main = main_thread()
+    # Python 2 has forgotten by then that the thread which runs is the main one.
+    return not main.is_alive() and threading.current_thread().ident == main.ident
+
+
+def _check_callback(callback):
+    if not callable(callback):
+        raise TypeError("callback must be callable, not {0!r}".format(type(callback).__name__))
+    while isinstance(callback, functools.partial):
+        callback = callback.func
+    if _makes_coroutines(callback) or _makes_coroutines(type(callback).__call__):
+        raise ValueError("callback must be a plain function: nobody would await a coroutine on a worker thread")
+
+
+def _makes_coroutines(function):
+    return any(
+        getattr(inspect, kind)(function) for kind in ("iscoroutinefunction", "isasyncgenfunction")
+        if hasattr(inspect, kind)  # Python 2 knows neither
+    )
+
+
+def _do(state, future, work, listing, raising):
+    """Run a call, and return what its callback is given."""
+    if not future.set_running_or_notify_cancel():
+        return as_answer(CancelledError("Cancelled"), listing)
+    answer, error = _outcome(state, work)
+    if error is not None:
+        answer = as_answer(error, listing)
+    if error is not None and raising:
+        future.set_exception(error)
     else:
-        answer = as_answer(CancelledError("Cancelled"), listing)
-    try:
-        callback(answer)
-    except BaseException:  # also SystemExit: it is the callback that ends, not the worker
-        _log.exception("a callback raised")
+        future.set_result(answer)
+    return answer
 
 
 def _outcome(state, work):
@@ -108,6 +155,13 @@ def _outcome(state, work):
     try:
         return work(), None
     except BaseException as error:
-        if isinstance(error, Timeout) and not main_thread().is_alive():
+        if isinstance(error, Timeout) and is_last_to_end():
             state.given_up = error  # the interpreter waits for one timeout, not for one after the other
         return None, error
+
+
+def _call(callback, answer):
+    try:
+        callback(answer)
+    except BaseException:  # also SystemExit: it is the callback that ends, not the worker
+        _log.exception("a callback raised")

@@ -9,8 +9,8 @@ import random
 import time
 
 from . import _of_2016, _options, _signing
-from ._background import Background
-from ._compat import main_thread, monotonic, quote, text_type
+from ._background import Background, is_last_to_end
+from ._compat import monotonic, quote, text_type
 from ._http.network import Network, is_loopback
 from .errors import APIError, InsecureTransport, TransportError, as_answer
 from .keypair import ECDSA
@@ -82,7 +82,7 @@ class Client(object):
         (``REQUESTS_CA_BUNDLE``).
     :param dict proxies: URL scheme to proxy URL; by default as the environment says.
     :param bool allow_http: whether passwords and tokens may go over plain HTTP to another host.
-    :param sleep: waits so many seconds, between two attempts; by default until the main thread ends at most.
+    :param sleep: waits so many seconds, between two attempts.
     :param clock: returns seconds, for measuring.
     """
 
@@ -153,10 +153,10 @@ class Client(object):
     def pause(self, error, attempts):
         """Wait before another attempt; or raise *error* when there were enough."""
         delay = _delay(error, attempts)
-        if attempts > self.retries or delay > MAX_RETRY_AFTER or not main_thread().is_alive():
+        if attempts > self.retries or delay > MAX_RETRY_AFTER or is_last_to_end():
             raise error
         self._sleep(delay)
-        if not main_thread().is_alive():  # then the interpreter waits for this call to end
+        if is_last_to_end():
             raise error
 
     def take_turns(self):
@@ -305,9 +305,9 @@ def _delay(error, attempt):
 
 
 def _sleep(seconds):
-    """Sleep, but not on after the main thread has ended."""
+    """Sleep, but not on when the interpreter waits for nothing else."""
     end = monotonic() + seconds
-    while main_thread().is_alive() and monotonic() < end:
+    while monotonic() < end and not is_last_to_end():
         time.sleep(min(0.5, max(0.0, end - monotonic())))
 
 

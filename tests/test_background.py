@@ -3,6 +3,7 @@
 from __future__ import absolute_import, division, print_function
 
 import collections
+import functools
 import logging
 import socket
 import subprocess
@@ -14,6 +15,7 @@ import pytest
 import pymdc
 from canned_server import CannedServer
 from pymdc.errors import APIError, TransportError
+from waiting import eventually
 
 
 @pytest.fixture
@@ -23,6 +25,18 @@ def nobody():
     with_port.bind(("127.0.0.1", 0))
     yield "http://127.0.0.1:{0}".format(with_port.getsockname()[1])
     with_port.close()
+
+
+@pytest.fixture
+def unasked():
+    """A server that should not be asked."""
+    server = CannedServer(b"")
+    yield server
+    server.close()
+
+
+LATER = b"HTTP/1.1 503 Busy\r\nConnection: close\r\nRetry-After: 0\r\nContent-Length: 0\r\n\r\n"
+NO_BUCKETS = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\n[]"
 
 
 class Calls(object):
@@ -118,6 +132,84 @@ def test_a_callback_must_be_callable(buckets):
         buckets.list(callback="print")
 
 
+def coroutine_functions():
+    """Whatever makes a coroutine when it is called; there is no such thing on Python 2."""
+    made = {"functools": functools}
+    if sys.version_info >= (3,):
+        exec(COROUTINES, made)
+    return made.get("ALL", [])
+
+
+COROUTINES = """
+async def plain(answer):
+    pass
+
+async def generator(answer):
+    yield answer
+
+class Callable:
+    async def __call__(self, answer):
+        pass
+
+    async def method(self, answer):
+        pass
+
+ALL = [plain, generator, Callable(), Callable().method, functools.partial(plain), functools.partial(Callable())]
+"""
+
+
+def test_a_coroutine_function_is_refused_before_anything_is_sent(unasked):
+    client = pymdc.Client(unasked.url)
+
+    for callback in coroutine_functions():
+        with pytest.raises(ValueError, match="coroutine"):
+            pymdc.api.Buckets(pymdc.keypair.ECDSA(), client=client).list(callback=callback)
+
+    assert unasked.requests == []
+
+
+@pytest.mark.parametrize("callback", [list.append, print, Calls, functools.partial(Calls.__call__, Calls())])
+def test_whatever_else_can_be_called_is_a_callback(client, callback):
+    assert client.run(dict, callback=callback).result(60) == {}
+
+
+def test_callbacks_that_wait_for_other_calls_do_not_use_up_the_workers(client):
+    calls = Calls()
+
+    def wait_for_another(answer):
+        calls(client.run(dict, callback=lambda answer: None).result(60))
+
+    for _ in range(40):
+        client.run(dict, callback=wait_for_another)
+
+    assert calls.wait(40) == [{}] * 40
+
+
+def test_calls_wait_for_each_other_through_many_callbacks(client):
+    def after(depth):
+        return client.run(dict, callback=lambda answer: depth and after(depth - 1).result(60)).result(60)
+
+    assert after(40) == {}
+
+
+def test_at_most_sixteen_calls_are_under_way_and_any_number_waits(client):
+    begun, go, calls = [], threading.Event(), Calls()
+
+    def work():
+        begun.append(threading.current_thread())
+        go.wait(60)
+        return {}
+
+    for _ in range(3000):
+        client.run(work, callback=calls)
+    eventually(lambda: len(begun) == 16)
+    under_way = client._background._state.get().running
+    go.set()
+
+    assert under_way == 16
+    assert calls.wait(3000) == [{}] * 3000
+
+
 def test_each_of_many_calls_gets_its_callback_once(buckets, bucket, user, nobody):
     stranger = pymdc.api.Buckets(pymdc.keypair.ECDSA(), client=buckets._client)
     dead = pymdc.api.Users("a@example.com", "password", client=pymdc.Client(nobody, retries=0))
@@ -183,6 +275,84 @@ def test_there_is_no_thread_before_the_first_callback_and_none_when_all_is_done(
         thread.join(60)
         assert not thread.is_alive()
     assert not any(thread.daemon for thread in calls.threads)
+
+
+OUTLIVING = """
+import sys, threading, time
+import pymdc
+from pymdc._compat import main_thread
+
+buckets = pymdc.api.Buckets(pymdc.keypair.ECDSA(), client=pymdc.Client(sys.argv[1]))
+together, threads = threading.Semaphore(0), set()
+
+def meet(answer):
+    # Nobody goes on before all three are here, each on a thread of its own.
+    threads.add(threading.current_thread())
+    together.release()
+    for _ in range(3000):
+        if len(threads) < 3:
+            time.sleep(0.01)
+
+def service():
+    while main_thread().is_alive():
+        time.sleep(0.01)
+    sys.stdout.write("blocking {0}\\n".format(buckets.list()))
+    futures = [buckets.list(callback=meet) for _ in range(3)]
+    for future in futures:
+        sys.stdout.write("background {0}\\n".format(future.result()))
+    for _ in range(3):
+        together.acquire()
+    sys.stdout.write("on a worker" if threading.current_thread() not in threads else "on the caller")
+
+threading.Thread(target=service).start()
+"""
+
+
+def test_in_threads_that_outlive_the_main_one_all_is_as_before():
+    """Each call fails at first, and is repeated."""
+    seen = []
+
+    def bridge(request):
+        seen.append(request)
+        return LATER if len(seen) % 2 else NO_BUCKETS
+
+    server = CannedServer(bridge)
+
+    output = subprocess.check_output([sys.executable, "-c", OUTLIVING, server.url]).decode("ascii")
+    server.close()
+
+    assert output.splitlines() == ["blocking []"] + ["background []"] * 3 + ["on a worker"]
+    assert len(seen) == 8
+
+
+LAST = """
+import sys, time
+import pymdc
+from pymdc._compat import main_thread
+
+def sleep(seconds):
+    sys.stdout.write("slept ")
+
+client = pymdc.Client(sys.argv[1], sleep=sleep)
+buckets = pymdc.api.Buckets(pymdc.keypair.ECDSA(), client=client)
+
+def after_the_end():
+    while main_thread().is_alive():
+        time.sleep(0.01)
+    return buckets.list()
+
+client.run(after_the_end, callback=lambda answer: sys.stdout.write(" ".join(answer.keys())))
+"""
+
+
+def test_a_script_that_ends_does_not_wait_for_repeats():
+    server = CannedServer(LATER)
+
+    output = subprocess.check_output([sys.executable, "-c", LAST, server.url]).decode("ascii")
+    server.close()
+
+    assert output == "error"
+    assert len(server.requests) == 1
 
 
 SCRIPT = """
