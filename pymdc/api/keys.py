@@ -2,6 +2,7 @@
 
 from __future__ import absolute_import, division, print_function
 
+from .._signing import Basic
 from ..errors import APIError
 from ..keypair import ECDSA
 from ._arguments import public_key_text
@@ -32,7 +33,7 @@ class Keys(Resource):
         Register a public key.
 
         :param key_pair: a key pair, with or without its private key, or the public key as hex.  Where the private key
-            is at hand the request is also signed with it, which proves that the account holds it.
+            is at hand, and a user asks, the request is also signed with it, which proves that the account holds it.
         :returns: the key as a dict.
 
         Source: ``POST /keys`` (docs/protocol, "Keys").
@@ -54,9 +55,12 @@ class Keys(Resource):
         if not isinstance(key_pair, ECDSA):
             key_pair = ECDSA(public_key_text(key_pair))
         public_key = key_pair.get_public_key()
-        prove = key_pair if key_pair.get_private_key() else None
+        fields, prove = {"key": public_key}, None
+        if isinstance(self._auth, Basic) and key_pair.get_private_key():
+            # Without the account's name, a bridge could pass the proof on to another, as one of somebody else.
+            fields["account"], prove = self._auth.email, key_pair
         try:
-            return self._request("POST", "/keys", fields={"key": public_key}, prove=prove)
+            return self._request("POST", "/keys", fields=fields, prove=prove)
         except APIError as error:
             if not error.maybe_done or error.body["error"] != _TAKEN:
                 raise

@@ -56,6 +56,7 @@ def a_key_that_is_proved_displaces_one_that_is_not(w):
     fields = {"key": pair.get_public_key()}
     w.bob.basic("POST", "/keys", fields)
 
+    fields["account"] = w.alice.email
     proved = w.wire.send(sign(pair, "POST", "/keys", fields, headers=w.alice.authorization()))
 
     w.expect(proved, gives(200, user=w.alice.email), TAKEN, *TAKEN.old)

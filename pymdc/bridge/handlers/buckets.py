@@ -41,7 +41,7 @@ def update(call: Call) -> Response:
 
 def delete(call: Call) -> Response:
     identity = auth.identify(call)
-    call.metadata.buckets.delete(identity.email, call.ids["bucket"])
+    call.metadata.buckets.delete(identity.email, call.ids["bucket"], identity.point)
     call.services.sweep(now())
     return Response(status_code=204)
 

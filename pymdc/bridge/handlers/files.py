@@ -22,7 +22,7 @@ def show(call: Call) -> Response:
 
 def delete(call: Call) -> Response:
     identity = auth.identify(call)
-    call.metadata.files.delete(identity.email, call.ids["bucket"], call.ids["hash"])
+    call.metadata.files.delete(identity.email, call.ids["bucket"], call.ids["hash"], identity.point)
     call.services.sweep(now())
     return Response(status_code=204)
 
@@ -39,7 +39,7 @@ def pointers(call: Call) -> Response:
         texts.append(secrets.token_hex(20))
         return {"hash": auth.hash_token(texts[-1]), **terms}
 
-    shards = call.metadata.files.hand_out(bucket_id, call.ids["hash"], make_token, moment)
+    shards = call.metadata.files.hand_out(bucket_id, call.ids["hash"], token["point"], make_token, moment)
     return JSON([_pointer(call, shard, text) for shard, text in zip(shards, texts)])
 
 

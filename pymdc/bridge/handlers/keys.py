@@ -13,13 +13,14 @@ def show(call: Call) -> Response:
 def create(call: Call) -> Response:
     identity = auth.identify(call)
     text = fields.public_key(call.fields.get("key"))
-    proved = identity.key != text and auth.spend_proof(call, text)
+    proved = identity.key != text and auth.spend_proof(call, text, identity.email)
     call.metadata.keys.add(identity.email, fields.point(text), text, proved, identity.point)
     return JSON(_key(identity.email, text))
 
 
 def delete(call: Call) -> Response:
-    call.metadata.keys.delete(auth.identify(call).email, call.ids["key"])
+    identity = auth.identify(call)
+    call.metadata.keys.delete(identity.email, call.ids["key"], identity.point)
     return Response()
 
 

@@ -5,7 +5,7 @@ import secrets
 from sqlalchemy import delete, insert, select, update
 
 from ..refusal import Refusal
-from .keys import check_registered
+from .keys import check_registered, lapse
 from .shards import free
 from .tables import bucket_keys, buckets, file_shards, files
 
@@ -49,11 +49,16 @@ class Buckets:
             if fields:
                 db.execute(update(buckets).where(buckets.c.id == bucket_id).values(**fields))
             if points is not None:
+                gone = set(_points(db, bucket_id).values()) - set(points.values())
                 _set_keys(db, bucket_id, points)
+                for point in gone:
+                    lapse(db, point, buckets.c.id == bucket_id)
             return _with_keys(db, find_bucket(db, bucket_id, email))
 
-    def delete(self, email: str, bucket_id: str):
+    def delete(self, email: str, bucket_id: str, signer: str | None):
+        """Delete a bucket with its files; as :meth:`add`."""
         with self._database.write() as db:
+            check_registered(db, email, signer)
             find_bucket(db, bucket_id, email)
             held = select(file_shards.c.shard).select_from(file_shards.join(files)).where(files.c.bucket == bucket_id)
             shards = db.execute(held.distinct()).scalars().all()
@@ -73,9 +78,14 @@ def find_bucket(db, bucket_id: str, email: str | None = None):
 
 
 def _with_keys(db, row):
-    query = select(bucket_keys.c.text, bucket_keys.c.point).where(bucket_keys.c.bucket == row["id"])
-    points = dict(db.execute(query.order_by(bucket_keys.c.position)).all())
+    points = _points(db, row["id"])
     return {**row, "pubkeys": list(points), "points": points}
+
+
+def _points(db, bucket_id):
+    """Return the points of a bucket's keys, by how each is written, in order."""
+    query = select(bucket_keys.c.text, bucket_keys.c.point).where(bucket_keys.c.bucket == bucket_id)
+    return dict(db.execute(query.order_by(bucket_keys.c.position)).all())
 
 
 def _set_keys(db, bucket_id, points):

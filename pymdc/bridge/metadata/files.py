@@ -4,6 +4,7 @@ from sqlalchemy import and_, delete, insert, select, update
 
 from ..refusal import Refusal
 from .buckets import GIGABYTE, find_bucket
+from .keys import check_may_ask, check_registered
 from .shards import free
 from .tables import buckets, file_shards, files, shard_tokens, shards
 
@@ -19,8 +20,14 @@ class Files:
             query = select(files).where(files.c.bucket == bucket_id).order_by(files.c.id)
             return db.execute(query).mappings().all()
 
-    def delete(self, email: str, bucket_id: str, file_hash: str):
+    def delete(self, email: str, bucket_id: str, file_hash: str, signer: str | None):
+        """
+        Delete a file.
+
+        :param signer: the key that asks for it, if one does.
+        """
         with self._database.write() as db:
+            check_registered(db, email, signer)
             find_bucket(db, bucket_id, email)
             file = _file(db, bucket_id, file_hash)
             if file is None:
@@ -32,22 +39,25 @@ class Files:
                        .values(stored=buckets.c.stored - file["size"]))
             free(db, shards)
 
-    def hand_out(self, bucket_id: str, file_hash: str, make_token, now: int):
+    def hand_out(self, bucket_id: str, file_hash: str, point: str | None, make_token, now: int):
         """
         Give each shard of a file a token, if the bucket's transfer allows for the file.
 
+        :param point: the key that asked for the token that leads here, if one did.
         :param make_token: returns hash, uses left and expiry of a new token.
         :returns: the rows of the shards, in order.
         """
         with self._database.write() as db:
             bucket = find_bucket(db, bucket_id)
+            check_may_ask(db, bucket, point)
             file = _file(db, bucket_id, file_hash)
             if file is None:
                 raise Refusal(404, "The requested file was not found")
             _check_transfer(bucket, file["size"])
             held = _shards(db, file["id"])
             db.execute(delete(shard_tokens).where(shard_tokens.c.expires <= now))
-            rows = [{"shard": shard["id"], "bucket": bucket_id, **make_token()} for shard in held]
+            owed = {"file": file["id"], "bucket": bucket_id, "point": point}
+            rows = [{"shard": shard["id"], **owed, **make_token()} for shard in held]
             if rows:
                 db.execute(insert(shard_tokens), rows)
             return held

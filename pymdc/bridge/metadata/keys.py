@@ -3,7 +3,7 @@
 from sqlalchemy import and_, delete, exists, insert, select, update
 
 from ..refusal import Refusal
-from .tables import bucket_keys, buckets, keys, registrations, tokens
+from .tables import bucket_keys, buckets, keys, registrations, shard_tokens, tokens
 
 KEY_TAKEN = "Public key is already registered"
 
@@ -37,16 +37,19 @@ class Keys:
             check_registered(db, email, signer)
             unproved = and_(keys.c.point == point, keys.c.proved.is_(False))
             if proved:
-                db.execute(delete(keys).where(unproved, keys.c.email != email))
+                displaced = delete(keys).where(unproved, keys.c.email != email).returning(keys.c.email)
+                for loser in db.execute(displaced).scalars().all():
+                    lapse(db, point, buckets.c.email == loser)
                 db.execute(update(keys).where(unproved).values(proved=True))
             if not taken(db, point):
                 db.execute(insert(keys).values(email=email, point=point, text=text, proved=proved))
                 return
         raise Refusal(400, KEY_TAKEN)
 
-    def delete(self, email: str, text: str):
-        """Forget a key and take all its power away."""
+    def delete(self, email: str, text: str, signer: str | None):
+        """Forget a key, and take away its power over all that is the account's; as :meth:`add`."""
         with self._database.write() as db:
+            check_registered(db, email, signer)
             point = db.execute(
                 delete(keys).where(keys.c.email == email, keys.c.text == text).returning(keys.c.point)
             ).scalar()
@@ -54,7 +57,7 @@ class Keys:
                 raise Refusal(404, "Public key was not found")
             own = select(buckets.c.id).where(buckets.c.email == email)
             db.execute(delete(bucket_keys).where(bucket_keys.c.point == point, bucket_keys.c.bucket.in_(own)))
-            db.execute(delete(tokens).where(tokens.c.point == point))
+            lapse(db, point, buckets.c.email == email)
 
 
 def check_registered(db, email: str, point: str | None):
@@ -63,6 +66,26 @@ def check_registered(db, email: str, point: str | None):
         registered = exists().where(keys.c.point == point, keys.c.email == email)
         if not db.execute(select(registered)).scalar():
             raise Refusal(401, "Public key not registered")
+
+
+def check_may_ask(db, bucket, point: str | None):
+    """Raise Refusal if a key is (no longer) one that may ask for tokens of a bucket, given by its row."""
+    listed = exists().where(bucket_keys.c.bucket == bucket["id"], bucket_keys.c.point == point)
+    if point is not None and not db.execute(select(listed)).scalar():
+        check_registered(db, bucket["email"], point)
+
+
+def lapse(db, point: str, whose):
+    """
+    End the tokens that a key has asked for, and what they led to, in those buckets for which it may ask no more.
+
+    :param whose: a condition on the buckets.
+    """
+    listed = exists().where(bucket_keys.c.bucket == buckets.c.id, bucket_keys.c.point == point)
+    registered = exists().where(keys.c.email == buckets.c.email, keys.c.point == point)
+    lost = select(buckets.c.id).where(whose, ~listed, ~registered)
+    for table in (tokens, shard_tokens):
+        db.execute(delete(table).where(table.c.point == point, table.c.bucket.in_(lost)))
 
 
 def taken(db, point: str) -> bool:

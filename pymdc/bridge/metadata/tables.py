@@ -127,7 +127,9 @@ shard_tokens = Table(
     "shard_tokens", schema,
     Column("hash", String(64), primary_key=True),  # SHA-256 of the token
     Column("shard", _cascade("shards.id"), nullable=False, index=True),
+    Column("file", _cascade("files.id"), nullable=False, index=True),
     Column("bucket", _cascade("buckets.id"), nullable=False, index=True),
+    Column("point", String(66), index=True),  # the key that asked for the token that led to it, if one did
     Column("left", Integer, nullable=False),  # how often it may still be used
     Column("expires", BigInteger, nullable=False, index=True),
 )

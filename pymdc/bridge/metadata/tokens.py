@@ -1,10 +1,10 @@
 """The tokens of buckets."""
 
-from sqlalchemy import delete, exists, insert, select
+from sqlalchemy import delete, insert
 
 from .buckets import find_bucket
-from .keys import check_registered
-from .tables import bucket_keys, tokens
+from .keys import check_may_ask
+from .tables import tokens
 
 
 class Tokens:
@@ -14,10 +14,7 @@ class Tokens:
     def add(self, token: dict, now: int):
         """Keep a token, unless the key that asks for it has lost its power since it was looked up."""
         with self._database.write() as db:
-            bucket, point = find_bucket(db, token["bucket"]), token["point"]
-            listed = exists().where(bucket_keys.c.bucket == bucket["id"], bucket_keys.c.point == point)
-            if point is not None and not db.execute(select(listed)).scalar():
-                check_registered(db, bucket["email"], point)
+            check_may_ask(db, find_bucket(db, token["bucket"]), token["point"])
             db.execute(delete(tokens).where(tokens.c.expires <= now))
             db.execute(insert(tokens).values(**token))
 

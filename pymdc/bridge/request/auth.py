@@ -87,8 +87,15 @@ def identify_for_tokens(call: Call, bucket_id: str) -> Identity:
     return Identity(bucket["email"], signature.point, signature.key, owner)
 
 
-def spend_proof(call: Call, public_key: str) -> bool:
-    """Return whether the request is also signed with the key that it registers; the nonce is spent."""
+def spend_proof(call: Call, public_key: str, email: str) -> bool:
+    """
+    Return whether the request is also signed with the key that it registers; the nonce is spent.
+
+    What is signed has to name the account: another bridge could pass the request on, as one of somebody else.
+    """
+    account = call.fields.get("account")
+    if not isinstance(account, str) or account.lower() != email:
+        return False
     if call.headers.get("x-pubkey") != public_key or "x-signature" not in call.headers:
         return False
     _signature(call).spend_nonce(call)

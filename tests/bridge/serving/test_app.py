@@ -290,45 +290,6 @@ def test_nobody_can_have_mails_sent_to_an_active_account(wire, alice, local):
     assert set(local.outbox.iterdir()) == before
 
 
-def proof_of(pair, nonce):
-    """Return body and headers of a request that registers a key and is signed with it."""
-    key = pair.get_public_key()
-    body = json.dumps({"key": key, "__nonce": nonce}).encode()
-    return {"body": body, "headers": {"x-pubkey": key, "x-signature": pair.sign(b"POST\n/keys\n" + body)}}
-
-
-def test_an_account_can_prove_its_key_later(alice, bob):
-    pair = pymdc.keypair.ECDSA()
-    key = pair.get_public_key()
-    assert alice.basic.post("/keys", {"key": key}).status_code == 200
-
-    assert alice.basic.send("POST", "/keys", **proof_of(pair, 5)).status_code == 400
-    assert bob.basic.send("POST", "/keys", **proof_of(pair, 6)).status_code == 400
-
-    assert key in alice.basic.get("/keys").text
-
-
-def test_a_proved_key_displaces_an_unproved_one(alice, bob):
-    pair = pymdc.keypair.ECDSA()
-    key = pair.get_public_key()
-    assert bob.basic.post("/keys", {"key": key}).status_code == 200
-
-    assert alice.basic.send("POST", "/keys", **proof_of(pair, 5)).status_code == 200
-    assert key not in bob.basic.get("/keys").text
-    assert bob.basic.send("POST", "/keys", **proof_of(pair, 5)).status_code == 401
-
-
-def test_a_deleted_key_has_no_power_left(alice):
-    bucket = alice.bucket()
-    token = alice.token(bucket)
-
-    alice.basic.delete("/keys/" + alice.key)
-
-    assert alice.basic.get("/buckets/" + bucket).json()["pubkeys"] == []
-    assert alice.nobody.put(f"/buckets/{bucket}/files", multipart(b"x"), token, 1).status_code == 401
-    assert alice.signed.post(f"/buckets/{bucket}/tokens", {"operation": "PUSH"}).status_code == 404
-
-
 def test_no_secret_reaches_the_log_or_the_disk(tmp_path, caplog):
     password, email = "5" * 64, "secret@example.com"
     with caplog.at_level("DEBUG"), LocalBridge(tmp_path) as bridge:

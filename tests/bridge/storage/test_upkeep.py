@@ -311,7 +311,7 @@ def test_a_key_that_is_deleted_meanwhile_has_no_power(tmp_path):
         fields = {"name": "b", "storage": 1, "transfer": 1}
         bucket = memory.buckets.add("kim@example.com", 0, fields, {"P": "p"}, "p")["id"]
 
-        memory.keys.delete("kim@example.com", "P")
+        memory.keys.delete("kim@example.com", "P", None)
 
         late = [
             lambda: memory.tokens.add(
