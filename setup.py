@@ -28,7 +28,7 @@ BRIDGE = [
 ]
 
 setup(
-    name="pymdc",
+    name="metadisk",
     version=re.search('__version__ = "(.*)"', read("pymdc", "__init__.py")).group(1),
     description="Metadisk object storage: the Python library, and the bridge it talks to",
     long_description=read("README.md"),
@@ -53,7 +53,6 @@ setup(
         ],
         "docs": ["myst-parser", "sphinx"],
     },
-    entry_points={"pytest11": ["pymdc = pymdc._pytest"]},
     classifiers=[
         "License :: OSI Approved :: MIT License",
         "Programming Language :: Python :: 2.7",

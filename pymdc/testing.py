@@ -1,7 +1,8 @@
 """
 For tests of programs that use pymdc: accounts, and faults on the wire between a client and a bridge.
 
-The fixtures ``metadisk_bridge`` and ``metadisk_bucket`` come with pytest by themselves (docs/testing).
+By ``pytest_plugins = ["pymdc.testing"]`` it brings the fixtures ``metadisk_bridge`` and ``metadisk_bucket``
+(docs/testing).  It asserts nothing, so: PYTEST_DONT_REWRITE.
 """
 
 from __future__ import absolute_import, division, print_function
@@ -14,6 +15,11 @@ import socket
 import struct
 import threading
 import uuid
+
+try:
+    import pytest
+except ImportError:
+    pytest = None  # then there are no fixtures
 
 from . import api, keypair
 from ._compat import urlsplit
@@ -58,6 +64,24 @@ def _link_in_outbox(folder, address):
         if address in text:
             return re.search(r"http\S+/activations/\w+", text).group()
     raise LookupError("no mail to {0} in {1}".format(address, folder))
+
+
+if pytest is not None:
+    @pytest.fixture(scope="session")
+    def metadisk_bridge():
+        """A bridge in this process, as :class:`pymdc.bridge.LocalBridge`."""
+        from .bridge import LocalBridge
+
+        with LocalBridge() as bridge:
+            yield bridge
+
+    @pytest.fixture
+    def metadisk_bucket(metadisk_bridge):
+        """A new bucket, of a new account, as :class:`pymdc.api.Bucket`."""
+        made = account(metadisk_bridge)
+        with made.client:
+            created = api.Buckets(made.key_pair, client=made.client).create("bucket", 1, 1, [made.key_pair])
+            yield api.Bucket(created, made.key_pair, client=made.client)
 
 
 class Fault(object):

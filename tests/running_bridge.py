@@ -87,7 +87,7 @@ def _python():
     chosen = os.environ.get("PYMDC_TEST_BRIDGE_PYTHON")
     if not chosen and sys.version_info < (3, 10):
         raise RuntimeError(
-            "a bridge needs Python 3.10: name one that has pymdc[bridge] in PYMDC_TEST_BRIDGE_PYTHON (tox does)"
+            "a bridge needs Python 3.10: name one that has the extra 'bridge' in PYMDC_TEST_BRIDGE_PYTHON (tox does)"
         )
     return chosen or sys.executable
 

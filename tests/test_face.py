@@ -5,6 +5,7 @@ from __future__ import absolute_import, division, print_function
 import importlib
 import io
 import os
+import re
 import subprocess
 import sys
 
@@ -15,7 +16,8 @@ import pymdc.testing
 
 MODULES = ["pymdc", "pymdc.api", "pymdc.api.buckets", "pymdc.api.files", "pymdc.api.keys", "pymdc.api.users",
            "pymdc.errors", "pymdc.keypair", "pymdc.testing"]
-REFERENCE = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "docs", "api.rst")
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+REFERENCE = os.path.join(ROOT, "docs", "api.rst")
 
 
 @pytest.mark.parametrize("name", MODULES)
@@ -51,11 +53,23 @@ def test_the_library_does_not_import_the_bridge_nor_what_is_not_always_needed():
     assert not {"magic", "websocket", "pymdc.bridge", "starlette"} & set(loaded)
 
 
+def test_nobody_is_told_to_install_what_is_somebody_elses():
+    """On the package index the name of this package is that of another program."""
+    paths = [os.path.join(ROOT, name) for name in ("CONTRIBUTING.md", "README.md", "setup.py")]
+    for top in ("docs", "pymdc"):
+        paths += [os.path.join(at, name) for at, _, names in os.walk(os.path.join(ROOT, top)) for name in names]
+
+    for path in paths:
+        if path.endswith((".md", ".py", ".rst")):
+            with io.open(path, encoding="utf-8") as text:
+                assert not re.search(r"""pip install[^`\n]*["' ](pymdc|metadisk)\b""", text.read()), path
+
+
 def test_where_no_bridge_can_run_one_line_says_what_to_do(tmpdir):
     """On an old Python, and on a new one without the extra, which a uvicorn that does not import stands for."""
     tmpdir.join("uvicorn.py").write("raise ImportError('No module named uvicorn')")
     environment = dict(os.environ, PYTHONPATH=str(tmpdir) + os.pathsep + os.environ.get("PYTHONPATH", ""))
-    advice = "needs Python 3.10" if sys.version_info < (3, 10) else 'pip install "pymdc[bridge]"'
+    advice = "needs Python 3.10" if sys.version_info < (3, 10) else 'pip install ".[bridge]"'
 
     for command in (["-m", "pymdc.bridge"], ["-c", "import pymdc.bridge"]):
         process = subprocess.Popen([sys.executable] + command, stderr=subprocess.PIPE, env=environment)

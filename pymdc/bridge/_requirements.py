@@ -11,5 +11,5 @@ def missing():
         import argon2, click, coincurve, httptools, platformdirs, prometheus_client  # noqa: E401, F401
         import python_multipart, sqlalchemy, starlette, uvicorn, websockets  # noqa: E401, F401
     except ImportError as error:
-        return 'pymdc.bridge needs its extra ({0}): pip install "pymdc[bridge]"'.format(error)
+        return 'pymdc.bridge needs its extra ({0}): pip install ".[bridge]" in a clone of it'.format(error)
     return None

@@ -11,6 +11,9 @@ from pymdc.bridge import LocalBridge
 from pymdc.testing import Fault, Wire
 
 
+pytest_plugins = ["pymdc.testing"]
+
+
 def test_the_bucket_fixture_is_a_bucket_of_its_own(metadisk_bucket, tmp_path):
     (tmp_path / "a").write_bytes(b"content")
 
@@ -64,8 +67,24 @@ def test_a_fault_of_no_known_kind_is_refused():
         Fault("explode")
 
 
-def test_the_plugin_imports_no_more_than_it_must(tmp_path):
-    test = "import sys\n\ndef test_it():\n    assert not {'pymdc.bridge', 'pymdc.testing'} & set(sys.modules)\n"
-    (tmp_path / "test_it.py").write_text(test)
+def run_pytest(folder, test):
+    (folder / "test_it.py").write_text(test)
+    return subprocess.call([sys.executable, "-m", "pytest", "-q", str(folder)], cwd=folder)
 
-    assert subprocess.call([sys.executable, "-m", "pytest", "-q", str(tmp_path)], cwd=tmp_path) == 0
+
+def test_a_run_of_pytest_that_names_no_plugin_loads_nothing(tmp_path):
+    test = "import sys\n\ndef test_it():\n    assert not [name for name in sys.modules if name.startswith('pymdc')]\n"
+
+    assert run_pytest(tmp_path, test) == 0
+
+
+def test_a_conftest_brings_the_fixtures_to_all_below_it(tmp_path):
+    (tmp_path / "conftest.py").write_text("pytest_plugins = ['pymdc.testing']\n")
+
+    assert run_pytest(tmp_path, "def test_it(metadisk_bucket):\n    assert metadisk_bucket.files.list() == []\n") == 0
+
+
+def test_without_pytest_nothing_asks_for_it():
+    script = "import sys; sys.modules['pytest'] = None; import pymdc.testing; pymdc.testing.Fault('reset')"
+
+    assert subprocess.call([sys.executable, "-c", script]) == 0
