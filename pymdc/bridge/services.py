@@ -4,7 +4,6 @@ import errno
 import logging
 import threading
 
-import anyio
 from sqlalchemy.exc import SQLAlchemyError
 
 from .clock import now
@@ -14,6 +13,7 @@ from .mail.postman import Postman
 from .mail.relay import Relay
 from .metadata import GIGABYTE
 from .metrics import Metrics
+from .passwords import Passwords
 from .settings import Settings
 from .storage.data import Data
 from .storage.datafolder import DataFolder
@@ -28,7 +28,6 @@ class Services(Data):
 
     :param public_url: what links and pointers lead to.
     :ivar sender: of the mails.
-    :ivar passwords: how many are hashed at once; one takes 19 MiB.
     """
 
     def __init__(self, settings: Settings, public_url: str, metrics: Metrics):
@@ -42,7 +41,7 @@ class Services(Data):
         self.metrics = metrics
         self._janitor = threading.Thread(target=self._tidy, name="pymdc-janitor", daemon=True)
         self._ended = threading.Event()
-        self.passwords = anyio.CapacityLimiter(settings.passwords_at_once)
+        self.passwords = Passwords(settings.passwords_at_once)
 
     def start(self):
         """Begin what goes on beside the requests."""

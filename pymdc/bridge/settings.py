@@ -62,6 +62,7 @@ class Settings:
     shard_token_uses: int = _number(3, 1, 1000, "How often a shard token works.")
     nonce_window: int = _number(60_000, 1, 10**9, "How far below a key's highest nonce one may be, in milliseconds.")
     wrong_passwords: int = _number(10, 1, 10**6, "Wrong passwords in a row, before it is one a minute.")
+    wrong_passwords_hourly: int = _number(100, 1, 10**6, "Wrong passwords an hour from one address.")
     registrations: int = _number(60, 1, 10**6, "Registrations a minute from one address.")
     mails: int = _number(1, 1, 10**6, "Mails a minute to one address.")
     passwords_at_once: int = _number(2, 1, 1000, "Passwords that one process hashes at once; each takes 19 MiB.")

@@ -22,7 +22,7 @@ def create(call: Call) -> Response:
     text = None if body.get("pubkey") is None else fields.public_key(body["pubkey"])
     point = None if text is None else fields.point(text)
     redirect = fields.redirect(body.get("redirect"))
-    token, created, hashed = secrets.token_hex(32), now(), auth.hash_password(password)
+    token, created, hashed = secrets.token_hex(32), now(), call.services.passwords.hash(password)
     mail = activation_mail(email, _link(call, token, redirect), call.services.sender)
     call.metadata.accounts.check_free(email, point, created)
     limits.count_mail(call, email)

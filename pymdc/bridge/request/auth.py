@@ -6,7 +6,6 @@ import hashlib
 import urllib.parse
 from dataclasses import dataclass
 
-import argon2
 import coincurve
 
 from ..clock import now
@@ -15,9 +14,6 @@ from . import fields, limits
 from .call import Call
 
 DAY = 86_400_000  # milliseconds
-
-_hasher = argon2.PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
-_nobody = _hasher.hash("nobody")  # what the password of an unknown account is compared with: it takes as long
 
 
 @dataclass
@@ -37,12 +33,8 @@ class Identity:
 
 
 def needs_password(call: Call) -> bool:
-    """Return whether a password has to be hashed for this call, which takes long and much memory."""
+    """Return whether a password has to be compared for this call, which may take long."""
     return call.headers.get("authorization", "").lower().startswith("basic")
-
-
-def hash_password(password: str) -> str:
-    return _hasher.hash(password)
 
 
 def hash_token(token: str) -> str:
@@ -179,17 +171,28 @@ def _basic(header: str) -> tuple[str, str] | None:
 
 
 def _check_password(call: Call, email: str, password: str) -> str:
-    email = email.lower()
-    limits.check_password_rate(call, email)
+    email, password = email.lower(), password.lower()
+    limits.check_guesses(call, email)
     account = call.metadata.accounts.find(email)
-    try:
-        _hasher.verify(account["password"] if account else _nobody, password.lower())
-    except argon2.exceptions.VerificationError:
-        account = None
-    if account is None:
-        limits.count_wrong_password(call, email)
+    if not _is_password(call, email, account and account["password"], password):
         raise Refusal(401, "Invalid email or password")
-    limits.forgive_wrong_passwords(call, email)
+    limits.forgive_guesses(call, email)
     if not account["activated"]:
         raise Refusal(401, "User account has not been activated")
     return account["email"]
+
+
+def _is_password(call, email, hashed, password) -> bool:
+    passwords = call.services.passwords
+    remembered = passwords.remembered(hashed, password)
+    if remembered:
+        return True
+    if remembered is False:  # a wrong one, even if it is refused below: who guesses learns so much from that
+        limits.count_guess(call, email)
+    limits.check_guesses_of_address(call)
+    if passwords.compare(hashed, password):
+        return True
+    limits.count_guess_of_address(call)
+    if remembered is None:
+        limits.count_guess(call, email)
+    return False

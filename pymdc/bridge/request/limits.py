@@ -10,35 +10,56 @@ from .call import Call
 
 MINUTE = 60_000  # milliseconds
 
+_WRONG_PASSWORDS = "Too many wrong passwords"
 
-def check_password_rate(call: Call, email: str):
+
+def check_guesses(call: Call, email: str):
     """Refuse who has been wrong too often.  By account and address: by the account, anyone could lock anyone out."""
-    _slow(call, call.metadata.rates.wait, "Too many wrong passwords", *_wrong_passwords(call, email))
+    _slow(call, call.metadata.rates.wait, _WRONG_PASSWORDS, *_guesses(call, email))
 
 
-def count_wrong_password(call: Call, email: str):
-    _slow(call, call.metadata.rates.take, "Too many wrong passwords", *_wrong_passwords(call, email))
+def count_guess(call: Call, email: str):
+    _slow(call, call.metadata.rates.take, _WRONG_PASSWORDS, *_guesses(call, email))
 
 
-def forgive_wrong_passwords(call: Call, email: str):
+def forgive_guesses(call: Call, email: str):
     if _on(call):
-        call.metadata.rates.forget(_wrong_passwords(call, email)[0])
+        call.metadata.rates.forget(_guesses(call, email)[0])
+
+
+def check_guesses_of_address(call: Call):
+    """Refuse an address that has been wrong too often, whatever the accounts; no right password makes up for that."""
+    _slow(call, call.metadata.rates.wait, _WRONG_PASSWORDS, *_guesses_of_address(call))
+
+
+def count_guess_of_address(call: Call):
+    _slow(call, call.metadata.rates.take, _WRONG_PASSWORDS, *_guesses_of_address(call))
 
 
 def count_registration(call: Call):
     burst = call.services.settings.registrations
     subject = _subject("registration", address.network(call.address))
-    _slow(call, call.metadata.rates.take, "Too many registrations", subject, burst, MINUTE // burst)
+    _slow(call, call.metadata.rates.take, "Too many registrations", subject, burst, _interval(MINUTE, burst))
 
 
 def count_mail(call: Call, email: str):
     burst = call.services.settings.mails
     subject = _subject("mail", email)
-    _slow(call, call.metadata.rates.take, "Too many mails to this address", subject, burst, MINUTE // burst)
+    _slow(call, call.metadata.rates.take, "Too many mails to this address", subject, burst, _interval(MINUTE, burst))
 
 
-def _wrong_passwords(call, email):
+def _guesses(call, email):
     return _subject("password", email, address.network(call.address)), call.services.settings.wrong_passwords, MINUTE
+
+
+def _guesses_of_address(call):
+    burst = call.services.settings.wrong_passwords_hourly
+    return _subject("passwords", address.network(call.address)), burst, _interval(60 * MINUTE, burst)
+
+
+def _interval(period, burst):
+    """Return the milliseconds between two of *burst* in a period; an interval of 0 would be no limit."""
+    return math.ceil(period / burst)
 
 
 def _slow(call, ask, text, subject, burst, interval):

@@ -16,6 +16,7 @@ from starlette.responses import Response
 from starlette.routing import Route, WebSocketRoute
 
 from ..handlers import buckets, channel, files, keys, operations, uploads, users
+from ..passwords import WAITING
 from ..refusal import Refusal
 from ..request import auth
 from ..request.call import Call, JSON
@@ -25,6 +26,7 @@ from .front import Front
 MAX_JSON = 1024 * 1024  # bytes of a body
 MAX_DRAIN = 1024 * 1024  # bytes of a refused body that are still read
 DRAIN_SECONDS = 5
+SPARE_THREADS = 8  # for calls with a password that is known, or cannot be compared now
 
 _log = logging.getLogger("pymdc.bridge")
 
@@ -63,7 +65,9 @@ _WITH_HEAD = ("/", "/health")  # elsewhere a HEAD would spend what a GET spends
 def make_app(services: Services):
     """Return the ASGI application of one bridge."""
     paths = dict.fromkeys(path for _, path, _ in ROUTES)
-    routes = [_route(services, path) for path in paths]
+    # Those that wait for their password to be compared keep a thread each; others find one all the same.
+    threads = anyio.CapacityLimiter(services.settings.passwords_at_once + WAITING + SPARE_THREADS)
+    routes = [_route(services, path, threads) for path in paths]
     routes += [WebSocketRoute("/", _channel(services)), WebSocketRoute("/{path:path}", _no_channel)]
     handlers = {
         Refusal: _refuse, HTTPException: _refuse_http, ClientDisconnect: _give_up,
@@ -74,11 +78,10 @@ def make_app(services: Services):
     return Front(app, services)
 
 
-def _route(services, path):
+def _route(services, path, threads):
     handlers = {method: handler for method, route, handler in ROUTES if route == path}
     if path in _WITH_HEAD:
         handlers["HEAD"] = handlers["GET"]
-    passwords = services.passwords
 
     async def endpoint(request: Request) -> Response:
         handler = handlers.get(request.method)
@@ -90,7 +93,7 @@ def _route(services, path):
             return await handler(call)
         call.body = await _body(call.chunks, silence)
         hashes = handler is users.create or handler not in _WITHOUT_PASSWORD and auth.needs_password(call)
-        limiter = passwords if hashes else None
+        limiter = threads if hashes else None
         return await anyio.to_thread.run_sync(handler, call, limiter=limiter)
 
     route = Route(path, endpoint)
