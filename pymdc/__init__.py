@@ -8,3 +8,7 @@ from .rest import Client, configure
 __all__ = ["Client", "__version__", "api", "configure", "errors", "keypair"]
 
 __version__ = "1.0.0"
+
+
+def __dir__():  # since Python 3.7: what is for users
+    return __all__

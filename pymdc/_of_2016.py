@@ -18,6 +18,7 @@ __all__ = ["Turns", "is_gone", "is_passing", "token"]
 
 _GONE = ("Bucket not found", "File not found", "Public key was not found")
 _NO_BUCKET = "Bucket not found"
+_NOBODY = ("Public key not registered", "User account has not been activated")
 _PASSING = ("Failed to load the shard contracts",)
 _MAX_DISGUISES = 20  # refusals of a nonce that look like something else, before a call gives up
 
@@ -64,15 +65,15 @@ class Turns(object):
             lock.release()
 
 
-def token(ask, owns_bucket, take_turns):
+def token(ask, ask_for_bucket, take_turns):
     """
     Return the token that a signed call asks for, also where the refusal of its nonce looks like another.
 
     A bridge of 2016 that refuses a nonce goes on to look for the key among the bucket's, and then says only that the
-    bucket was not found.
+    bucket was not found.  So does any bridge to a key that is neither registered nor listed.
 
     :param ask: asks the bridge, with the further fields that it is given.
-    :param owns_bucket: returns whether the bucket is the key's own account's.
+    :param ask_for_bucket: asks for the bucket itself, which only its owner is told of.
     :param take_turns: makes signed calls one after the other from now on.
     """
     for _ in range(_MAX_DISGUISES):
@@ -82,10 +83,20 @@ def token(ask, owns_bucket, take_turns):
             failure = error
         if failure.status != 404 or failure.body["error"] != _NO_BUCKET:
             break
-        if not owns_bucket():
+        refusal = _refusal(ask_for_bucket)
+        if refusal is not None and refusal.body["error"] in _NOBODY:
+            raise refusal  # which says more than that there is no bucket
+        if refusal is not None:
             return _token_of_a_guest(ask, failure)
         take_turns()
     raise failure
+
+
+def _refusal(ask):
+    try:
+        ask()
+    except APIError as error:
+        return error
 
 
 def _token_of_a_guest(ask, failure):

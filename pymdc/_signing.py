@@ -10,6 +10,7 @@ import time
 
 from ._compat import text_type
 from ._fork import PerProcess
+from ._secret import KeepsSecrets
 
 __all__ = ["Basic", "Nonces", "signature_headers"]
 
@@ -18,7 +19,7 @@ _TOLERANCE = 60 * 1000  # milliseconds by which two clocks may differ and still 
 _random = random.SystemRandom()  # a forked child of Python 2 goes on with its parent's other one
 
 
-class Basic(object):
+class Basic(KeepsSecrets):
     """
     An account's e-mail and password, as HTTP Basic sends them.
 

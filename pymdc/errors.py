@@ -196,3 +196,7 @@ def as_answer(error, listing=False):
     except UnicodeError:  # Python 2: an exception made of bytes
         text = text_type(repr(error))
     return Refusal({"error": text or type(error).__name__}, error, listing)
+
+
+def __dir__():
+    return __all__

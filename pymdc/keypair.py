@@ -10,6 +10,7 @@ import ecdsa
 from ecdsa.util import sigdecode_der, sigencode_der_canonize
 
 from ._compat import text_type
+from ._secret import KeepsSecrets
 from .errors import InvalidKey
 
 __all__ = ["ECDSA"]
@@ -18,7 +19,7 @@ _CURVE = ecdsa.SECP256k1
 _HEX = re.compile(r"[0-9a-fA-F]+\Z")
 
 
-class ECDSA(object):
+class ECDSA(KeepsSecrets):
     """
     A key pair of the curve secp256k1, or only its public half.
 
@@ -87,15 +88,6 @@ class ECDSA(object):
     def __repr__(self):
         return "<ECDSA {0}>".format(self.get_public_key())
 
-    def __copy__(self):
-        return self  # it never changes
-
-    def __deepcopy__(self, memo):
-        return self
-
-    def __reduce_ex__(self, protocol):
-        raise TypeError("a key pair is not picklable, so that a private key is never written by accident")
-
     def _point(self):
         return self._verifying_key.to_string("compressed")
 
@@ -140,3 +132,7 @@ def _bytes(value):
 def _check_format(format):
     if format != "hex":
         raise ValueError("unknown key format {0!r}: only 'hex' is known".format(format))
+
+
+def __dir__():
+    return __all__

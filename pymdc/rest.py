@@ -12,6 +12,7 @@ from . import _of_2016, _options, _signing
 from ._background import Background, is_last_to_end
 from ._compat import monotonic, quote, text_type
 from ._http.network import Network, is_loopback
+from ._secret import KeepsSecrets
 from .errors import APIError, InsecureTransport, TransportError, as_answer
 from .keypair import ECDSA
 
@@ -68,7 +69,7 @@ class Call(object):
         return "<Call {0} {1}>".format(self.method, self.route)
 
 
-class Client(object):
+class Client(KeepsSecrets):
     """
     One bridge, and how to talk to it.  Safe to share between threads.
 

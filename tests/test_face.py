@@ -28,6 +28,14 @@ def test_all_is_sorted_and_there(name):
     assert all(hasattr(module, public) for public in module.__all__)
 
 
+@pytest.mark.skipif(sys.version_info < (3, 7), reason="older Pythons ask no module for its names")
+@pytest.mark.parametrize("name", MODULES[:-1])
+def test_what_completion_shows_is_for_users(name):
+    module = importlib.import_module(name)
+
+    assert dir(module) == module.__all__
+
+
 def test_each_public_name_is_in_the_reference():
     with io.open(REFERENCE, encoding="utf-8") as text:
         reference = text.read()

@@ -9,6 +9,7 @@ import pickle
 import pprint
 
 import pytest
+import requests
 
 import pymdc
 from pymdc._compat import json_iterates
@@ -156,6 +157,21 @@ def test_each_refusal_that_a_user_meets_has_a_hint(bridge, client, user, bucket,
         (pymdc.api.Keys(pymdc.api.Users(address, "wrong", client=client)).list(), "check both"),
     ]:
         assert words in answer.hint and list(dict(answer)) == ["error"]
+
+
+@pytest.mark.parametrize("registered", [False, True])
+def test_each_call_by_a_key_of_no_use_yet_says_the_same(bridge, client, bucket, address, tmpdir, registered):
+    key_pair = pymdc.keypair.ECDSA()
+    if registered:  # with an account that waits for its activation
+        fields = {"email": address + ".org", "password": "0" * 64, "pubkey": key_pair.get_public_key()}
+        assert requests.post(bridge.url + "/users", json=fields).status_code == 200
+    files = pymdc.api.Files(bucket.list(), key_pair, client=client)
+
+    listing, token, uploaded = files.list(), files.token("PUSH"), files.upload(__file__)
+    downloaded = files.download("0" * 40, str(tmpdir.join("copy")))
+
+    said = "User account has not been activated" if registered else "Public key not registered"
+    assert [listing, token, uploaded, downloaded] == [{"error": said}] * 4
 
 
 def test_a_raised_error_ends_with_its_hint(bridge):

@@ -215,6 +215,15 @@ def test_a_guests_key_gets_tokens_where_the_server_allows_it(server, version, me
         assert files.download(stored, io.BytesIO())["size"] == 12
 
 
+def test_a_key_that_nobody_knows_is_told_so_by_every_call(server, member, tmpdir):
+    files = pymdc.api.Files(member.bucket.list(), pymdc.keypair.ECDSA(), client=member.client)
+
+    for call in (files.list, lambda: files.token("PULL"), lambda: files.upload(io.BytesIO(b"content")),
+                 lambda: files.download("0" * 40, str(tmpdir.join("copy")))):
+        with pytest.raises(APIError, match="Public key not registered"):
+            call()
+
+
 def test_a_token_that_was_handed_over_is_enough(server, version, member):
     anybody = pymdc.api.Bucket(member.bucket.list(), client=member.client)
 

@@ -172,3 +172,15 @@ def test_an_account_is_activated_by_the_whole_link_or_its_token(bridge, client, 
 
     assert user.activate(link.rsplit("/", 1)[1])["activated"] is True
     assert user.activate(link) == {"error": "Invalid activation token"}
+
+
+@pytest.mark.parametrize("link", [
+    "{0}", "{0}?redirect=https%3A%2F%2Fbridge.example%2F" + "f" * 64, " {0}\n", "<{0}>", "Click {0} to activate.",
+    "https://" + "f" * 64 + ".example/activations/{1}",
+])
+def test_an_activation_link_is_found_in_what_stands_around_it(bridge, client, address, link):
+    user = pymdc.api.Users(address, "password", client=client)
+    user.register()
+    mailed = bridge.activation_link(address)
+
+    assert user.activate(link.format(mailed, mailed[-64:]))["activated"] is True

@@ -16,6 +16,7 @@ from requests.utils import get_auth_from_url, getproxies, prepend_scheme_if_need
 
 from .._compat import DefaultCookiePolicy, urljoin, urlsplit
 from .._fork import PerProcess
+from .._secret import KeepsSecrets
 from ..errors import Timeout, TransportError
 from .connection import Adapter
 
@@ -26,7 +27,7 @@ _DIGITS = re.compile(r"[0-9]{1,15}\Z")
 _LOOPBACK = re.compile(r"(localhost|127(\.\d{1,3}){3}|::1)\Z")
 
 
-class Network(object):
+class Network(KeepsSecrets):
     """
     The way to other hosts.  Safe to share between threads.
 

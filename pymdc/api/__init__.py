@@ -9,3 +9,7 @@ from .keys import Keys
 from .users import Users
 
 __all__ = ["Bucket", "Buckets", "Files", "Keys", "Users", "buckets", "files", "keys", "users"]
+
+
+def __dir__():
+    return __all__

@@ -19,11 +19,13 @@ __all__ = [
     "password_bytes",
     "public_key_text",
     "public_key_texts",
+    "refuse_refusal",
     "token_text",
 ]
 
 _HASH = re.compile(r"[0-9a-fA-F]{40}\Z")
 _ACTIVATION = re.compile(r"(?<![0-9a-fA-F])[0-9a-fA-F]{64}(?![0-9a-fA-F])")
+_LINK = "/activations/"
 _SEGMENT = re.compile(r"[0-9A-Za-z_-]{1,40}\Z")
 _PUBLIC_KEY = re.compile(r"(0[23][0-9a-fA-F]{64}|04[0-9a-fA-F]{128})\Z")
 _MAX_GIGABYTES = 1e15
@@ -61,6 +63,7 @@ def public_key_text(value):
 
 
 def public_key_texts(values):
+    refuse_refusal(values, "a list of key pairs")
     if not isinstance(values, (list, tuple)):
         raise ValueError("key_pairs must be a list of key pairs, not {0!r}".format(type(values).__name__))
     return [ECDSA(public_key_text(value)).get_public_key() for value in values]
@@ -69,7 +72,7 @@ def public_key_texts(values):
 def activation_token(value):
     """Return the token of an activation link; its host is never used."""
     text = _text(value, "token", "an activation token")
-    digits = _ACTIVATION.search(text)
+    digits = _ACTIVATION.search(text, text.find(_LINK) + 1)  # what stands before, like a host, may be hex digits too
     if digits:
         return digits.group()
     if not _SEGMENT.match(text):
@@ -103,10 +106,17 @@ def password_bytes(value):
     return value
 
 
+def refuse_refusal(value, what):
+    """Raise ValueError for the answer of a call that did not succeed, handed on where *what* is needed."""
+    if isinstance(value, dict) and "error" in value:
+        words, hint = json.dumps(value["error"]), getattr(value, "hint", None)
+        text = "{0} is needed, but the bridge had said: {1}".format(what, words)
+        raise ValueError(text + ("; " + hint if hint else ""))
+
+
 def _text(value, key, what):
+    refuse_refusal(value, what)
     if isinstance(value, dict):
-        if "error" in value:
-            raise ValueError("{0} is needed, but the bridge had said: {1}".format(what, json.dumps(value["error"])))
         value = value.get(key)
     if isinstance(value, bytes):
         try:

@@ -92,3 +92,7 @@ def _fields(given):
     read = {"name": name_text, "storage": gigabytes, "transfer": gigabytes, "key_pairs": public_key_texts}
     names = {"key_pairs": "pubkeys"}
     return {names.get(argument, argument): read[argument](value) for argument, value in given.items()}
+
+
+def __dir__():
+    return __all__

@@ -2,6 +2,8 @@
 
 from __future__ import absolute_import, division, print_function
 
+from functools import partial
+
 from .. import _of_2016
 from .._compat import integer_types
 from .._transfer.download import Pointers, download
@@ -106,15 +108,9 @@ class Files(Resource):
             return self._request("POST", "/buckets/{bucket_id}/tokens", self._ids, fields=fields, secret=True)
 
         if isinstance(self._auth, ECDSA):
-            return _of_2016.token(ask, self._owns_bucket, self._client_in_use().take_turns)
+            ask_for_bucket = partial(self._request, "GET", "/buckets/{bucket_id}", self._ids)
+            return _of_2016.token(ask, ask_for_bucket, self._client_in_use().take_turns)
         return ask()
-
-    def _owns_bucket(self):
-        try:
-            self._request("GET", "/buckets/{bucket_id}", self._ids)
-        except APIError:
-            return False
-        return True
 
     def _own_token(self, operation):
         answer = self._token(operation)
@@ -188,3 +184,7 @@ def _telling_of(token, transfer, *arguments):
         if token is not None and error.status in (502, 503, 504):
             error.hint = _SPENT
         raise
+
+
+def __dir__():
+    return __all__

@@ -69,3 +69,7 @@ class Keys(Resource):
             if key["key"] == public_key:
                 return key
         raise failure
+
+
+def __dir__():
+    return __all__

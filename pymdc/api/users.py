@@ -52,3 +52,7 @@ class Users(Resource):
 
     def __repr__(self):
         return "<Users {0!r}>".format(self._auth.email)
+
+
+def __dir__():
+    return __all__

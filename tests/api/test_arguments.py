@@ -5,7 +5,7 @@ from __future__ import absolute_import, division, print_function
 import pytest
 
 import pymdc
-from pymdc.errors import InvalidKey
+from pymdc.errors import APIError, InvalidKey, as_answer
 
 ID = "6b02f2f51a05ce7722153a94"
 SAID = {"error": "Email is already registered"}
@@ -48,6 +48,23 @@ def test_who_asks_must_be_a_key_pair_or_an_account(auth):
     for make in (pymdc.api.Keys, pymdc.api.Buckets, lambda auth: pymdc.api.Bucket(ID, auth)):
         with pytest.raises(ValueError, match="key pair or a user"):
             make(auth)
+
+
+@pytest.mark.parametrize("hand_on", [
+    lambda said: pymdc.api.Bucket(said), lambda said: pymdc.api.Files(said), lambda said: pymdc.api.Keys(said),
+    lambda said: pymdc.api.Users(said, "password"), lambda said: pymdc.api.Users("a@example.com", "x").activate(said),
+    lambda said: pymdc.api.Files(ID).upload(__file__, said), lambda said: pymdc.api.Files(ID).download(said, "x", "0"),
+    lambda said: pymdc.api.Files(ID).download("0" * 40, "x", said), lambda said: pymdc.api.Files(ID).delete(said),
+    lambda said: pymdc.api.Keys(pymdc.keypair.ECDSA()).create(said),
+    lambda said: pymdc.api.Keys(pymdc.keypair.ECDSA()).delete(said),
+    lambda said: pymdc.api.Buckets(pymdc.keypair.ECDSA()).create("name", 1, 1, said),
+    lambda said: pymdc.api.Bucket(ID, pymdc.keypair.ECDSA()).update(key_pairs=[said]),
+])
+def test_a_refusal_that_is_handed_on_is_an_error_with_its_words_and_its_hint(hand_on):
+    refused = APIError(401, {"error": "Public key not registered"}, "POST", "/buckets")
+
+    with pytest.raises(ValueError, match="needed, but the bridge had said: \"Public key not registered\"; register"):
+        hand_on(as_answer(refused))
 
 
 def test_keys_and_buckets_are_somebodys():
