@@ -20,8 +20,10 @@ if sys.version_info[0] == 2:
     replace = os.rename
     _pid = os.getpid()
 
-    fsencode = None
     fsdecode = bytes  # its own text is the bytes of a path
+
+    def fsencode(path):
+        return path if isinstance(path, bytes) else path.encode(sys.getfilesystemencoding() or "ascii")
 
     def main_thread():
         # A forked child takes the thread that forked for its main one, but does not say so.
@@ -39,8 +41,8 @@ else:
     json_iterates = False  # whether json iterates over a dict in place of asking for its items
 
 __all__ = [
-    "DefaultCookiePolicy", "file_name", "fsdecode", "integer_types", "json_iterates", "main_thread", "monotonic",
-    "quote", "replace", "text_type", "to_path", "urljoin", "urlsplit",
+    "DefaultCookiePolicy", "file_name", "fsdecode", "fsencode", "integer_types", "json_iterates", "main_thread",
+    "monotonic", "path_text", "quote", "replace", "text_type", "to_path", "urljoin", "urlsplit",
 ]
 
 
@@ -54,6 +56,15 @@ def to_path(value):
         return value
     except UnicodeError:
         return value.encode("utf-8")  # no locale is set, and file names are UTF-8 all the same
+
+
+def path_text(value):
+    """Return a path as text, which on Python 3 always opens the same file; None for what is no path."""
+    value = value.__fspath__() if hasattr(value, "__fspath__") else value
+    value = fsdecode(value) if isinstance(value, bytes) else value
+    if isinstance(value, bytes):
+        return file_name(value)
+    return value if isinstance(value, text_type) else None
 
 
 def file_name(path):

@@ -311,16 +311,6 @@ def test_two_downloads_to_one_path_leave_one_whole_file(wire, member, tmpdir):
     assert tmpdir.join("copy").read_binary() == CONTENT
 
 
-def test_a_part_file_that_is_a_link_is_not_followed(wire, member, tmpdir):
-    scene, victim = Scene(wire, member), tmpdir.join("victim")
-    victim.write_binary(b"precious")
-    tmpdir.join("copy.part").mksymlinkto(victim)
-
-    with pytest.raises(EnvironmentError):
-        scene.bucket.files.download(scene.stored, str(tmpdir.join("copy")))
-    assert victim.read_binary() == b"precious"
-
-
 def test_an_upload_to_a_bridge_that_reads_nothing_is_a_timeout(wire, member):
     scene = Scene(wire, member, retries=0, silence=0.5)
     wire.faults.append(Fault("stall", "PUT", sent=100000))

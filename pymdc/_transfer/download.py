@@ -5,46 +5,68 @@ from __future__ import absolute_import, division, print_function
 import errno
 import hashlib
 import io
+import itertools
+import json
 import re
 import threading
 
-from .._compat import integer_types, monotonic, text_type, to_path, urlsplit
+from .._compat import integer_types, monotonic, path_text, text_type, to_path, urlsplit
 from .._digest import content_hash
 from ..errors import IntegrityError, TransportError
 from . import channel
-from .target import PartFile
+from .target import PartFile, find, open_stream
 
 __all__ = ["Pointers", "download"]
 
 _BLOCK = 256 * 1024
+_SHARD = 8 * 1024 * 1024  # bytes that a shard has at least, but for the last one, at a bridge that tells no sizes
+_MORE = 64 * 1024  # bytes that it may have besides, as the old servers cut after a block that came
+_FEW = 4096  # bytes: of shards that are no longer, each size is looked for
 _HEX = re.compile(r"[0-9a-f]{40}\Z")
 
 
-def download(pointers, file_hash, path, progress=None, concurrency=4):
+def download(pointers, file_hash, path, progress=None, concurrency=4, told_size=None):
     """
     Fetch the shards that *pointers* lead to, verify them, and put them together at *path*.
 
     :param Pointers pointers: not asked for before the target is there to be written.
     :param path: a path, which is replaced once all is verified; or a binary file object.
     :param int concurrency: how many shards are on the way at once, where their sizes are known.
-    :returns: ``{"hash", "size", "path"}``.
+    :param int told_size: how many bytes the file has as far as the caller knows, for the progress.
+    :returns: ``{"hash", "size", "path"}``; path is text, or None for a file object that has no name on disk.
     """
     name = to_path(path)
     if name is None:
         _check_file(path)
-        size = _in_order(pointers, file_hash, path, progress)
-        return {"hash": file_hash, "size": size, "path": getattr(path, "name", None)}
+        size = _in_order(pointers, file_hash, path, progress, told_size)
+        return {"hash": file_hash, "size": size, "path": _path_of(path)}
     if not name:
         raise ValueError("the path is empty")
-    with PartFile(name) as part:
+    where, replaceable = find(name)
+    if replaceable:
+        size = _to_part(pointers, file_hash, where, progress, concurrency, told_size)
+    else:
+        with open_stream(where) as stream:
+            size = _in_order(pointers, file_hash, stream, progress, told_size)
+    return {"hash": file_hash, "size": size, "path": path_text(path)}
+
+
+def _path_of(file):
+    """Return the name on disk of a file object, as text; None when it tells none."""
+    name = path_text(getattr(file, "name", None))
+    return None if name is None or re.match("<.*>$", name) else name
+
+
+def _to_part(pointers, file_hash, path, progress, concurrency, told_size):
+    with PartFile(path, file_hash) as part:
         pointers.load()
         if pointers.sizes is None:
-            part.file.truncate(0)
-            size = _in_order(pointers, file_hash, part.file, progress)
+            left = _left_shards(pointers, part.file)
+            size = _in_order(pointers, file_hash, part.file, progress, told_size, left)
         else:
             size = _in_parallel(pointers, file_hash, part, progress, concurrency)
         part.finish(size)
-    return {"hash": file_hash, "size": size, "path": path}
+    return size
 
 
 def _check_file(file):
@@ -86,6 +108,17 @@ class Pointers(object):
     def hash(self, index):
         return self._list[index]["hash"]
 
+    def whole(self, index):
+        """Return the bytes of a shard, verified."""
+        shard = io.BytesIO()
+
+        def begin():
+            shard.seek(0)
+            shard.truncate()
+
+        self.fetch(index, begin, shard.write)
+        return shard.getvalue()
+
     def fetch(self, index, begin, write):
         """
         Fetch a shard, again if it breaks or comes wrong.
@@ -118,9 +151,13 @@ class Pointers(object):
         with self._lock:
             if self._list[index] is pointer:  # another thread may have asked meanwhile
                 fresh = _check_pointers(self._ask())
-                if [new["hash"] for new in fresh] != [old["hash"] for old in self._list]:
-                    raise IntegrityError("the file was replaced while it was downloaded")
+                if _shards_of(fresh) != _shards_of(self._list):
+                    raise IntegrityError("the bridge's pointers lead to other shards than before")
                 self._list = fresh
+
+
+def _shards_of(pointers):
+    return [(pointer["hash"], pointer.get("size")) for pointer in pointers]
 
 
 def _is_good_again(pointer, failure):
@@ -128,24 +165,58 @@ def _is_good_again(pointer, failure):
     return "url" in pointer and not isinstance(failure, channel.Refused)
 
 
-def _in_order(pointers, file_hash, file, progress):
-    """Write the shards one after the other, each after it was verified, and return their size."""
+def _in_order(pointers, file_hash, file, progress, told_size, left=()):
+    """
+    Write the shards one after the other, each after it was verified, and return their size.
+
+    :param left: yields the first shards, as far as they are in the file already.
+
+    Where nobody knows its size, the progress is told how long the file is at least.
+    """
     pointers.load()
-    whole, done, shard = hashlib.sha256(), 0, io.BytesIO()
-
-    def begin():
-        shard.seek(0)
-        shard.truncate()
-
+    whole, done, left, least = hashlib.sha256(), 0, iter(left), _SHARD
     for index in range(len(pointers)):
-        pointers.fetch(index, begin, shard.write)
-        whole.update(shard.getvalue())
-        _write_all(file, shard.getvalue())
-        done += len(shard.getvalue())
+        shard = next(left, None)
+        if shard is None:
+            shard = pointers.whole(index)
+            _write_all(file, shard)
+        whole.update(shard)
+        done += len(shard)
+        least = min(least, len(shard))
         if progress is not None:
-            progress(done, max(done, sum(pointers.sizes or ())))
+            to_come = len(pointers) - index - 1
+            told = told_size if pointers.sizes is None else sum(pointers.sizes)
+            progress(done, max(told or 0, done + least * (to_come - 1) + 1) if to_come else done)
     _check_whole(whole, file_hash)
     return done
+
+
+def _left_shards(pointers, file):
+    """Yield the first shards of a part file as far as they are the right ones, then leave it cut there."""
+    done = 0
+    for index in range(len(pointers)):
+        file.seek(done)
+        data = b"".join(_blocks(file, channel.MAX_SHARD))
+        size = _size_of_first(data, pointers.hash(index))
+        if size is None:
+            break
+        done += size
+        yield data[:size]
+    file.seek(done)
+    file.truncate(done)
+
+
+def _size_of_first(data, shard_hash):
+    """Return how many of the first bytes are the shard; None when it is not there."""
+    sha256, done = hashlib.sha256(), 0
+    for size in itertools.chain(range(1, _FEW), range(_SHARD, _SHARD + _MORE + 1), [len(data)]):
+        if not done < size <= len(data):
+            continue
+        sha256.update(data[done:size])
+        done = size
+        if content_hash(sha256) == shard_hash:
+            return size
+    return None
 
 
 def _in_parallel(pointers, file_hash, part, progress, concurrency):
@@ -251,7 +322,8 @@ class _Stopped(Exception):
 
 def _fetch(pointer, network, write):
     """Pass on the bytes of one shard, never more than it should have, and verify them."""
-    limit, done, sha256 = pointer.get("size", channel.MAX_SHARD), 0, hashlib.sha256()
+    size, done, sha256 = pointer.get("size"), 0, hashlib.sha256()
+    limit = channel.MAX_SHARD if size is None else size
     for chunk in channel.chunks(pointer, network):
         done += len(chunk)
         if done > limit:
@@ -260,6 +332,8 @@ def _fetch(pointer, network, write):
         write(chunk)
     if content_hash(sha256) != pointer["hash"]:
         raise IntegrityError("a shard came as {0}, but {1} was asked for".format(content_hash(sha256), pointer["hash"]))
+    if size not in (None, done):
+        raise IntegrityError("a shard has {0} bytes, but its pointer says {1}".format(done, size))
 
 
 def _check_whole(sha256, file_hash):
@@ -297,22 +371,28 @@ def _write_all(file, data):
 
 def _check_pointers(pointers):
     if not isinstance(pointers, list) or not all(_is_pointer(pointer) for pointer in pointers):
-        raise TransportError("the bridge's answer is not a list of pointers")
+        raise TransportError("the bridge's answer is not a list of pointers", passing=False)
+    for pointer in pointers:
+        if not _is_size(pointer.get("size", 0)):
+            words = "a pointer of the bridge's says that its shard has {0} bytes, but it can have 0 to {1}"
+            raise TransportError(words.format(json.dumps(pointer["size"])[:40], channel.MAX_SHARD), passing=False)
     return pointers
 
 
 def _is_pointer(pointer):
     if not isinstance(pointer, dict):
         return False
-    size = pointer.get("size", 0)
     where, schemes = pointer.get("channel"), ("ws", "wss")
     if "url" in pointer:
         where, schemes = pointer["url"], ("http", "https")
     return (
         all(isinstance(pointer.get(field), text_type) and _HEX.match(pointer[field]) for field in ("hash", "token"))
-        and isinstance(size, integer_types) and not isinstance(size, bool) and 0 <= size <= channel.MAX_SHARD
         and isinstance(where, text_type) and _is_address(where, schemes)
     )
+
+
+def _is_size(size):
+    return isinstance(size, integer_types) and not isinstance(size, bool) and 0 <= size <= channel.MAX_SHARD
 
 
 def _is_address(text, schemes):

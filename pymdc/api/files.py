@@ -74,12 +74,14 @@ class Files(Resource):
 
         :param file_hash: 40 hex digits, or the dict that the bridge returned for the file.
         :param path: a path, or a binary file object, which stays open.  A path holds the old content or, once every
-            byte has been verified, the whole new one.
+            byte has been verified, the whole new one; a link is followed.  A FIFO or a device is written in order.
         :param token: a PULL token; without one, the call asks for its own.
-            What an interrupted download leaves in ``<path>.part``, the next one takes up again.
-        :param progress: as of :meth:`upload`.
+            What an interrupted download leaves in its part file (docs/reliability), the next one takes up again.
+        :param progress: as of :meth:`upload`.  A bridge of 2016 does not tell how long the file is: then the second
+            number is the size in *file_hash*, if that is a dict, or else how long the file is at least.
         :param int concurrency: how many shards, of 8 MiB each, are on the way at once.
-        :returns: ``{"hash", "size", "path"}``; size in bytes.
+        :returns: ``{"hash", "size", "path"}``; size in bytes.  path is text: bytes as ``os.fsdecode`` has them (on
+            Python 2 as UTF-8, with U+FFFD where they are none), the name of a file object, or None if it has none.
         :raises IntegrityError: the bytes that came are not those of *file_hash*.
 
         Source: ``GET /buckets/:id/files/:hash`` (docs/protocol, "Files", "Data channel").
@@ -164,7 +166,13 @@ class Files(Resource):
             ask=lambda: self._request("GET", "/buckets/{bucket_id}/files/{file_hash}", ids, **options),
             again=token is None, network=client.network, pause=client.pause,
         )
-        return download(pointers, ids["file_hash"], path, progress, concurrency)
+        return download(pointers, ids["file_hash"], path, progress, concurrency, _size_in(file_hash))
+
+
+def _size_in(file):
+    """Return the size that the bridge's dict of a file tells; None when it is none, or only a hash."""
+    size = file.get("size") if isinstance(file, dict) else None
+    return size if isinstance(size, integer_types) else None
 
 
 def _check_progress(progress):
