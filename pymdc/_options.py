@@ -7,7 +7,7 @@ import re
 
 from ._compat import fsdecode, integer_types, text_type, to_path
 
-__all__ = ["api_url", "proxies", "retries", "switch", "timeout", "verify"]
+__all__ = ["api_url", "patience", "proxies", "retries", "switch", "timeout", "verify"]
 
 _URL = re.compile(
     r"(https?)://(\[[0-9a-f:.]+\]|[0-9a-z_-]+(?:\.[0-9a-z_-]+)*\.?)(?::([0-9]{1,5}))?"
@@ -35,6 +35,13 @@ def timeout(value):
     if len(pair) != 2 or not all(_number(seconds) and 0 < seconds <= 1e6 for seconds in pair):
         raise ValueError("timeout must be (seconds to connect, seconds of silence), each above 0")
     return pair
+
+
+def patience(value):
+    """Return the seconds that a bridge may be away."""
+    if not _number(value) or not 0 <= value <= 1e6:
+        raise ValueError("patience must be a number of seconds, zero or more")
+    return value
 
 
 def retries(value):

@@ -62,8 +62,10 @@ class PymdcError(Exception):
     :ivar list attempts: what became of each try of the call, as ``(status or fault, seconds)``.
     :ivar float retry_after: the seconds that the other side asks to wait, or None.
     :ivar str hint: what to do next, in ASCII, or None; the error's text ends with it.
+    :ivar bool away: whether nobody was there to answer: the connection was refused, or a balancer said so.
     """
 
+    away = False
     attempts = ()
     retry_after = None
     hint = None

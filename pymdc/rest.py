@@ -2,10 +2,13 @@
 
 from __future__ import absolute_import, division, print_function
 
+import contextlib
 import json
 import logging
+import math
 import os
 import random
+import threading
 import time
 
 from . import _of_2016, _options, _signing
@@ -20,8 +23,10 @@ __all__ = ["Call", "Client", "configure", "default_client"]
 
 DEFAULT_URL = "http://127.0.0.1:6382"
 MAX_DELAY = 20.0  # seconds
+MAX_AWAY_DELAY = 2.0  # seconds, between two looks whether a bridge is back
 MAX_REFUSALS = 20  # nonces that are refused before a call gives up; what is refused was surely not done
-MAX_RETRY_AFTER = 120.0  # seconds; a bridge that asks for more is not asked again
+MAX_RETRY_AFTER = 20.0  # seconds; a bridge that asks for more is not asked again
+MAX_SILENT_WAIT = 2.0  # seconds; a longer one is told in the log
 
 # What may be repeated by itself (docs/reliability):
 ALWAYS = "always"  # the second time has the same result
@@ -32,6 +37,7 @@ _log = logging.getLogger("pymdc")
 _nonces = _signing.Nonces()
 _NONCE_REFUSED = "Invalid nonce supplied"
 _CLOCK_TOLERANCE = 60  # seconds
+_NOT_WAITED_FOR = ("Too many wrong passwords", "Too many mails")  # they take long, and only the user can mend them
 _TRANSIENT_STATUSES = (429, 502, 503, 504)
 
 
@@ -85,10 +91,12 @@ class Client(KeepsSecrets):
     :param bool allow_http: whether passwords and tokens may go over plain HTTP to another host.
     :param sleep: waits so many seconds, between two attempts.
     :param clock: returns seconds, for measuring.
+    :param patience: seconds that a bridge which this client has reached before may be away, say while it is started
+        anew.  The attempts meanwhile do not count as such; but with ``retries=0`` nothing is waited for.
     """
 
     def __init__(self, api_url=None, timeout=(10, 60), retries=4, raise_errors=False, verify=None, proxies=None,
-                 allow_http=False, sleep=None, clock=monotonic):
+                 allow_http=False, sleep=None, clock=monotonic, patience=30):
         if api_url is None:
             api_url = os.environ.get("PYMDC_API_URL") or DEFAULT_URL
         self.api_url = _options.api_url(api_url)
@@ -100,6 +108,9 @@ class Client(KeepsSecrets):
         self._background = Background()
         self._sleep = sleep or _sleep
         self._clock = clock
+        self._patience = _options.patience(patience)
+        self._reached = False  # whether the bridge has ever answered
+        self._told = threading.local()
         self._turns = _of_2016.Turns()
 
     def run(self, work, callback=None, listing=False):
@@ -126,20 +137,25 @@ class Client(KeepsSecrets):
         :raises APIError: the bridge said no.
         :raises TransportError: no whole answer came.
         """
-        attempts, maybe_done, refusals = [], False, 0
+        with self.tries() as tries:
+            return self._request(call, tries)
+
+    def _request(self, call, tries):
+        maybe_done, refusals = False, 0
         while True:
-            started = self._clock()
+            tries.begin()
             try:
                 return self._attempt(call)
             except (APIError, TransportError) as error:
                 failure = error
             if failure.attempts:
                 raise failure  # of the token that this call asked for; that was tried often enough
-            fault = getattr(failure, "status", type(failure).__name__)
-            attempts.append((fault, self._clock() - started))
-            _log.debug("%s %s: %s, attempt %d, %d ms", call.method, call.route, fault, len(attempts),
-                       1000 * attempts[-1][1])
-            failure.attempts, failure.maybe_done = attempts, maybe_done
+            tries.failed(failure)
+            self._reached = self._reached or isinstance(failure, APIError) and not failure.away
+            failure.maybe_done = maybe_done
+            fault, seconds = failure.attempts[-1]
+            _log.debug("%s %s: %s, attempt %d, %d ms", call.method, call.route, fault, len(failure.attempts),
+                       1000 * seconds)
             if self._refused_nonce(call, failure):
                 refusals += 1
                 if refusals <= MAX_REFUSALS:
@@ -149,16 +165,18 @@ class Client(KeepsSecrets):
             if not self._may_repeat(call, failure):
                 raise failure
             maybe_done = maybe_done or _may_be_done(failure)
-            self.pause(failure, len(attempts) - refusals)
+            tries.pause(failure)
 
-    def pause(self, error, attempts):
-        """Wait before another attempt; or raise *error* when there were enough."""
-        delay = _delay(error, attempts)
-        if attempts > self.retries or delay > MAX_RETRY_AFTER or is_last_to_end():
-            raise error
-        self._sleep(delay)
-        if is_last_to_end():
-            raise error
+    @contextlib.contextmanager
+    def tries(self):
+        """Give new :class:`Tries`; those of the calls that are made meanwhile, say for a token, are told with them."""
+        outer = getattr(self._told, "attempts", None)
+        attempts = self._told.attempts = [] if outer is None else outer
+        absence = _Absence(self._patience if self.retries else 0, lambda: self._reached, self._clock)
+        try:
+            yield Tries(attempts, self.retries, absence, self._sleep, self._clock)
+        finally:
+            self._told.attempts = outer
 
     def take_turns(self):
         """Make signed calls one after the other from now on, as a bridge that wants each nonce to rise needs it."""
@@ -194,12 +212,16 @@ class Client(KeepsSecrets):
         with self.network.send(call.method, url, headers, body, sign=_signer(call)) as reply:
             content = reply.read()
         answer = _decoded(call, reply, content)
+        self._reached = True
         _log.debug("%s %s: %d, %d ms", call.method, call.route, reply.status, 1000 * (self._clock() - started))
         return answer
 
     def _may_repeat(self, call, error):
         if isinstance(error, TransportError):
-            return error.passing and (call.repeat is ALWAYS or not error.sent)
+            forgotten = error.away and not self._reached and is_loopback(self.api_url)  # to start one at all
+            return error.passing and not forgotten and (call.repeat is ALWAYS or not error.sent)
+        if error.body["error"].startswith(_NOT_WAITED_FOR):
+            return False
         if error.status in _TRANSIENT_STATUSES:
             undone = error.status == 429 or (error.status == 503 and error.retry_after is not None)
             return call.repeat is ALWAYS or (call.repeat is UNDONE and undone)
@@ -260,9 +282,13 @@ def _decoded(call, reply, content):
         if answer is None:
             raise TransportError("the answer to {0} {1} is not JSON".format(call.method, call.route), passing=False)
         return answer
-    if not isinstance(answer, dict) or not isinstance(answer.get("error"), text_type):
+    in_words = isinstance(answer, dict) and isinstance(answer.get("error"), text_type)
+    if not in_words:
         answer = {"error": _in_words(reply)}
     error = APIError(reply.status, answer, call.method, call.route)
+    error.away = not in_words and reply.status in (502, 503)
+    if reply.retry_after:
+        error.hint = "try again in {0:.0f} s".format(math.ceil(reply.retry_after))
     if answer["error"] == _NONCE_REFUSED and abs(reply.clock_ahead or 0) > _CLOCK_TOLERANCE:
         error.hint = "this machine's clock is {0:.0f} s {1} the bridge's".format(
             abs(reply.clock_ahead), "ahead of" if reply.clock_ahead > 0 else "behind"
@@ -298,11 +324,89 @@ def _may_be_done(error):
     return error.sent if isinstance(error, TransportError) else error.status in (502, 504)
 
 
-def _delay(error, attempt):
+class Tries(object):
+    """
+    The attempts of one call.
+
+    :param list attempts: what became of each is appended to it.
+    :param int retries: how many may follow the first.
+    :param absence: an :class:`_Absence`; the attempts that it bears do not count.
+    :param sleep: waits so many seconds.
+    :param clock: returns seconds.
+    """
+
+    def __init__(self, attempts, retries, absence, sleep, clock):
+        self._attempts = attempts
+        self._retries = retries
+        self._absence = absence
+        self._sleep = sleep
+        self._clock = clock
+        self._counted = 0
+
+    def begin(self):
+        """Say that an attempt begins."""
+        self._started = self._clock()
+
+    def failed(self, error):
+        """Note what became of an attempt, and let *error* tell it with all that were before."""
+        fault = getattr(error, "status", type(error).__name__)
+        self._attempts.append((fault, self._clock() - self._started))
+        error.attempts = list(self._attempts)
+
+    def pause(self, error):
+        """Wait before another attempt; or raise *error* when there were enough."""
+        delay = self._absence.delay(error)
+        if delay is None:
+            self._counted += 1
+            delay = _delay(error, self._counted, MAX_DELAY)
+        if self._counted > self._retries or delay > MAX_RETRY_AFTER or is_last_to_end():
+            raise error
+        if delay > MAX_SILENT_WAIT:
+            _log.warning("waiting %.0f s before another attempt: %s", delay, error)
+        self._sleep(delay)
+        if is_last_to_end():
+            raise error
+
+
+class _Absence(object):
+    """
+    The time that a bridge is away, which was there before.
+
+    :param float patience: how many seconds that may be.
+    :param is_known: returns whether the bridge was there before.
+    :param clock: returns seconds.
+    """
+
+    def __init__(self, patience, is_known, clock):
+        self._patience = patience
+        self._is_known = is_known
+        self._clock = clock
+        self._looks = 0
+
+    def delay(self, error):
+        """Return the seconds until it is looked again; None when nobody is away, or it is not borne any longer."""
+        if not (error.away and self._is_known()):
+            self._looks = 0
+            return None
+        if not self._looks:
+            self._since, self._waited, self._told = self._clock(), 0.0, False
+        away = max(self._waited, self._clock() - self._since)
+        if away >= self._patience:
+            return None
+        if away > MAX_SILENT_WAIT and not self._told:
+            self._told = True
+            _log.warning("waiting up to %.0f s for the bridge to come back: %s", self._patience, error)
+        self._looks += 1
+        delay = _delay(error, self._looks, MAX_AWAY_DELAY)
+        self._waited += delay
+        return delay
+
+
+def _delay(error, attempt, longest):
     """Return how long to wait before the next attempt: full jitter, so that clients cut off together return apart."""
     if error.retry_after is not None:
         return error.retry_after
-    return random.uniform(0, min(MAX_DELAY, 0.25 * 2 ** (attempt - 1)))
+    return random.uniform(0, min(longest, 0.25 * 2 ** min(attempt - 1, 10)))
 
 
 def _sleep(seconds):
@@ -316,7 +420,7 @@ _default = None
 
 
 def configure(api_url=None, timeout=(10, 60), retries=4, raise_errors=False, verify=None, proxies=None,
-              allow_http=False, sleep=None, clock=monotonic):
+              allow_http=False, sleep=None, clock=monotonic, patience=30):
     """
     Say where the bridge is, and how to talk to it, for all that is given no client.
 
@@ -332,9 +436,10 @@ def configure(api_url=None, timeout=(10, 60), retries=4, raise_errors=False, ver
     :param bool allow_http: whether passwords and tokens may go over plain HTTP to another host.
     :param sleep: waits so many seconds, between two attempts.
     :param clock: returns seconds, for measuring.
+    :param patience: seconds that a bridge which was there before may be away.
     """
     global _default
-    _default = Client(api_url, timeout, retries, raise_errors, verify, proxies, allow_http, sleep, clock)
+    _default = Client(api_url, timeout, retries, raise_errors, verify, proxies, allow_http, sleep, clock, patience)
 
 
 def default_client():

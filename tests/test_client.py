@@ -74,7 +74,8 @@ def test_the_help_of_configure_shows_each_option_of_a_client():
 def test_what_configure_is_given_reaches_the_client(monkeypatch):
     monkeypatch.setattr(pymdc.rest, "_default", None)
     given = {"timeout": (1, 2), "retries": 7, "raise_errors": True, "verify": False, "proxies": {"https": "http://p"},
-             "allow_http": True, "sleep": lambda seconds: None, "clock": lambda: 0.0}
+             "allow_http": True, "sleep": lambda seconds: None, "clock": lambda: 0.0,
+             "patience": 5}
 
     pymdc.configure("http://bridge.example", **given)
 
@@ -82,7 +83,7 @@ def test_what_configure_is_given_reaches_the_client(monkeypatch):
     assert (client.api_url, client.network.timeout) == ("http://bridge.example", (1, 2))
     assert (client.retries, client.raise_errors, client.network.verify) == (7, True, False)
     assert client.network.proxies_for("https://bridge.example") == {"https": "http://p"}
-    assert (client._sleep, client._clock) == (given["sleep"], given["clock"])
+    assert (client._sleep, client._clock, client._patience) == (given["sleep"], given["clock"], 5)
 
 
 class Path(object):
@@ -134,7 +135,8 @@ def test_an_address_that_is_none_is_refused(url):
     {"timeout": 0}, {"timeout": (1, 2, 3)}, {"timeout": "fast"}, {"retries": -1}, {"retries": "many"},
     {"retries": True}, {"raise_errors": "no"}, {"allow_http": 1}, {"verify": ""}, {"verify": 0},
     {"verify": "/no/such/bundle"}, {"proxies": {"https": 5}}, {"timeout": (float("nan"), 1)},
-    {"timeout": None}, {"proxies": "http://proxy"},
+    {"timeout": None}, {"proxies": "http://proxy"}, {"patience": -1}, {"patience": "long"}, {"patience": True},
+    {"patience": None}, {"patience": float("nan")},
 ])
 def test_an_option_that_makes_no_sense_is_refused(options):
     with pytest.raises(ValueError, match=list(options)[0]):

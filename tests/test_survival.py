@@ -198,13 +198,13 @@ def test_a_clock_that_is_far_off_is_told_in_words():
 
 def test_a_wait_until_a_date_is_measured_by_the_clock_that_gave_it():
     head = b"HTTP/1.1 503 Busy\r\nConnection: close\r\nContent-Length: 0\r\nDate: Fri, 31 Dec 1999 23:59:00 GMT\r\n"
-    server, sleeps = CannedServer(head + b"Retry-After: Fri, 31 Dec 1999 23:59:30 GMT\r\n\r\n"), []
+    server, sleeps = CannedServer(head + b"Retry-After: Fri, 31 Dec 1999 23:59:15 GMT\r\n\r\n"), []
     client = pymdc.Client(server.url, retries=1, sleep=sleeps.append)
 
     pymdc.api.Buckets(pymdc.keypair.ECDSA(), client=client).list()
     server.close()
 
-    assert sleeps == [30.0]
+    assert sleeps == [15.0]
 
 
 def test_a_handshake_that_is_cut_is_begun_again():

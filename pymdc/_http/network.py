@@ -238,7 +238,9 @@ def _translated(error, url):
     if caused_by(requests.exceptions.InvalidURL, urllib3.exceptions.LocationValueError):
         return TransportError("no request can be made to {0}".format(where), sent=False, passing=False)
     if caused_by(urllib3.exceptions.NewConnectionError):
-        return TransportError(_nobody(where, is_loopback(url)), sent=False)
+        failure = TransportError(_nobody(where, is_loopback(url)), sent=False)
+        failure.away = True
+        return failure
     if caused_by(urllib3.exceptions.ConnectTimeoutError):
         return Timeout("connecting to {0} took too long".format(where), sent=False)
     if caused_by(requests.exceptions.SSLError, urllib3.exceptions.SSLError):

@@ -45,9 +45,18 @@ def _http_chunks(pointer, network):
             refused = reply.status in (400, 401, 403, 404, 410)
             error = (Refused if refused else TransportError)("the farmer answered {0}".format(reply.status))
             error.retry_after = reply.retry_after
+            error.away = reply.status in (502, 503) and not _is_refusal(reply.read())
             raise error
         for chunk in reply.chunks():
             yield chunk
+
+
+def _is_refusal(content):
+    """Return whether these are words of a bridge's, not of a balancer's before it."""
+    try:
+        return "error" in json.loads(content.decode("utf-8"))
+    except (TypeError, ValueError, RuntimeError):
+        return False
 
 
 def _websocket_chunks(pointer, network):

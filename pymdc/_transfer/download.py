@@ -10,7 +10,7 @@ import json
 import re
 import threading
 
-from .._compat import integer_types, monotonic, path_text, text_type, to_path, urlsplit
+from .._compat import integer_types, path_text, text_type, to_path, urlsplit
 from .._digest import content_hash
 from ..errors import IntegrityError, TransportError
 from . import channel
@@ -81,14 +81,14 @@ class Pointers(object):
     :param ask: returns the bridge's list of pointers.
     :param bool again: whether it can be asked again, for new ones.
     :param network: the :class:`pymdc._http.network.Network` to fetch by.
-    :param pause: waits after so many attempts, or raises the error it is given when there were enough.
+    :param tries: gives, as a context, the :class:`pymdc.rest.Tries` of a shard.
     """
 
-    def __init__(self, ask, again, network, pause):
+    def __init__(self, ask, again, network, tries):
         self._ask = ask
         self._again = again
         self._network = network
-        self._pause = pause
+        self._tries = tries
         self._list = None
         self._lock = threading.Lock()
 
@@ -126,23 +126,24 @@ class Pointers(object):
         :param begin: is called at the start of each attempt.
         :param write: is given the bytes as they come; they are verified only when this method returns.
         """
-        attempts = []
-        while True:
-            pointer, started = self._list[index], monotonic()
-            try:
-                begin()
-                return _fetch(pointer, self._network, write)
-            except (IntegrityError, TransportError) as error:
-                failure = error
-            attempts.append((type(failure).__name__, monotonic() - started))
-            failure.attempts = attempts
-            if not self._may_renew(pointer, failure):
-                raise failure
-            self._pause(failure, len(attempts))
-            self._renew(index, pointer, failure)
+        with self._tries() as tries:
+            while True:
+                pointer = self._list[index]
+                tries.begin()
+                try:
+                    begin()
+                    return _fetch(pointer, self._network, write)
+                except (IntegrityError, TransportError) as error:
+                    failure = error
+                tries.failed(failure)
+                if not self._may_renew(pointer, failure):
+                    raise failure
+                tries.pause(failure)
+                self._renew(index, pointer, failure)
 
     def _may_renew(self, pointer, failure):
-        return self._again or _is_good_again(pointer, failure)
+        passing = getattr(failure, "passing", True)
+        return passing and (self._again or _is_good_again(pointer, failure))
 
     def _renew(self, index, pointer, failure):
         """Have a pointer to go on with: the same one while its token lasts, else a new one."""
@@ -161,8 +162,12 @@ def _shards_of(pointers):
 
 
 def _is_good_again(pointer, failure):
-    """Return whether the token of a pointer lasts: that of one with a url is good three times, any other once."""
-    return "url" in pointer and not isinstance(failure, channel.Refused)
+    """
+    Return whether the token of a pointer lasts: that of one with a url is good three times, any other once, and each as
+    long as the farmer was not reached.
+    """
+    untouched = not getattr(failure, "sent", True)
+    return untouched or ("url" in pointer and not isinstance(failure, channel.Refused))
 
 
 def _in_order(pointers, file_hash, file, progress, told_size, left=()):

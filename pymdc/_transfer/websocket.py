@@ -6,6 +6,7 @@ Importing this takes long, so it is done when the first pointer without a url co
 
 from __future__ import absolute_import, division, print_function
 
+import errno
 import socket
 import struct
 
@@ -127,7 +128,10 @@ def translated(error, where):
         return error
     if isinstance(error, (websocket.WebSocketTimeoutException, socket.timeout)):
         return Timeout("the farmer at {0} was silent for too long".format(where))
-    return TransportError("the channel to {0} broke: {1}".format(where, type(error).__name__))
+    failure = TransportError("the channel to {0} broke: {1}".format(where, type(error).__name__))
+    failure.away = getattr(error, "errno", None) == errno.ECONNREFUSED
+    failure.sent = not failure.away
+    return failure
 
 
 def _check_close(data):

@@ -164,7 +164,7 @@ class Files(Resource):
         client = self._client_in_use()
         pointers = Pointers(
             ask=lambda: self._request("GET", "/buckets/{bucket_id}/files/{file_hash}", ids, **options),
-            again=token is None, network=client.network, pause=client.pause,
+            again=token is None, network=client.network, tries=client.tries,
         )
         return download(pointers, ids["file_hash"], path, progress, concurrency, _size_in(file_hash))
 
