@@ -1,4 +1,4 @@
-"""docs/bridge.md is true."""
+"""docs/bridge.md is true, and so are the trails in CONTRIBUTING.md."""
 
 import dataclasses
 import re
@@ -9,7 +9,10 @@ import pytest
 from pymdc.bridge.settings import Settings, numbers
 
 TESTS = Path(__file__).parent
-PAGE = (TESTS.parent.parent / "docs" / "bridge.md").read_text("utf-8")
+ROOT = TESTS.parent.parent
+PACKAGE = ROOT / "pymdc"
+GUIDE = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+PAGE = (ROOT / "docs" / "bridge.md").read_text("utf-8")
 PROMISES = re.search("\n## What it promises\n(.*?)\n## ", PAGE, re.DOTALL)[1]
 
 
@@ -32,3 +35,14 @@ def test_the_default_of_each_number_is_told(field):
     row = re.search(rf"^\|.*`PYMDC_BRIDGE_{field.name.upper()}`.*$", PAGE, re.MULTILINE)[0]
 
     assert row.rstrip("| ").endswith(f"`{field.default:g}`")
+
+
+@pytest.mark.parametrize("trail", re.findall(r"^\*\*A [^*]*\.\*\*.*?(?=\n\n)", GUIDE, re.MULTILINE | re.DOTALL))
+def test_each_step_of_a_trail_is_there(trail):
+    """A module, then maybe what in it: a class, a function, a method of the class or of another one's instance."""
+    for module, name in re.findall(r"`([\w/]+\.py)`(?:\s`([\w.]+)`)?", trail):
+        paths = [root / module for root in (PACKAGE, PACKAGE / "bridge") if (root / module).exists()]
+        source = "".join(path.read_text("utf-8") for path in paths)
+
+        assert paths, module
+        assert all(re.search(rf"\b(def|class) {part}\b", source) for part in filter(None, name.split("."))), name
