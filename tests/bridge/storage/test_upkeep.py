@@ -1,6 +1,7 @@
-"""What happens to shards that are deleted, damaged, orphaned, backed up and restored."""
+"""What happens to shards that are deleted, damaged or orphaned."""
 
 import contextlib
+import errno
 import os
 import sqlite3
 import subprocess
@@ -12,72 +13,15 @@ import pytest
 import sqlalchemy
 
 import pymdc
-from pymdc.bridge import LocalBridge, services
-from pymdc.bridge.metadata import sqlite, uploads
+from pymdc.bridge import services
+from pymdc.bridge.metadata import shards, sqlite, uploads
 from pymdc.bridge.refusal import Refusal
-from wire import Account, Signed, multipart
-
-SHARD = 8 * 1024 * 1024
-
-
-class World:
-    """A bridge, an account on it and a bucket."""
-
-    def __init__(self, folder, key_pair=None, **options):
-        self.folder = folder
-        self.bridge = LocalBridge(folder, **options)
-        self.key_pair = key_pair or pymdc.keypair.ECDSA()
-
-    def __enter__(self):
-        self.bridge.__enter__()
-        self.account = Account(self.bridge.url, "una@example.com", "ab" * 32, self.key_pair)
-        return self
-
-    def __exit__(self, *exception):
-        self.bridge.__exit__(*exception)
-
-    def register(self):
-        account = self.account
-        account.nobody.post("/users", {"email": account.email, "password": account.password, "pubkey": account.key})
-        account.nobody.get("/activations/" + self.bridge.activation_token(account.email))
-        self.bucket = account.bucket()
-        return self
-
-    def download(self, bucket, file_hash):
-        """Return the status of the last answer, and what came."""
-        pointers = self.account.pointers(bucket, file_hash)
-        if pointers.status_code != 200:
-            return pointers.status_code, pointers.json()["error"]
-        content = b""
-        for pointer in pointers.json():
-            shard = self.account.nobody.get("/shards/" + pointer["hash"], headers={"x-token": pointer["token"]})
-            if shard.status_code != 200:
-                return shard.status_code, shard.json()["error"]
-            content += shard.content
-        return 200, content
-
-    @property
-    def objects(self):
-        return sorted(path for path in (self.folder / "shards").rglob("*-*") if path.is_file())
-
-
-@pytest.fixture
-def world(tmp_path):
-    with World(tmp_path / "data") as world:
-        yield world.register()
-
-
-def command(*arguments):
-    return subprocess.run([sys.executable, "-m", "pymdc.bridge", *map(str, arguments)], capture_output=True, text=True,
-                          timeout=60)
-
-
-def flip_a_byte(path):
-    with open(path, "r+b") as file:
-        file.seek(1000)
-        byte = file.read(1)
-        file.seek(1000)
-        file.write(bytes([byte[0] ^ 1]))
+from pymdc.bridge.storage.data import Data
+from pymdc.bridge.storage.datafolder import DataFolder
+from pymdc.bridge.storage.folder import Store
+from pymdc.bridge.storage.scrub import scrub
+from used_bridge import SHARD, UsedBridge, command, flip_a_byte, rows
+from wire import multipart
 
 
 def test_scrub_finds_nothing_wrong_with_a_bridge_in_use(world):
@@ -152,6 +96,71 @@ def test_a_lost_shard_is_not_charged(world):
     assert world.download(bucket, file_hash) == (200, content)
 
 
+def scrubbed(world):
+    """Scrub in this process; return the findings, and the lines that were told."""
+    told = []
+    with Data(DataFolder(world.folder)) as data:
+        return scrub(data, int(time.time() * 1000), told.append), told
+
+
+def test_scrub_reads_more_shards_than_fit_a_page(world, monkeypatch):
+    monkeypatch.setattr(shards, "_PAGE", 2)
+    for number in range(4):
+        world.account.upload(world.bucket, b"%d" % number)
+    last = world.account.upload(world.bucket, b"last")
+
+    next(path for path in world.objects if path.name.startswith(last)).unlink()
+    findings, _ = scrubbed(world)
+
+    assert (findings.shards, findings.damaged) == (5, 1)
+
+
+def test_scrub_goes_on_after_a_sector_that_cannot_be_read(world, monkeypatch):
+    bad = world.account.upload(world.bucket, b"on the bad sector")
+    flipped = world.account.upload(world.bucket, os.urandom(20_000))
+    flip_a_byte(next(path for path in world.objects if path.name.startswith(flipped)))
+    read = Store.open
+
+    def read_or_fail(store, name):
+        if name.startswith(bad):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return read(store, name)
+
+    monkeypatch.setattr(Store, "open", read_or_fail)
+    findings, told = scrubbed(world)
+
+    assert (findings.shards, findings.damaged) == (2, 2)
+    assert any(line.startswith(f"damaged: {bad}") and "cannot be read" in line for line in told)
+
+
+def test_scrub_ends_where_what_fails_is_not_the_shard(world, monkeypatch):
+    file_hash = world.account.upload(world.bucket, b"whole")
+
+    def fail(store, name):
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    monkeypatch.setattr(Store, "open", fail)
+    with pytest.raises(OSError):
+        scrubbed(world)
+    monkeypatch.undo()
+
+    assert world.download(world.bucket, file_hash) == (200, b"whole")
+
+
+def test_a_shard_that_an_operator_puts_back_is_good_again_once_it_is_scrubbed(world):
+    file_hash = world.account.upload(world.bucket, b"lost for a while")
+    path, = world.objects
+    path.rename(world.folder / "elsewhere")
+    assert scrubbed(world)[0].damaged == 1
+    assert world.download(world.bucket, file_hash)[0] == 410
+
+    (world.folder / "elsewhere").rename(path)
+    findings, _ = scrubbed(world)
+
+    assert findings.damaged == 0
+    assert world.download(world.bucket, file_hash) == (200, b"lost for a while")
+
+
 def test_scrub_removes_what_belongs_to_nothing_and_nothing_else(world):
     folder = world.folder / "shards"
     world.account.upload(world.bucket, b"kept")
@@ -213,27 +222,23 @@ def test_an_upload_whose_bucket_goes_away_ends_404_and_leaves_nothing(world):
 
 
 def test_a_killed_upload_gives_its_room_back_at_the_next_start(tmp_path):
-    with World(tmp_path / "data") as world:
+    with UsedBridge(tmp_path / "data") as world:
         bucket = world.register().account.bucket(storage=0.001)
         left = tmp_path / "data" / "shards" / "ab" / f"{'ab' * 20}-0123456789abcdef-0"
-        with _rows(tmp_path / "data") as memory:
+        with rows(tmp_path / "data") as memory:
             memory.uploads.begin({"id": "0123456789abcdef", "bucket": bucket, "size": 10**6, "expires": 10**15},
                                  pymdc.bridge.metadata.Room(10**9, 10**15), 0)
         left.write_bytes(b"half an upload")
         assert world.account.nobody.put(
             f"/buckets/{bucket}/files", multipart(b"x"), world.account.token(bucket), 1).status_code == 413
 
-    with World(tmp_path / "data", world.key_pair) as world:
+    with UsedBridge(tmp_path / "data", world.key_pair) as world:
         assert not left.exists()
         assert world.account.upload(bucket, b"x" * 10**6)
 
 
-def _rows(folder):
-    return contextlib.closing(sqlite(folder / "bridge.sqlite"))
-
-
 def test_an_upload_may_be_as_slow_as_it_likes(tmp_path):
-    with World(tmp_path / "data", silence=0.3) as world:
+    with UsedBridge(tmp_path / "data", silence=0.3) as world:
         bucket = world.register().account.bucket(storage=0.000001)
         tokens = [world.account.token(bucket) for _ in range(2)]
         meanwhile = []
@@ -256,7 +261,7 @@ def test_an_upload_may_be_as_slow_as_it_likes(tmp_path):
         assert world.download(bucket, answer.json()["hash"]) == (200, b"x" * 900)
 
 
-def test_an_object_that_cannot_be_deleted_stands_in_nobodys_way(world):
+def test_an_object_that_cannot_be_deleted_stands_in_nobodys_way_and_is_tried_again(world):
     stuck, free = (world.account.upload(world.bucket, content) for content in (b"stuck", b"free"))
     path = next(path for path in world.objects if path.name.startswith(stuck))
     path.unlink()
@@ -264,8 +269,13 @@ def test_an_object_that_cannot_be_deleted_stands_in_nobodys_way(world):
 
     for file_hash in (stuck, free):
         assert world.account.signed.delete(f"/buckets/{world.bucket}/files/{file_hash}").status_code == 204
+    left = world.objects
+    path.rmdir()
+    path.write_bytes(b"stuck")
+    command("scrub", "--data-dir", world.folder)
 
-    assert world.objects == []
+    assert left == []
+    assert not path.exists()
 
 
 def test_an_upload_whose_commit_fails_gives_everything_back(world, monkeypatch):
@@ -286,7 +296,7 @@ def test_an_upload_whose_commit_fails_gives_everything_back(world, monkeypatch):
 
 def test_what_a_killed_worker_leaves_is_removed_while_the_bridge_runs(tmp_path, monkeypatch):
     monkeypatch.setattr(services, "TIDY_INTERVAL", 0.05)
-    with World(tmp_path / "data") as world, _rows(tmp_path / "data") as memory:
+    with UsedBridge(tmp_path / "data") as world, rows(tmp_path / "data") as memory:
         bucket = world.register().account.bucket()
         left = tmp_path / "data" / "shards" / "ab" / f"{'ab' * 20}-0123456789abcdef-0"
         left.write_bytes(b"half an upload")
@@ -323,96 +333,6 @@ def test_a_key_that_is_deleted_meanwhile_has_no_power(tmp_path):
         for attempt in late:
             with pytest.raises(Refusal, match="Public key not registered"):
                 attempt()
-
-
-def test_a_backup_of_a_running_bridge_is_restored_with_all_there_was(world, tmp_path):
-    contents = {}
-    for size in (0, 1, 70_000, SHARD, 2 * SHARD + 5):
-        content = os.urandom(size)
-        contents[world.account.upload(world.bucket, content, f"{size}.bin")] = content
-    stop = threading.Event()
-    busy = threading.Thread(target=lambda: _keep_busy(world, stop))
-    busy.start()
-
-    backup = command("backup", "--data-dir", world.folder, tmp_path / "backup")
-    stop.set()
-    busy.join(30)
-    before = {path: world.account.signed.get(path).json() for path in ("/keys", "/buckets")}
-    listed = world.account.signed.get(f"/buckets/{world.bucket}/files").json()
-    restored = command("restore", "--data-dir", tmp_path / "new", tmp_path / "backup")
-
-    assert (backup.returncode, backup.stderr, restored.returncode, restored.stderr) == (0, "", 0, "")
-    with World(tmp_path / "new", world.key_pair) as copy:
-        assert {path: copy.account.basic.get(path).json() for path in before} == before
-        assert copy.account.basic.get(f"/buckets/{world.bucket}/files").json()[:5] == listed[:5]
-        copy.account.signed = copy.account.basic
-        for file_hash, content in contents.items():
-            assert copy.download(world.bucket, file_hash) == (200, content)
-
-
-def _keep_busy(world, stop):
-    while not stop.is_set():
-        file_hash = world.account.upload(world.bucket, os.urandom(1000))
-        world.account.signed.delete(f"/buckets/{world.bucket}/files/{file_hash}")
-
-
-def test_while_a_backup_copies_nothing_is_deleted(world):
-    file_hash = world.account.upload(world.bucket, b"kept for the backup")
-    with _rows(world.folder) as memory:
-        memory.shards.hold_back("a backup", 10**15)
-        world.account.signed.delete(f"/buckets/{world.bucket}/files/{file_hash}")
-        command("scrub", "--data-dir", world.folder)
-        during = len(world.objects)
-        memory.shards.release("a backup")
-        command("scrub", "--data-dir", world.folder)
-
-    assert (during, len(world.objects)) == (1, 0)
-
-
-def test_a_backup_is_made_again_on_the_same_folder(world, tmp_path):
-    first = world.account.upload(world.bucket, b"first" * 100)
-    command("backup", "--data-dir", world.folder, tmp_path / "backup")
-    kept = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "backup" / "shards").rglob("*-*")}
-    second = world.account.upload(world.bucket, b"second" * 100)
-    again = command("backup", "--data-dir", world.folder, tmp_path / "backup")
-    world.account.signed.delete(f"/buckets/{world.bucket}/files/{first}")
-    both = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "backup" / "shards").rglob("*-*")}
-    command("backup", "--data-dir", world.folder, tmp_path / "backup")
-    last = [path.name for path in (tmp_path / "backup" / "shards").rglob("*-*")]
-
-    assert len(kept) == 1 and kept.items() <= both.items()
-    assert again.stdout == "2 shards in the backup, 1 of them new; 0 damaged, and not copied\n"
-    assert len(both) == 2
-    assert len(last) == 1 and last[0].startswith(second)
-
-
-def test_a_restored_bridge_takes_no_request_from_before(world, tmp_path):
-    token = world.account.token(world.bucket)
-    command("backup", "--data-dir", world.folder, tmp_path / "backup")
-    world.account.signed.post("/buckets", {"name": "once"})
-    request = world.account.signed.last
-
-    command("restore", "--data-dir", tmp_path / "new", tmp_path / "backup")
-
-    with World(tmp_path / "new", world.key_pair) as copy:
-        request.url = request.url.replace(world.bridge.url, copy.bridge.url)
-        replayed = Signed(copy.bridge.url, world.key_pair)
-        replayed.last = request
-        assert replayed.send_again().json() == {"error": "Invalid nonce supplied"}
-        assert copy.account.nobody.put(f"/buckets/{world.bucket}/files", multipart(b"x"), token, 1).status_code == 401
-        assert pymdc.api.Buckets(world.key_pair, client=pymdc.Client(copy.bridge.url)).list()[0]["id"] == world.bucket
-
-
-def test_a_restore_that_is_broken_off_cannot_be_taken_for_a_bridge(world, tmp_path):
-    world.account.upload(world.bucket, b"x" * 20_000)
-    command("backup", "--data-dir", world.folder, tmp_path / "backup")
-    (tmp_path / "backup" / "bridge.sqlite").rename(tmp_path / "gone")
-
-    restored = command("restore", "--data-dir", tmp_path / "new", tmp_path / "backup")
-    served = command("serve", "--port", "0", "--data-dir", tmp_path / "new")
-
-    assert restored.returncode == served.returncode == 1
-    assert "its restore was broken off: empty it, and restore again" in served.stderr
 
 
 def test_commands_refuse_folders_that_are_not_theirs(world, tmp_path):

@@ -1,0 +1,53 @@
+"""Files of more shards than one statement has room for."""
+
+import contextlib
+import time
+
+import pytest
+
+from pymdc.bridge.metadata import Room, shards, sqlite
+
+
+@pytest.fixture
+def memory(tmp_path, monkeypatch):
+    """What a bridge knows, with room for two values in a statement."""
+    monkeypatch.setattr(shards, "_GROUP", 2)
+    with contextlib.closing(sqlite(tmp_path / "bridge.sqlite")) as memory:
+        memory.accounts.register(
+            {"email": "a@example.com", "password": "hash", "created": 0},
+            {"token": "t", "password": "hash", "redirect": None, "point": None, "text": None, "created": 0},
+        )
+        memory.accounts.activate("t")
+        yield memory
+
+
+@pytest.fixture
+def bucket(memory):
+    return memory.buckets.add("a@example.com", 0, {"name": "b", "storage": 1, "transfer": 1}, {}, None)["id"]
+
+
+def enter(memory, bucket, upload_id, name):
+    """Enter a file of five shards, whose objects are named after the upload."""
+    now = int(time.time() * 1000)
+    memory.uploads.begin({"id": upload_id, "bucket": bucket, "size": 5, "expires": 10**15}, Room(10**9, 10**15), now)
+    pieces = [
+        {"object": f"{n}-{upload_id}-{n}", "hash": f"{n}" * 40, "sha256": f"{n}" * 64, "size": 1} for n in range(5)
+    ]
+    file = {"bucket": bucket, "mimetype": "text/plain", "filename": name, "size": 5, "hash": name * 40}
+    memory.uploads.finish(upload_id, file, pieces, now)
+
+
+def test_the_shards_of_a_long_file_are_known_when_they_come_again(memory, bucket):
+    enter(memory, bucket, "first", "a")
+    enter(memory, bucket, "second", "b")
+
+    assert len(list(memory.shards.all())) == 5
+
+
+def test_the_shards_of_a_long_file_go_with_it_all_of_them(memory, bucket):
+    enter(memory, bucket, "first", "a")
+
+    memory.files.delete("a@example.com", bucket, "a" * 40)
+
+    assert list(memory.shards.all()) == []
+    assert len(memory.shards.unneeded(0)) == 5

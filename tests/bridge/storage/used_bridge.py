@@ -1,0 +1,71 @@
+"""A bridge with something stored, and what is done to its folder."""
+
+import contextlib
+import subprocess
+import sys
+
+import pymdc
+from pymdc.bridge import LocalBridge
+from pymdc.bridge.metadata import sqlite
+from wire import Account
+
+SHARD = 8 * 1024 * 1024
+
+
+class UsedBridge:
+    """A bridge, an account on it and a bucket."""
+
+    def __init__(self, folder, key_pair=None, **options):
+        self.folder = folder
+        self.bridge = LocalBridge(folder, **options)
+        self.key_pair = key_pair or pymdc.keypair.ECDSA()
+
+    def __enter__(self):
+        self.bridge.__enter__()
+        self.account = Account(self.bridge.url, "una@example.com", "ab" * 32, self.key_pair)
+        return self
+
+    def __exit__(self, *exception):
+        self.bridge.__exit__(*exception)
+
+    def register(self):
+        account = self.account
+        account.nobody.post("/users", {"email": account.email, "password": account.password, "pubkey": account.key})
+        account.nobody.get("/activations/" + self.bridge.activation_token(account.email))
+        self.bucket = account.bucket()
+        return self
+
+    def download(self, bucket, file_hash):
+        """Return the status of the last answer, and what came."""
+        pointers = self.account.pointers(bucket, file_hash)
+        if pointers.status_code != 200:
+            return pointers.status_code, pointers.json()["error"]
+        content = b""
+        for pointer in pointers.json():
+            shard = self.account.nobody.get("/shards/" + pointer["hash"], headers={"x-token": pointer["token"]})
+            if shard.status_code != 200:
+                return shard.status_code, shard.json()["error"]
+            content += shard.content
+        return 200, content
+
+    @property
+    def objects(self):
+        return sorted(path for path in (self.folder / "shards").rglob("*-*") if path.is_file())
+
+
+def command(*arguments):
+    return subprocess.run([sys.executable, "-m", "pymdc.bridge", *map(str, arguments)], capture_output=True, text=True,
+                          timeout=60)
+
+
+def flip_a_byte(path):
+    with open(path, "r+b") as file:
+        file.seek(1000)
+        byte = file.read(1)
+        file.seek(1000)
+        file.write(bytes([byte[0] ^ 1]))
+
+
+def rows(folder):
+    """Return what the database in a data folder knows, to be used beside its bridge."""
+    return contextlib.closing(sqlite(folder / "bridge.sqlite"))
