@@ -14,6 +14,7 @@ if sys.version_info[0] == 2:
 
     text_type = unicode  # noqa: F821
     integer_types = (int, long)  # noqa: F821
+    old_file_types = (file,)  # noqa: F821
     _ERRORS = ()
     json_iterates = True
     monotonic = time.time
@@ -37,12 +38,13 @@ else:
 
     text_type = str
     integer_types = (int,)
+    old_file_types = ()
     _ERRORS = (sys.getfilesystemencodeerrors(),)
     json_iterates = False  # whether json iterates over a dict in place of asking for its items
 
 __all__ = [
     "DefaultCookiePolicy", "file_name", "fsdecode", "fsencode", "integer_types", "json_iterates", "main_thread",
-    "monotonic", "path_text", "quote", "replace", "text_type", "to_path", "urljoin", "urlsplit",
+    "monotonic", "old_file_types", "path_text", "quote", "replace", "text_type", "to_path", "urljoin", "urlsplit",
 ]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import absolute_import, division, print_function
 
-import errno
 import hashlib
 import io
 import itertools
@@ -14,6 +13,7 @@ from .._compat import integer_types, path_text, text_type, to_path, urlsplit
 from .._digest import content_hash
 from ..errors import IntegrityError, TransportError
 from . import channel
+from .fileobject import flush, unbuffered, write_all
 from .target import PartFile, find, open_stream
 
 __all__ = ["Pointers", "download"]
@@ -38,7 +38,8 @@ def download(pointers, file_hash, path, progress=None, concurrency=4, told_size=
     name = to_path(path)
     if name is None:
         _check_file(path)
-        size = _in_order(pointers, file_hash, path, progress, told_size)
+        size = _in_order(pointers, file_hash, unbuffered(path), progress, told_size)
+        flush(path)
         return {"hash": file_hash, "size": size, "path": _path_of(path)}
     if not name:
         raise ValueError("the path is empty")
@@ -181,19 +182,29 @@ def _in_order(pointers, file_hash, file, progress, told_size, left=()):
     pointers.load()
     whole, done, left, least = hashlib.sha256(), 0, iter(left), _SHARD
     for index in range(len(pointers)):
-        shard = next(left, None)
+        shard, is_left = next(left, None), True
         if shard is None:
-            shard = pointers.whole(index)
-            _write_all(file, shard)
+            shard, is_left = pointers.whole(index), False
         whole.update(shard)
-        done += len(shard)
         least = min(least, len(shard))
-        if progress is not None:
-            to_come = len(pointers) - index - 1
-            told = told_size if pointers.sizes is None else sum(pointers.sizes)
-            progress(done, max(told or 0, done + least * (to_come - 1) + 1) if to_come else done)
+        told = told_size if pointers.sizes is None else sum(pointers.sizes)
+        total = _total(done + len(shard), len(pointers) - index - 1, least, told)
+        for start in range(0, len(shard), _BLOCK):
+            block = shard[start:start + _BLOCK]
+            if not is_left:
+                write_all(file, block)
+            done += len(block)
+            if progress is not None:
+                progress(done, total)
     _check_whole(whole, file_hash)
     return done
+
+
+def _total(so_far, shards_to_come, least, told):
+    """Return how long the file is, as far as that is known; all shards but the last have *least* bytes."""
+    if not shards_to_come:
+        return so_far
+    return max(told or 0, so_far + least * (shards_to_come - 1) + 1)
 
 
 def _left_shards(pointers, file):
@@ -236,9 +247,9 @@ def _in_parallel(pointers, file_hash, part, progress, concurrency):
             part.file.seek(done)
             for block in _blocks(part.file, size):
                 whole.update(block)
-            done += size
-            if progress is not None:
-                progress(done, sum(sizes))
+                done += len(block)
+                if progress is not None:
+                    progress(done, sum(sizes))
     finally:
         crew.stop()
     _check_whole(whole, file_hash)
@@ -314,7 +325,7 @@ class _Crew(object):
             with writing:
                 if self._stopped:
                     raise _Stopped()
-                _write_all(file, data)
+                write_all(file, data)
 
         begin()
         if _hash_of(file, self._sizes[index]) != self._pointers.hash(index):  # else an earlier download has left it
@@ -362,16 +373,6 @@ def _blocks(file, size):
             return
         size -= len(block)
         yield block
-
-
-def _write_all(file, data):
-    while data:
-        count = file.write(data)
-        if count is None:
-            return  # a file of Python 2 writes all, and does not say so
-        if not count:
-            raise IOError(errno.EIO, "nothing could be written")
-        data = data[count:]
 
 
 def _check_pointers(pointers):

@@ -3,6 +3,7 @@
 
 from __future__ import absolute_import, division, print_function
 
+import fcntl
 import hashlib
 import io
 import json
@@ -114,6 +115,19 @@ def test_progress_counts_bytes_up_to_all_of_them(bucket, file, tmpdir):
     del steps[:]
     bucket.files.download(uploaded, str(tmpdir.join("copy")), progress=lambda done, total: steps.append((done, total)))
     assert steps == sorted(steps) and steps[-1] == (1000000, 1000000)
+
+
+@pytest.mark.parametrize("target", [lambda tmpdir: str(tmpdir.join("copy")), lambda tmpdir: io.BytesIO()])
+def test_progress_tells_of_every_block_of_a_megabyte_at_most(bucket, target, tmpdir):
+    sent, received = [0], [0]
+    content = io.BytesIO(bytes(bytearray(9000000)))
+
+    uploaded = bucket.files.upload(content, progress=lambda done, total: sent.append(done))
+    bucket.files.download(uploaded, target(tmpdir), progress=lambda done, total: received.append(done))
+
+    for steps in (sent, received):
+        assert steps[-1] == 9000000
+        assert all(0 < after - before <= 1024 * 1024 for before, after in zip(steps, steps[1:]))
 
 
 class Stop(Exception):
@@ -264,6 +278,21 @@ def test_a_download_goes_to_a_file_object_too(bucket, photo):
 
     assert downloaded["size"] == uploaded["size"] == len(stream.getvalue())
     assert hash_of(stream.getvalue()) == uploaded["hash"]
+
+
+def test_a_target_that_takes_nothing_for_now_gets_the_whole_file(bucket):
+    content = os.urandom(300000)
+    uploaded = bucket.files.upload(io.BytesIO(content))
+    reading, writing = os.pipe()
+    fcntl.fcntl(writing, fcntl.F_SETFL, fcntl.fcntl(writing, fcntl.F_GETFL) | os.O_NONBLOCK)
+
+    with io.open(reading, "rb") as source:
+        with io.open(writing, "wb", buffering=0) as target:
+            future = bucket.files.download(uploaded, target, callback=lambda answer: None)
+            arrived = source.read(len(content))
+            future.result()
+
+    assert arrived == content
 
 
 @pytest.mark.parametrize("path", ["no/such/folder/copy", "."])

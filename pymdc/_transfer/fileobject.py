@@ -1,0 +1,108 @@
+"""Reading and writing file objects, which may take or give less than all, or nothing for now."""
+
+from __future__ import absolute_import, division, print_function
+
+import errno
+import io
+import os
+import select
+import time
+
+from .._compat import integer_types, monotonic, old_file_types
+
+try:
+    import fcntl
+except ImportError:  # Windows, where nothing but a socket can be told not to wait
+    fcntl = None
+
+__all__ = ["flush", "unbuffered", "write_all"]
+
+_NOTHING_FOR_NOW = (errno.EAGAIN, errno.EWOULDBLOCK)
+_PATIENCE = 30  # seconds that a file object may take or give nothing while it says that it would
+
+
+def write_all(file, data):
+    """Write *data*, and wait as long as *file* takes nothing."""
+    wait = _Wait(file, writing=True)
+    while data:
+        count = _write(file, data)
+        if count:
+            data, wait = data[count:], _Wait(file, writing=True)
+        else:
+            wait.a_moment()
+
+
+def flush(file):
+    """Let what a file object has gathered go where it belongs, as far as it has a buffer of its own."""
+    if not isinstance(file, (io.BufferedWriter, io.BufferedRandom) + old_file_types):
+        return
+    wait = _Wait(file, writing=True)
+    while True:
+        try:
+            return file.flush()
+        except EnvironmentError as error:
+            if error.errno not in _NOTHING_FOR_NOW:
+                raise
+        wait.a_moment()
+
+
+def unbuffered(file):
+    """Return what to write to in place of *file*: a file of Python 2 does not tell how much a pipe has taken."""
+    if not isinstance(file, old_file_types) or fcntl is None or _waits(file):
+        return file
+    flush(file)
+    return io.open(file.fileno(), "wb", buffering=0, closefd=False)
+
+
+def _waits(file):
+    return not fcntl.fcntl(file.fileno(), fcntl.F_GETFL) & os.O_NONBLOCK
+
+
+def _write(file, data):
+    """Return how many bytes of *data* were written."""
+    try:
+        count = file.write(data)
+    except EnvironmentError as error:
+        if error.errno not in _NOTHING_FOR_NOW:
+            raise
+        return getattr(error, "characters_written", 0)
+    if count is None:  # of a raw file this is "nothing for now"; any other writes all, and does not say so
+        return 0 if isinstance(getattr(file.write, "__self__", file), io.RawIOBase) else len(data)
+    if not isinstance(count, integer_types) or not 0 <= count <= len(data):
+        raise IOError(errno.EIO, "the file object says that it has written {0!r} of {1} bytes".format(count, len(data)))
+    return count
+
+
+class _Wait(object):
+    """The time in which a file object takes or gives nothing."""
+
+    def __init__(self, file, writing):
+        self._file = file
+        self._writing = writing
+        self._end = None
+
+    def a_moment(self):
+        """
+        Wait a moment, or until the descriptor is ready.
+
+        :raises EnvironmentError: it was ready for long enough, and still nothing went.
+        """
+        if not self._is_ready():
+            return
+        self._end = self._end or monotonic() + _PATIENCE
+        if monotonic() > self._end:
+            raise IOError(errno.EIO, "nothing could be {0}".format("written" if self._writing else "read"))
+        time.sleep(0.001)  # else this would be a busy loop where it only says so
+
+    def _is_ready(self):
+        """Return, after a second at most, whether the descriptor is ready; True where there is none to ask."""
+        try:
+            descriptor = self._file.fileno()
+        except Exception:  # each kind of file object lacks it in its own way
+            descriptor = None
+        if not isinstance(descriptor, integer_types) or not hasattr(select, "poll"):
+            time.sleep(0.01)
+            return True
+        poll = select.poll()
+        poll.register(descriptor, select.POLLOUT if self._writing else select.POLLIN)
+        return bool(poll.poll(1000))
