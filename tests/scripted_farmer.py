@@ -20,9 +20,13 @@ class ScriptedFarmer(object):
     :param scripts: frames of ``channel.json``; those with ``dir`` "send" are waited for, the others are sent.  A frame
         with ``raw`` is sent as these bytes, one with ``tcp`` drops the connection; at the end of the script it stays
         open.
+    :ivar bytes headers: further headers of its side of the handshake, each with its line end.
+    :ivar list heads: what each client has begun with.
     """
 
     def __init__(self, *scripts):
+        self.headers = b""
+        self.heads = []
         self.messages = []
         self.count = 0
         self._scripts = scripts
@@ -56,7 +60,7 @@ class ScriptedFarmer(object):
 
     def _play(self, connection):
         stream = connection.makefile("rwb")
-        shake_hands(stream)
+        self.heads.append(shake_hands(stream, self.headers))
         self.count += 1
         for frame in self._scripts[min(self.count, len(self._scripts)) - 1]:
             if frame["dir"] == "send":
@@ -79,16 +83,17 @@ def payload(frame):
     return binascii.unhexlify(frame["hex"]) if "hex" in frame else frame["text"].encode("ascii")
 
 
-def shake_hands(stream):
-    """Answer the request that begins a websocket."""
+def shake_hands(stream, headers=b""):
+    """Answer the request that begins a websocket, and return its head."""
     head = b""
     while not head.endswith(b"\r\n\r\n"):
         head += _read(stream, 1)
     key = re.search(br"(?i)sec-websocket-key: (\S+)", head).group(1)
     accept = base64.b64encode(hashlib.sha1(key + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest())  # RFC 6455, 1.3
     stream.write(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-                 b"Sec-WebSocket-Accept: " + accept + b"\r\n\r\n")
+                 b"Sec-WebSocket-Accept: " + accept + b"\r\n" + headers + b"\r\n")
     stream.flush()
+    return head
 
 
 def read_frame(stream):

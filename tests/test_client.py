@@ -184,6 +184,15 @@ def test_a_redirect_is_not_followed(canned):
     assert not other.requests
 
 
+def test_no_cookie_of_a_bridge_comes_back_to_it(canned):
+    server = canned(answer("200 OK", b"[]", "Set-Cookie: who=alice; Path=/; Domain=127.0.0.1", "Connection: close"))
+    keys = account(server)
+
+    assert [keys.list(), keys.list(), account(server).list()] == [[]] * 3
+
+    assert len(server.requests) == 3 and b"cookie" not in b"".join(server.requests).lower()
+
+
 def test_an_activation_that_redirects_has_succeeded(canned):
     server = canned(answer("302 Found", b"Found.", "Location: http://127.0.0.1/welcome"))
 

@@ -70,6 +70,17 @@ def test_a_recorded_shard_is_received(farmer, vector):
     assert json.loads(message.decode("ascii")) == {"hash": "a" * 40, "token": "b" * 40, "operation": "PULL"}
 
 
+def test_no_cookie_of_a_farmer_comes_back_to_him_or_to_another(farmer):
+    shard = [ASK, sent(BINARY, b"shard"), sent(CLOSE, b"\x03\xe8")]
+    first, second = farmer(shard), farmer(shard)
+    first.headers = b"Set-Cookie: who=alice; Domain=127.0.0.1\r\n"
+
+    assert [fetch(each) for each in (first, first, second)] == [b"shard"] * 3
+
+    assert len(first.heads + second.heads) == 3
+    assert b"cookie" not in b"".join(first.heads + second.heads).lower()
+
+
 @pytest.mark.parametrize("vector", **named(REFUSALS))
 def test_a_recorded_refusal_is_an_error(farmer, vector):
     with pytest.raises(TransportError) as refused:
