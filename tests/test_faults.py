@@ -300,6 +300,52 @@ def test_a_download_is_taken_up_again_by_a_later_call(wire, member, tmpdir):
     assert tmpdir.listdir() == [path]
 
 
+POINTERS, SHARDS = "/buckets/*/files/*", "/shards/*"
+
+
+def asked_for(wire, pattern):
+    """How often a route was asked for."""
+    return len([request for request in wire.requests if Fault("answer", path=pattern).matches(*request)])
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 410])
+@pytest.mark.parametrize("to_path", [True, False])
+def test_a_refused_shard_token_asks_for_new_pointers(wire, member, tmpdir, status, to_path):
+    scene, path = Scene(wire, member), tmpdir.join("copy")
+    wire.faults.append(Fault("answer", path=SHARDS, status=status))
+
+    scene.bucket.files.download(scene.stored, str(path) if to_path else scene.copy)
+
+    assert (path.read_binary() if to_path else scene.copy.getvalue()) == CONTENT
+    assert (asked_for(wire, POINTERS), asked_for(wire, SHARDS)) == (2, 2)
+
+
+@pytest.mark.parametrize("fault", [
+    dict(kind="answer", status=503), dict(kind="reset"), dict(kind="truncate", received=300),
+])
+def test_a_shard_that_breaks_is_fetched_by_the_same_pointer(wire, member, fault):
+    scene = Scene(wire, member)
+    wire.faults.append(Fault(path=SHARDS, **fault))
+
+    scene.bucket.files.download(scene.stored, scene.copy)
+
+    assert scene.copy.getvalue() == CONTENT
+    assert (asked_for(wire, POINTERS), asked_for(wire, SHARDS)) == (1, 2)
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 410])
+def test_a_refused_shard_token_of_the_callers_own_token_is_the_error(wire, member, status):
+    scene = Scene(wire, member)
+    token = scene.behind.files.token("PULL")
+    wire.faults.append(Fault("answer", path=SHARDS, status=status))
+
+    with pytest.raises(TransportError, match=str(status)):
+        scene.bucket.files.download(scene.stored, scene.copy, token)
+
+    assert (asked_for(wire, POINTERS), asked_for(wire, SHARDS)) == (1, 1)
+    assert scene.copy.getvalue() == b""
+
+
 def test_two_downloads_to_one_path_leave_one_whole_file(wire, member, tmpdir):
     scene, path = Scene(wire, member), str(tmpdir.join("copy"))
     complaints = []

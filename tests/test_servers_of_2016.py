@@ -330,6 +330,27 @@ def test_a_farmer_that_restarts_in_the_middle_of_a_download_is_asked_again(serve
     assert server.farmer.crashes == 1
 
 
+def test_a_download_that_broke_is_taken_up_again_without_its_first_shards(server, version, member, tmpdir, monkeypatch):
+    class Stop(Exception):
+        pass
+
+    def stop(done, total):
+        raise Stop()
+
+    monkeypatch.setattr("servers_of_2016._WRITE", 8 * MIB + 1000)  # so that the first shard is a little longer
+    stored, path = member.bucket.files.upload(io.BytesIO(content(9 * MIB))), tmpdir.join("copy")
+    with pytest.raises(Stop):
+        member.bucket.files.download(stored, str(path), progress=stop)
+    del server.farmer.questions[:]
+
+    member.bucket.files.download(stored, str(path))
+
+    assert path.read_binary() == content(9 * MIB)
+    assert len(server.farmer.questions) == 1
+    assert server.farmer.sizes()[1] > 8 * MIB
+    assert tmpdir.listdir() == [path]
+
+
 def test_a_farmer_that_takes_no_token_is_an_error_of_ours(server, version):
     member = Member(server, retries=0, timeout=(5, 0.5))
     stored = member.bucket.files.upload(io.BytesIO(b"content"))

@@ -1,8 +1,10 @@
-"""An upload is answered when all of it is on disk: the order of the bridge's system calls, as strace tells it."""
+"""What is told to be done is on disk: the order of the system calls, as strace tells it."""
 
 import hashlib
 import re
 import shutil
+import subprocess
+import sys
 import time
 import uuid
 from dataclasses import dataclass
@@ -19,6 +21,7 @@ if not shutil.which("strace"):
     pytest.skip("needs strace, which .ci/run installs", allow_module_level=True)
 
 CALLS = "write,writev,pwrite64,pwritev,sendto,sendmsg,fsync,fdatasync,rename,renameat,renameat2"
+STRACE = ["strace", "-f", "--seccomp-bpf", "-yy", "-s", "200", "-e", "trace=" + CALLS]
 SHARD_SIZE = 8 * 1024 * 1024
 SHARDS = [b"\x01" * SHARD_SIZE, b"\x02" * 1000]
 PATIENCE = 30  # seconds
@@ -47,8 +50,7 @@ class TracedBridge(RunningBridge):
         return read_trace(self._trace.read_text().splitlines())
 
     def _command(self, port):
-        strace = ["strace", "-D", "-f", "--seccomp-bpf", "-yy", "-s", "200", "-e", "trace=" + CALLS, "-o", self._trace]
-        return strace + super()._command(port)
+        return [*STRACE, "-D", "-o", self._trace, *super()._command(port)]
 
 
 @dataclass
@@ -147,6 +149,39 @@ def test_an_upload_is_answered_after_its_shards_and_their_rows_are_on_disk(uploa
     assert sum(call.result for call in writes) == len(shard)
     assert "HTTP/1.1 200 OK" in answer.arguments
     assert committed.ended < answer.began
+
+
+DOWNLOAD = """
+import sys, pymdc
+client = pymdc.Client(sys.argv[1], raise_errors=True)
+bucket = pymdc.api.Bucket(sys.argv[2], client=client)
+bucket.files.download(sys.argv[3], sys.argv[4], sys.argv[5])
+"""
+
+
+@pytest.mark.parametrize("replaces", [False, True])
+def test_a_downloaded_file_is_on_disk_before_it_takes_its_name_and_the_name_before_the_end(
+        alice, local, tmp_path, replaces):
+    bucket = alice.bucket()
+    stored = alice.upload(bucket, b"".join(SHARDS))
+    token = alice.token(bucket, "PULL")
+    path, trace = tmp_path / "folder" / "copy", tmp_path / "trace"
+    path.parent.mkdir()
+    if replaces:
+        path.write_bytes(b"old content")
+    script = [sys.executable, "-c", DOWNLOAD, local.url, bucket, stored, path, token]
+
+    subprocess.run([*STRACE, "-o", trace, *script], check=True)
+
+    calls = read_trace(trace.read_text().splitlines())
+    renaming = next(call for call in calls if call.renames() and call.paths[1] == str(path))
+    part = renaming.paths[0]
+    writes = [call for call in calls if call.writes(part)]
+    synced = first(calls, lambda call: call.syncs(part), after=writes[-1])
+    renamed = first(calls, lambda call: call is renaming, after=synced)
+    first(calls, lambda call: call.syncs(path.parent), after=renamed)
+    assert sum(call.result for call in writes) == path.stat().st_size == sum(map(len, SHARDS))
+    assert Path(part).parent == path.parent
 
 
 def test_a_call_that_another_thread_interrupts_in_the_trace_is_put_together():
