@@ -14,6 +14,7 @@ from .mail.relay import Relay
 from .metadata import GIGABYTE
 from .metrics import Metrics
 from .passwords import Passwords
+from .refusal import Refusal
 from .settings import Settings
 from .storage.data import Data
 from .storage.datafolder import DataFolder
@@ -58,6 +59,11 @@ class Services(Data):
     def spare_space(self) -> int:
         """Return how many bytes more the disk may be given."""
         return self.store.free_space() - int(self.settings.free_space * GIGABYTE)
+
+    def check_space(self):
+        """Refuse what would need more of the disk, when no more of it may be taken."""
+        if self.spare_space() < 0:
+            raise Refusal(507, "No space left on the bridge")
 
     def check_disk(self):
         if self.spare_space() < 0:

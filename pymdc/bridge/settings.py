@@ -56,7 +56,7 @@ class Settings:
     metrics_token: str | None = dataclasses.field(default=None, repr=False)
     log_level: str = "info"
     account_storage: float = _number(100.0, 0, 10**9, "What all buckets of one account may hold, in GB.")
-    free_space: float = _number(1.0, 0, 10**9, "What uploads leave free on the disk, in GB.")
+    free_space: float = _number(1.0, 0, 10**9, "What stays free on the disk, in GB.")
     token_life: int = _number(5 * 60, 1, MAX_TOKEN_LIFE, "Life of a token, in seconds.")
     shard_token_life: int = _number(24 * 60 * 60, 1, 10**8, "Life of a shard token, in seconds.")
     shard_token_uses: int = _number(3, 1, 1000, "How often a shard token works.")
@@ -66,6 +66,7 @@ class Settings:
     registrations: int = _number(60, 1, 10**6, "Registrations a minute from one address.")
     mails: int = _number(1, 1, 10**6, "Mails a minute to one address.")
     passwords_at_once: int = _number(2, 1, 1000, "Passwords that one process hashes at once; each takes 19 MiB.")
+    uploads_at_once: int = _number(64, 1, 10**6, "Uploads of one account at a time.")
     silence: float = _number(60.0, 0.1, 10**6, "How long a sender or a reader may do nothing, in seconds.")
 
     def __post_init__(self):

@@ -194,7 +194,7 @@ class Client:
             return  # this mail is not read
         self._activate(guest, link)
         if not fields:  # signed beside the password, which proves the key
-            guest.signed.post("/keys", {"key": guest.key}, auth=(guest.email, guest.password))
+            guest.signed.post("/keys", {"key": guest.key, "account": guest.email}, auth=(guest.email, guest.password))
         guest.keys.append(guest.key)
         self._guests.append(guest)
         self._manifest.guests.append(guest)

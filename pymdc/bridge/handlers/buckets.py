@@ -20,6 +20,7 @@ def create(call: Call) -> Response:
     identity = auth.identify(call)
     values = {**_DEFAULTS, **fields.bucket(call.fields)}
     texts = values.pop("pubkeys", [])
+    call.services.check_space()
     if identity.key is not None and identity.key not in texts:
         texts.append(identity.key)
     return JSON(_bucket(call.metadata.buckets.add(identity.email, now(), values, _points(texts), identity.point)))
@@ -34,6 +35,8 @@ def update(call: Call) -> Response:
     identity = auth.identify(call)
     values = fields.bucket(call.fields)
     texts = values.pop("pubkeys", None)
+    if texts and len(texts) > len(call.metadata.buckets.find(call.ids["bucket"], identity.email)["pubkeys"]):
+        call.services.check_space()
     points = None if texts is None else _points(texts)
     row = call.metadata.buckets.change(identity.email, call.ids["bucket"], values, points, identity.point)
     return JSON(_bucket(row))
@@ -53,6 +56,8 @@ def create_token(call: Call) -> Response:
     life = fields.token_life(call.fields.get("expires_in"))
     if life is not None and not identity.owner:
         raise Refusal(403, "Only the owner of a bucket may say when its tokens expire")
+    if life is not None or operation == "PUSH":  # what is there can be fetched all the same
+        call.services.check_space()
     token, moment = secrets.token_hex(32), now()
     expires = moment + (life or call.services.settings.token_life * 1000)
     call.metadata.tokens.add({

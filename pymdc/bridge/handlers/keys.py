@@ -13,6 +13,7 @@ def show(call: Call) -> Response:
 def create(call: Call) -> Response:
     identity = auth.identify(call)
     text = fields.public_key(call.fields.get("key"))
+    call.services.check_space()
     proved = identity.key != text and auth.spend_proof(call, text, identity.email)
     call.metadata.keys.add(identity.email, fields.point(text), text, proved, identity.point)
     return JSON(_key(identity.email, text))

@@ -16,6 +16,7 @@ from ..storage.incoming import Incoming
 
 BATCH = 1024 * 1024  # bytes handed to a thread at a time
 LIFE = 10  # silences that an upload outlives without being renewed
+LEAST_PACE = 1024  # bytes a second, on the average of a silence: who is slower keeps others out of his room
 
 
 async def create(call: Call) -> Response:
@@ -37,8 +38,8 @@ def _admit(call) -> Incoming:
     if token["operation"] != "PUSH" or token["bucket"] != bucket_id:
         raise Refusal(401, "Not authorized to store in bucket")
     services, moment = call.services, now()
-    incoming = Incoming(services.store, size)
-    room = Room(account=int(services.settings.account_storage * GIGABYTE), disk=services.spare_space())
+    settings, incoming = services.settings, Incoming(services.store, size)
+    room = Room(int(settings.account_storage * GIGABYTE), services.spare_space(), settings.uploads_at_once)
     row = {"id": incoming.id, "bucket": bucket_id, "size": size, "expires": _expiry(call)}
     call.metadata.uploads.begin(row, room, moment)
     return incoming
@@ -52,7 +53,7 @@ async def _receive(call, incoming):
     reader = FileReader(call.headers.get("content-type", ""), incoming)
     silence = call.services.settings.silence
     renewed = time.monotonic()
-    async for batch in _batches(call.chunks, silence):
+    async for batch in _batches(_paced(call.chunks, silence), silence):
         await run_in_threadpool(reader.feed, batch)
         if time.monotonic() - renewed >= silence:
             renewed = time.monotonic()
@@ -81,6 +82,20 @@ def _enter(call, incoming):
     if duplicates:
         call.services.sweep(now())
     return entry
+
+
+async def _paced(chunks, window):
+    """Pass chunks on as long as they come by the least pace.  The time that whoever takes them needs does not count."""
+    waited, came, begun = 0, 0, time.monotonic()
+    async for chunk in chunks:
+        waited += time.monotonic() - begun
+        came += len(chunk)
+        if waited >= window:
+            if came < LEAST_PACE * waited:
+                raise Refusal(408, f"Slower than {LEAST_PACE} bytes a second for {window:g} seconds")
+            waited = came = 0
+        yield chunk
+        begun = time.monotonic()
 
 
 async def _batches(chunks, silence):

@@ -22,10 +22,12 @@ def create(call: Call) -> Response:
     text = None if body.get("pubkey") is None else fields.public_key(body["pubkey"])
     point = None if text is None else fields.point(text)
     redirect = fields.redirect(body.get("redirect"))
-    token, created, hashed = secrets.token_hex(32), now(), call.services.passwords.hash(password)
+    token, created = secrets.token_hex(32), now()
     mail = activation_mail(email, _link(call, token, redirect), call.services.sender)
-    call.metadata.accounts.check_free(email, point, created)
-    limits.count_mail(call, email)
+    waits = call.metadata.accounts.check_free(email, point, created)
+    call.services.check_space()
+    hashed = call.services.passwords.hash(password)
+    limits.count_mail(call, email, Refusal(400, EMAIL_TAKEN) if waits else None)
     first = call.metadata.accounts.register(
         {"email": email, "password": hashed, "created": created},
         {"token": auth.hash_token(token), "password": hashed, "redirect": redirect, "created": created,

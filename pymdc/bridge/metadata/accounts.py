@@ -19,10 +19,15 @@ class Accounts:
         with self._database.read() as db:
             return _account(db, email)
 
-    def check_free(self, email: str, point: str | None, now: int):
-        """Raise Refusal if an active account has this e-mail, or another account has the key or waits with it."""
+    def check_free(self, email: str, point: str | None, now: int) -> bool:
+        """
+        Raise Refusal if an active account has this e-mail, or another account has the key or waits with it.
+
+        :returns: whether an account with this e-mail waits for its activation.
+        """
         with self._database.read() as db:
             _check_free(db, email, point, now)
+            return _account(db, email) is not None
 
     def register(self, account: dict, registration: dict):
         """

@@ -10,6 +10,7 @@ from .shards import free
 from .tables import bucket_keys, buckets, file_shards, files
 
 GIGABYTE = 10**9
+LEAST_FILE = 4096  # bytes that a file counts as at least: its row, and its place on the disk
 
 
 class Buckets:
@@ -55,7 +56,7 @@ class Buckets:
                     lapse(db, point, buckets.c.id == bucket_id)
             return _with_keys(db, find_bucket(db, bucket_id, email))
 
-    def delete(self, email: str, bucket_id: str, signer: str | None):
+    def delete(self, email: str, bucket_id: str, signer: str | None = None):
         """Delete a bucket with its files; as :meth:`add`."""
         with self._database.write() as db:
             check_registered(db, email, signer)
@@ -64,6 +65,11 @@ class Buckets:
             shards = db.execute(held.distinct()).scalars().all()
             db.execute(delete(buckets).where(buckets.c.id == bucket_id))
             free(db, shards)
+
+
+def counted(size: int) -> int:
+    """Return the bytes of storage that a file of this size counts as."""
+    return max(size, LEAST_FILE)
 
 
 def find_bucket(db, bucket_id: str, email: str | None = None):

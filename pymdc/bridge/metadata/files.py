@@ -3,7 +3,7 @@
 from sqlalchemy import and_, delete, insert, select, update
 
 from ..refusal import Refusal
-from .buckets import GIGABYTE, find_bucket
+from .buckets import GIGABYTE, counted, find_bucket
 from .keys import check_may_ask, check_registered
 from .shards import free
 from .tables import buckets, file_shards, files, shard_tokens, shards
@@ -20,7 +20,7 @@ class Files:
             query = select(files).where(files.c.bucket == bucket_id).order_by(files.c.id)
             return db.execute(query).mappings().all()
 
-    def delete(self, email: str, bucket_id: str, file_hash: str, signer: str | None):
+    def delete(self, email: str, bucket_id: str, file_hash: str, signer: str | None = None):
         """
         Delete a file.
 
@@ -36,7 +36,7 @@ class Files:
             shards = held.scalars().all()
             db.execute(delete(files).where(files.c.id == file["id"]))
             db.execute(update(buckets).where(buckets.c.id == bucket_id)
-                       .values(stored=buckets.c.stored - file["size"]))
+                       .values(stored=buckets.c.stored - counted(file["size"])))
             free(db, shards)
 
     def hand_out(self, bucket_id: str, file_hash: str, point: str | None, make_token, now: int):

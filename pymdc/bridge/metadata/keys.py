@@ -46,7 +46,7 @@ class Keys:
                 return
         raise Refusal(400, KEY_TAKEN)
 
-    def delete(self, email: str, text: str, signer: str | None):
+    def delete(self, email: str, text: str, signer: str | None = None):
         """Forget a key, and take away its power over all that is the account's; as :meth:`add`."""
         with self._database.write() as db:
             check_registered(db, email, signer)

@@ -5,7 +5,7 @@ import dataclasses
 from sqlalchemy import and_, delete, exists, func, insert, select, update
 
 from ..refusal import Refusal
-from .buckets import GIGABYTE, find_bucket
+from .buckets import GIGABYTE, counted, find_bucket
 from .shards import hold
 from .tables import buckets, file_shards, files, shards, unneeded, uploads
 
@@ -13,14 +13,16 @@ from .tables import buckets, file_shards, files, shards, unneeded, uploads
 @dataclasses.dataclass
 class Room:
     """
-    What an upload has to fit into, in bytes.
+    What an upload has to fit into.
 
-    :ivar account: how much all buckets of one account may hold.
-    :ivar disk: how much more the disk can take.
+    :ivar account: how many bytes all buckets of one account may hold.
+    :ivar disk: how many bytes more the disk can take.
+    :ivar at_once: how many uploads of one account there may be at a time.
     """
 
     account: int
     disk: int
+    at_once: int
 
 
 class Uploads:
@@ -33,7 +35,7 @@ class Uploads:
         """Give an upload the room that it needs, in its bucket, in its account and on the disk."""
         with self._database.write() as db:
             _check_room(db, find_bucket(db, upload["bucket"]), upload["size"], room, now)
-            db.execute(insert(uploads).values(**upload))
+            db.execute(insert(uploads).values({**upload, "size": counted(upload["size"])}))
 
     def renew(self, upload_id: str, expires: int):
         with self._database.write() as db:
@@ -102,12 +104,20 @@ def _enter(db, file, shard_ids):
     rows = [{"file": file_id, "position": position, "shard": shard} for position, shard in enumerate(shard_ids)]
     if rows:
         db.execute(insert(file_shards), rows)
-    db.execute(update(buckets).where(buckets.c.id == file["bucket"]).values(stored=buckets.c.stored + file["size"]))
+    db.execute(update(buckets).where(buckets.c.id == file["bucket"])
+               .values(stored=buckets.c.stored + counted(file["size"])))
 
 
 def _check_room(db, bucket, size, room, now):
     live = uploads.c.expires > now
     own = select(buckets.c.id).where(buckets.c.email == bucket["email"])
+    running = select(func.count()).select_from(uploads).where(live, uploads.c.bucket.in_(own))
+    if db.execute(running).scalar() >= room.at_once:
+        text = f"Too many uploads: an account may have {room.at_once} at a time"
+        raise Refusal(429, text, {"Retry-After": "1"})
+    needed, words = counted(size), f"{size} bytes"
+    if needed > size:
+        words += f", counted as {needed},"
     limits = [
         ("Bucket", bucket["stored"], uploads.c.bucket == bucket["id"], int(bucket["storage"] * GIGABYTE)),
         ("Account", _sum(db, buckets.c.stored, buckets.c.email == bucket["email"]), uploads.c.bucket.in_(own),
@@ -115,9 +125,9 @@ def _check_room(db, bucket, size, room, now):
     ]
     for whose, stored, under_way, allowed in limits:
         used = stored + _sum(db, uploads.c.size, live, under_way)
-        if used + size > allowed:
-            raise Refusal(413, f"{whose} storage exceeded: {size} bytes do not fit beside {used} of {allowed}")
-    if _sum(db, uploads.c.size, live) + size > room.disk:
+        if used + needed > allowed:
+            raise Refusal(413, f"{whose} storage exceeded: {words} do not fit beside {used} of {allowed}")
+    if _sum(db, uploads.c.size, live) + needed > room.disk:
         raise Refusal(507, "No space left on the bridge")
 
 

@@ -42,10 +42,18 @@ def count_registration(call: Call):
     _slow(call, call.metadata.rates.take, "Too many registrations", subject, burst, _interval(MINUTE, burst))
 
 
-def count_mail(call: Call, email: str):
+def count_mail(call: Call, email: str, refusal: Refusal | None = None):
+    """
+    Count one more mail to an address.
+
+    :param refusal: what to say when it is one too many, if it is not for how long to wait.
+    """
     burst = call.services.settings.mails
-    subject = _subject("mail", email)
-    _slow(call, call.metadata.rates.take, "Too many mails to this address", subject, burst, _interval(MINUTE, burst))
+    subject, interval = _subject("mail", email), _interval(MINUTE, burst)
+    try:
+        _slow(call, call.metadata.rates.take, "Too many mails to this address", subject, burst, interval)
+    except Refusal as slowed:
+        raise refusal or slowed from None
 
 
 def _guesses(call, email):

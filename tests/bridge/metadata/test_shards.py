@@ -29,7 +29,8 @@ def bucket(memory):
 def enter(memory, bucket, upload_id, name):
     """Enter a file of five shards, whose objects are named after the upload."""
     now = int(time.time() * 1000)
-    memory.uploads.begin({"id": upload_id, "bucket": bucket, "size": 5, "expires": 10**15}, Room(10**9, 10**15), now)
+    room = Room(10**9, 10**15, 64)
+    memory.uploads.begin({"id": upload_id, "bucket": bucket, "size": 5, "expires": 10**15}, room, now)
     pieces = [
         {"object": f"{n}-{upload_id}-{n}", "hash": f"{n}" * 40, "sha256": f"{n}" * 64, "size": 1} for n in range(5)
     ]

@@ -204,7 +204,7 @@ def test_a_bad_option_of_a_local_bridge_is_named(options):
 
 
 def test_a_disk_that_is_full_is_507_and_one_that_fails_503(alice, local, monkeypatch):
-    bucket, failures = alice.bucket(storage=0.000001), []
+    bucket, failures = alice.bucket(storage=0.000009), []
     old = alice.upload(bucket, b"old")
 
     def fail(descriptor):

@@ -191,9 +191,9 @@ def _wrong_passwords(bridge, account):
     return [wrong.get("/keys") for _ in range(11)][-1]
 
 
-def _second_mail(bridge, account):
-    fields = {"email": "two@example.com", "password": PASSWORD}
-    return [account.nobody.post("/users", fields) for _ in range(2)][-1]
+def _many_registrations(bridge, account):
+    afar = {"X-Forwarded-For": "192.0.2.2"}
+    return [account.nobody.post("/users", {}, headers=afar) for _ in range(61)][-1]
 
 
 def _redirect(bridge, account):
@@ -240,7 +240,7 @@ def _long_headers(bridge, account):
 @pytest.mark.parametrize("ask, operation, status, kind, header", [
     (_old_nonce, "listKeys", 401, "application/json", "x-nonce"),
     (_wrong_passwords, "listKeys", 429, "application/json", "Retry-After"),
-    (_second_mail, "createUser", 429, "application/json", "Retry-After"),
+    (_many_registrations, "createUser", 429, "application/json", "Retry-After"),
     (_redirect, "activate", 302, None, "Location"),
     (_page, "activate", 200, "text/html", "x-request-id"),
     (_page_of_refusal, "activate", 400, "text/html", "x-request-id"),
