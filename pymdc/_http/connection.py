@@ -28,8 +28,11 @@ try:
 except ImportError:  # Windows
     fcntl = termios = None
 
-__all__ = ["Adapter", "Pace"]
+__all__ = ["Adapter", "Pace", "Unruly"]
 
+MAX_CONTINUES = 10  # answers that say 100 Continue, before the one that counts
+MAX_LINE = 65536  # bytes
+MAX_LINES = 2000  # in a row, without content between: ten times 100 headers, and some
 MIN_PACE = 1024  # bytes a second, over a whole timeout
 _BLOCK = 256 * 1024
 
@@ -92,7 +95,7 @@ class _Watchful(object):
         """Make the response, in place of the class that stands here otherwise."""
         response = _Response(sock, *args, **options)
         response.incoming = _Incoming(sock, response.fp, Pace(self.patience), self._early or b"")
-        response.fp = io.BufferedReader(response.incoming, _BLOCK)
+        response.fp = _Lines(response.incoming, _BLOCK)
         response.early = self._early is not None
         return response
 
@@ -169,14 +172,43 @@ def _undelivered(sock):
         return 0
 
 
+class Unruly(EnvironmentError):
+    """The other side says what would never end."""
+
+
 class _Response(HTTPConnection.response_class):
     early = False  # the rest of the request was never sent, so the connection cannot be used again
+    continues = 0
+
+    def _read_status(self):
+        answer = HTTPConnection.response_class._read_status(self)
+        self.continues += answer[1] == 100
+        if self.continues > MAX_CONTINUES:
+            raise Unruly(errno.EPROTO, "it says 100 Continue again and again")
+        return answer
 
     def begin(self):
         HTTPConnection.response_class.begin(self)
         if self.incoming.ended:  # which http.client takes for the end of the headers, and of an empty answer
             raise IOError(errno.ECONNRESET, "the answer broke off in its headers")
         self.will_close = self.will_close or self.early
+
+
+class _Lines(io.BufferedReader):
+    """An answer whose lines end, be they of headers, of chunks or of what follows them; urllib3 does not look."""
+
+    _in_a_row = 0
+
+    def readline(self, size=-1):
+        line = super(_Lines, self).readline(MAX_LINE + 1 if size < 0 else size)
+        self._in_a_row += 1
+        if size < 0 and len(line) > MAX_LINE or self._in_a_row > MAX_LINES:
+            raise Unruly(errno.EPROTO, "its lines do not end")
+        return line
+
+    def read(self, size=-1):
+        self._in_a_row = 0
+        return super(_Lines, self).read(size)
 
 
 class _Incoming(io.RawIOBase):

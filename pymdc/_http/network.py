@@ -18,12 +18,14 @@ from .._compat import DefaultCookiePolicy, urljoin, urlsplit
 from .._fork import PerProcess
 from .._secret import KeepsSecrets
 from ..errors import Timeout, TransportError
-from .connection import Adapter
+from .connection import Adapter, Unruly
 
-__all__ = ["Network", "Reply", "SourceFailure", "is_loopback"]
+__all__ = ["Network", "Reply", "SourceFailure", "is_loopback", "permanent_fault"]
 
+MAX_ANSWER = 256 * 1024 * 1024  # bytes, of an answer that is read whole
 _CHUNK = 256 * 1024
 _DIGITS = re.compile(r"[0-9]{1,15}\Z")
+_GOOD_LOGIN = "put user name and password into its address: http://user:password@proxy.example:3128"
 _LOOPBACK = re.compile(r"(localhost|127(\.\d{1,3}){3}|::1)\Z")
 
 
@@ -61,6 +63,7 @@ class Network(KeepsSecrets):
 
     def websocket_options(self, url):
         """Return what websocket-client has to be told to take the same way as requests does."""
+        self._check_bundle(url)
         parts = urlsplit(url)
         options = {"timeout": self.timeout[0], "http_no_proxy": [parts.hostname], "redirect_limit": 0}
         if parts.scheme == "wss":
@@ -77,6 +80,14 @@ class Network(KeepsSecrets):
             )
         return options
 
+    def _check_bundle(self, url):
+        """Raise when there is no CA bundle where one should be: what others say then does not name it."""
+        secure = urlsplit(url).scheme in ("https", "wss")
+        if secure and not isinstance(self.verify, bool) and not os.path.exists(self.verify):
+            failure = TransportError("there is no CA bundle at {0}".format(self.verify), sent=False, passing=False)
+            failure.hint = "check verify=, or REQUESTS_CA_BUNDLE"
+            raise failure
+
     def _tls_options(self):
         if self.verify is False:
             return {"cert_reqs": ssl.CERT_NONE, "check_hostname": False}
@@ -90,7 +101,9 @@ class Network(KeepsSecrets):
         :param body: bytes, or an object that streams.
         :param sign: is given the path, the query and the body as they will be sent, and returns headers.
         """
+        self._check_bundle(url)
         session = self._session.get()
+        proxies = self.proxies_for(url)
         request = requests.Request(method, url, headers=headers, data=body, auth=_no_auth)
         try:
             prepared = session.prepare_request(request)
@@ -103,7 +116,7 @@ class Network(KeepsSecrets):
                 timeout=self.timeout,
                 verify=self.verify,
                 cert=None,
-                proxies=self.proxies_for(url),
+                proxies=proxies,
                 allow_redirects=False,
             )
         except SourceFailure as error:
@@ -111,16 +124,26 @@ class Network(KeepsSecrets):
         except (requests.RequestException, urllib3.exceptions.HTTPError, EnvironmentError) as error:
             failure = _translated(error, url)
         else:
-            return Reply(response, url)
+            if response.status_code != 407 or not proxies:
+                return Reply(response, url)
+            response.close()
+            failure = permanent_fault(IOError("Tunnel connection failed: 407"), _origin(url))
         raise failure  # outside the handler, so that it chains nothing: what requests says quotes the whole URL
 
     def close(self):
         self._session.get().close()
 
 
+class _Session(requests.Session):
+    def get_redirect_target(self, response):
+        """Lead nowhere: also of a redirect that it does not follow, requests reads and decodes the whole body."""
+        return None
+
+
 def _session(silence):
-    session = requests.Session()
+    session = _Session()
     session.trust_env = False
+    session.headers["Accept-Encoding"] = "identity"  # a few bytes could stand for more than fits the memory
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))  # what one account is told, no other sends
     for scheme in ("http://", "https://"):
         session.mount(scheme, Adapter(silence, pool_maxsize=64))
@@ -141,17 +164,22 @@ class Reply(object):
         self.status = response.status_code
         self.reason = response.reason or ""
         self.headers = response.headers
-        location = urljoin(url, response.headers.get("Location", ""))
-        self.location = _origin(location) if "Location" in response.headers else None
+        self.location, path = _led(url, response.headers.get("Location"))
         date = _timestamp(response.headers.get("Date", ""))
         self.clock_ahead = None if date is None else time.time() - date
         self.retry_after = _retry_after(response.headers.get("Retry-After", ""), time.time() if date is None else date)
-        self.leads_back = urlsplit(location).path == urlsplit(url).path
+        self.leads_back = path == urlsplit(url).path
         self._response = response
         self._url = url
 
     def chunks(self):
         """Yield the body as bytes, as it comes."""
+        if self.headers.get("Content-Encoding", "").strip().lower() not in ("", "identity"):
+            self.close()
+            raise TransportError(
+                "the answer of {0} is compressed, which was not asked for".format(_origin(self._url)),
+                passing=self.status >= 500,
+            )
         chunks, count = self._response.iter_content(_CHUNK), 0
         while True:
             chunk, failure = self._next(chunks)
@@ -173,11 +201,17 @@ class Reply(object):
     def _length(self):
         """Return how many bytes were announced, or None.  Older versions of urllib3 do not compare."""
         length = self.headers.get("Content-Length", "")
-        return int(length) if _DIGITS.match(length) and "Content-Encoding" not in self.headers else None
+        return int(length) if _DIGITS.match(length) else None
 
     def read(self):
-        """Return the whole body as bytes."""
-        return b"".join(self.chunks())
+        """Return the whole body as bytes, if it fits the memory."""
+        chunks, count = [], 0
+        for chunk in self.chunks():
+            count += len(chunk)
+            if count > MAX_ANSWER:
+                raise TransportError("the answer of {0} does not end".format(_origin(self._url)), passing=False)
+            chunks.append(chunk)
+        return b"".join(chunks)
 
     def close(self):
         self._response.close()
@@ -209,7 +243,16 @@ def _no_auth(request):
 
 def _origin(url):
     parts = urlsplit(url)
-    return str(u"{0}://{1}".format(parts.scheme, parts.netloc.rpartition("@")[2]).encode("ascii", "replace").decode())
+    return str(re.sub(u"[^\x21-\x7e]", u"?", u"{0}://{1}".format(parts.scheme, parts.netloc.rpartition("@")[2])))
+
+
+def _led(url, location):
+    """Return in words where a ``Location`` leads, and its path; None and the path of *url* without one."""
+    try:
+        target = urljoin(url, location or "")
+        return _origin(target) if location is not None else None, urlsplit(target).path
+    except ValueError:
+        return "an address that is none", None
 
 
 def _retry_after(text, now):
@@ -235,6 +278,9 @@ def _translated(error, url):
     def caused_by(*classes):
         return any(isinstance(cause, classes) for cause in causes)
 
+    failure = permanent_fault(causes[-1], where)
+    if failure is not None:
+        return failure
     if caused_by(requests.exceptions.InvalidURL, urllib3.exceptions.LocationValueError):
         return TransportError("no request can be made to {0}".format(where), sent=False, passing=False)
     if caused_by(urllib3.exceptions.NewConnectionError):
@@ -248,7 +294,51 @@ def _translated(error, url):
         return TransportError("no secure connection to {0}: {1}".format(where, _reason(causes[-1])), passing=broken)
     if caused_by(requests.Timeout, urllib3.exceptions.TimeoutError, socket.timeout):
         return Timeout("{0} was silent for too long".format(where))
+    if caused_by(Unruly):
+        return TransportError("{0} cannot be talked to: {1}".format(where, _reason(causes[-1])), passing=False)
     return TransportError("the connection to {0} broke: {1}".format(where, _reason(causes[-1])))
+
+
+# What cannot pass: what the text of an error holds, which libraries word in so many ways; what to say, and what to do.
+_PERMANENT = [(re.compile(pattern, re.IGNORECASE), words, hint) for pattern, words, hint in (
+    ("missing dependencies for socks|pysocks module not found|python socks is needed",
+     "the proxy on the way to {0} speaks SOCKS, for which a package is missing",
+     "install PySocks, and for websockets python-socks"),
+    ("(tunnel connection failed|via proxy status): 407|socks5 authentication|authentication methods were rejected",
+     "the proxy on the way to {0} wants a password: 407 Proxy Authentication Required", _GOOD_LOGIN),
+    (r"(tunnel connection failed|via proxy status): 4\d\d",
+     "the proxy on the way to {0} refuses to lead there", "ask who runs it, or go without: proxies={{}}"),
+    ("malformed and could be missing the host|(not supported|unsupported) proxy|proxy protocols are supported",
+     "the address of the proxy on the way to {0} cannot be used", "check proxies=, HTTPS_PROXY and HTTP_PROXY"),
+    ("(hostname|ip address) mismatch|doesn't match|not valid for",
+     "no secure connection to {0}: its certificate is for another name", "check the address"),
+    ("certificate.?verify.?failed",
+     "no secure connection to {0}: nobody vouches for its certificate{1}",
+     'if it is of its owner\'s own making, name it: verify="cert.pem"'),
+    ("no.certificate.or.crl.found|ca certificate loading failed|pem.lib",
+     "no secure connection to {0}: the CA bundle cannot be read", "check verify=, or REQUESTS_CA_BUNDLE"),
+    ("wrong.version.number|unknown.protocol|record.layer.failure|packet.length.too.long",
+     "no secure connection to {0}: it does not speak TLS there", "is its address one of http:// or ws://?"),
+)]
+
+
+def permanent_fault(error, where):
+    """Return the error of ours that stands for a library's, if what that says cannot pass; else None."""
+    text = _text(error)
+    for pattern, words, hint in _PERMANENT:
+        if pattern.search(text):
+            why = re.search("certificate has expired|self.signed certificate", text)
+            failure = TransportError(words.format(where, ": " + why.group() if why else ""), sent=False, passing=False)
+            failure.hint = hint.format()
+            return failure
+    return None
+
+
+def _text(error):
+    try:
+        return str(error)
+    except UnicodeError:  # Python 2: one that quotes what is not ASCII
+        return repr(error)
 
 
 def _nobody(where, loopback):

@@ -39,7 +39,7 @@ def chunks(pointer, network):
 
 
 def _http_chunks(pointer, network):
-    headers = {"x-token": pointer["token"], "Accept-Encoding": "identity"}
+    headers = {"x-token": pointer["token"]}
     with network.send("GET", pointer["url"], headers) as reply:
         if reply.status != 200:
             refused = reply.status in (400, 401, 403, 404, 410)

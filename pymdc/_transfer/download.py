@@ -22,6 +22,7 @@ _BLOCK = 256 * 1024
 _SHARD = 8 * 1024 * 1024  # bytes that a shard has at least, but for the last one, at a bridge that tells no sizes
 _MORE = 64 * 1024  # bytes that it may have besides, as the old servers cut after a block that came
 _FEW = 4096  # bytes: of shards that are no longer, each size is looked for
+_PRINTABLE = re.compile(r"[\x21-\x7e]+\Z")
 _HEX = re.compile(r"[0-9a-f]{40}\Z")
 
 
@@ -402,6 +403,8 @@ def _is_size(size):
 
 
 def _is_address(text, schemes):
+    if not _PRINTABLE.match(text):
+        return False  # some versions of some libraries send it as it is
     try:
         parts = urlsplit(text)
         return parts.scheme in schemes and bool(parts.hostname)

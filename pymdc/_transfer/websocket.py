@@ -15,6 +15,7 @@ import websocket
 from websocket import ABNF
 
 from .._http.connection import Pace
+from .._http.network import permanent_fault
 from ..errors import Timeout, TransportError
 
 __all__ = ["FAILURES", "FarmerSocket", "translated"]
@@ -53,6 +54,8 @@ class FarmerSocket(websocket.WebSocket):
 
     def open(self, url, network):
         """Connect, and shake hands."""
+        if not re.match(r"[\x21-\x7e]+\Z", url):  # websocket-client sends on Python 2 whatever it says
+            raise TransportError("the farmer's address is none", sent=False, passing=False)
         options = network.websocket_options(url)
         self.sock_opt.timeout, self.sock_opt.sslopt = options.pop("timeout"), options.pop("sslopt", {})
         self.connect(url, **options)
@@ -100,7 +103,7 @@ class FarmerSocket(websocket.WebSocket):
 
 
 class _Bounded(object):
-    """A socket that receives only so much, and not too slowly."""
+    """A socket that receives only so much, and not too slowly, and passes on no cookie."""
 
     def __init__(self, sock, pace, limit):
         self._sock = sock
@@ -137,6 +140,9 @@ def translated(error, where):
         return error
     if isinstance(error, (websocket.WebSocketTimeoutException, socket.timeout)):
         return Timeout("the farmer at {0} was silent for too long".format(where))
+    failure = permanent_fault(error, where)
+    if failure is not None:
+        return failure
     failure = TransportError("the channel to {0} broke: {1}".format(where, type(error).__name__))
     failure.away = getattr(error, "errno", None) == errno.ECONNREFUSED
     failure.sent = not failure.away

@@ -302,7 +302,7 @@ HEADS = st.builds(
     st.sampled_from([b"HTTP/1.1 101 X", b"HTTP/1.1 200 OK", b"HTTP/1.1 302 X", b"HTTP/1.1", b"HTTP/1.1 x", b"\xff"]),
     st.lists(st.sampled_from([
         b"Upgrade: websocket", b"Connection: Upgrade", b"Connection: \xc3\xa9", b"Sec-WebSocket-Accept: \xc3\xa9",
-        b"Sec-WebSocket-Accept: x", b"Location: ws://127.0.0.1:1/", b"Set-Cookie: \x00=;;", b"\xff: y", b": ", b"X",
+        b"Sec-WebSocket-Accept: x", b"Location: ELSEWHERE/", b"Set-Cookie: \x00=;;", b"\xff: y", b": ", b"X",
     ])),
 )
 
@@ -321,11 +321,15 @@ def test_whatever_a_farmer_sends_is_bytes_or_an_error_of_ours(frames, plain):
 
 
 @hypothesis.given(HEADS)
+@hypothesis.example(b"HTTP/1.1 302 X\r\nLocation: ELSEWHERE/\r\n\r\n")
 @hypothesis.settings(max_examples=60)
 def test_whatever_a_farmer_answers_first_is_an_error_of_ours(head):
-    server = CannedServer(head)
+    elsewhere = CannedServer(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+    server = CannedServer(head.replace(b"ELSEWHERE", b"ws" + elsewhere.url[4:].encode("ascii")))
     try:
         with pytest.raises(TransportError):
             list(channel.chunks({"hash": HASH, "token": TOKEN, "channel": "ws" + server.url[4:]}, Network((5, 1))))
+        assert elsewhere.requests == []
     finally:
         server.close()
+        elsewhere.close()

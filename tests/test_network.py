@@ -1,0 +1,331 @@
+"""One request: nothing is trusted with memory, nothing is followed, and what cannot pass is named and not repeated."""
+
+from __future__ import absolute_import, division, print_function
+
+import gzip
+import io
+import os
+import shutil
+
+import pytest
+
+import pymdc
+from canned_server import CannedServer
+from pymdc._http import network
+from pymdc._http.network import Network
+from pymdc._transfer import channel
+from pymdc._transfer.download import Pointers
+from pymdc.errors import APIError, TransportError
+
+BUNDLE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "certificates", "localhost.crt")
+LOGIN = "http://alice:secret@"
+TOKEN = u"0123456789abcdef0123456789abcdef01234567"
+HASH = u"ba084d3f143f2896809d3f1d7dffed472b39d8de"
+
+
+@pytest.fixture
+def canned():
+    """A function that starts a server which gives the same answer to everything."""
+    servers = []
+
+    def start(answer):
+        servers.append(CannedServer(answer))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.close()
+
+
+def answer(status, body=b"", *headers):
+    lines = ["HTTP/1.1 " + status, "Connection: close", "Content-Length: {0}".format(len(body))] + list(headers)
+    return "\r\n".join(lines + ["", ""]).encode("latin-1") + body
+
+
+def client_of(url, **options):
+    return pymdc.Client(url, sleep=lambda seconds: None, raise_errors=True, **options)
+
+
+def listed(url, **options):
+    return pymdc.api.Buckets(pymdc.keypair.ECDSA(), client=client_of(url, **options)).list()
+
+
+def uploaded(url):
+    return pymdc.api.Files("6b02f2f51a05ce7722153a94", client=client_of(url)).upload(io.BytesIO(b"x"), "0" * 64)
+
+
+def registered(url):
+    return pymdc.api.Users("alice@example.com", "password", client=client_of(url)).register()
+
+
+def activated(url):
+    return pymdc.api.Users("alice@example.com", "password", client=client_of(url)).activate("0" * 64)
+
+
+def shard(url, **options):
+    pointer = {"hash": HASH, "token": TOKEN, "url": url + "/shards/1"}
+    return b"".join(channel.chunks(pointer, Network((5, 5), **options)))
+
+
+def shard_by_websocket(url, **options):
+    pointer = {"hash": HASH, "token": TOKEN, "channel": url.replace("http", "ws", 1)}
+    return b"".join(channel.chunks(pointer, Network((5, 5), **options)))
+
+
+CALLS = [listed, uploaded, registered, activated, shard]
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_no_call_asks_for_a_compressed_answer(canned, call):
+    server = canned(answer("404 Not Found"))
+
+    with pytest.raises((APIError, TransportError)):
+        call(server.url)
+
+    asked = [line for line in server.requests[0].split(b"\r\n") if line.lower().startswith(b"accept-encoding")]
+    assert asked == [b"Accept-Encoding: identity"]
+
+
+def zipped(content):
+    packed = io.BytesIO()
+    with gzip.GzipFile(fileobj=packed, mode="wb") as file:
+        file.write(content)
+    return packed.getvalue()
+
+
+@pytest.mark.parametrize("encoding", [
+    "gzip", "GZIP", "x-gzip", "deflate", "br", "zstd", "gzip, gzip", "identity, gzip",
+])
+@pytest.mark.parametrize("call", [listed, activated, shard])
+def test_a_compressed_answer_is_refused_and_not_asked_for_again(canned, call, encoding):
+    server = canned(answer("200 OK", zipped(b"[]"), "Content-Encoding: " + encoding))
+
+    with pytest.raises(TransportError, match="compressed"):
+        call(server.url)
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("encoding", ["identity", "Identity", ""])
+def test_an_answer_that_only_says_that_it_is_not_compressed_is_read(canned, encoding):
+    assert listed(canned(answer("200 OK", b"[]", "Content-Encoding: " + encoding)).url) == []
+
+
+@pytest.mark.parametrize("status", ["200 OK", "400 Bad Request", "302 Found"])
+def test_an_answer_is_read_up_to_a_limit(canned, monkeypatch, status):
+    monkeypatch.setattr(network, "MAX_ANSWER", 1000)
+    body = b'{"error": "' + b"x" * 987 + b'"}'
+    fits, large = canned(answer(status, body)), canned(answer(status, body + b" "))
+
+    if status == "200 OK":
+        assert listed(fits.url)
+    else:
+        with pytest.raises(APIError):
+            listed(fits.url)
+    with pytest.raises(TransportError, match="does not end"):
+        listed(large.url)
+    assert len(large.requests) == 1
+
+
+def test_the_limit_is_256_mib():
+    assert network.MAX_ANSWER == 256 * 1024 * 1024
+
+
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+CHUNKED = b"HTTP/1.1 200 OK\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+def test_ten_times_100_continue_are_read(canned):
+    assert listed(canned(CONTINUE * 10 + answer("200 OK", b"[]")).url) == []
+
+
+@pytest.mark.parametrize("said", [
+    CONTINUE * 11 + answer("200 OK", b"[]"),
+    CHUNKED + b"2\r\n[]\r\n0\r\n" + b"x: y\r\n" * 3000 + b"\r\n",
+], ids=["continue", "trailers"])
+def test_what_would_not_end_is_an_error_and_not_asked_for_again(canned, said):
+    server = canned(said)
+
+    with pytest.raises(TransportError, match="cannot be talked to"):
+        listed(server.url)
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("said", [
+    answer("200 OK", b"[]", *["x: y"] * 200),
+    answer("200 OK", b"[]", "x: " + "y" * 70000),
+    CHUNKED + b"2;" + b"x" * 70000 + b"\r\n[]\r\n0\r\n\r\n",
+], ids=["many", "long", "of a chunk"])
+def test_headers_are_bounded(canned, said):
+    with pytest.raises(TransportError):
+        listed(canned(said).url, retries=0)
+
+
+def test_an_answer_in_many_chunks_is_read(canned):
+    assert listed(canned(CHUNKED + b"1\r\n \r\n" * 3000 + b"2\r\n[]\r\n0\r\n\r\n").url) == []
+
+
+@pytest.mark.parametrize("status", ["301 Moved", "302 Found", "303 See Other", "307 Temporary", "308 Permanent"])
+@pytest.mark.parametrize("call", CALLS + [shard_by_websocket])
+def test_nothing_is_followed(canned, call, status):
+    elsewhere = canned(answer("200 OK", b"[]"))
+    where = elsewhere.url.replace("http", "ws", 1) if call is shard_by_websocket else elsewhere.url
+    server = canned(answer(status, b"", "Location: {0}/keys".format(where)))
+
+    if call is activated and status.startswith("302"):
+        assert call(server.url) == {}
+    else:
+        with pytest.raises((APIError, TransportError)) as refused:
+            call(server.url)
+        assert call in (shard, shard_by_websocket) or "leads to " + elsewhere.url in str(refused.value)
+    assert elsewhere.requests == []
+
+
+@pytest.mark.parametrize("location", ["http://[::1", "http://[", "//[x", "http://a]b/", "http://\x1b[2J", u"\xff\xfe"])
+@pytest.mark.parametrize("call", [listed, uploaded, registered])
+def test_a_location_that_is_no_address_is_told_in_words(canned, call, location):
+    with pytest.raises(APIError, match="the bridge answered 302 Found and leads to ") as refused:
+        call(canned(answer("302 Found", b"", "Location: " + location)).url)
+    assert "\x1b" not in str(refused.value)
+
+
+@pytest.mark.parametrize("call", [listed, activated, shard, shard_by_websocket])
+def test_no_cookie_comes_back(canned, call):
+    one = answer("404 Not Found", b"", "Set-Cookie: told=alice; Domain=127.0.0.1; Path=/", "Set-Cookie: also=alice")
+    server = canned(one)
+    client = client_of(server.url)
+    shared = client.network
+
+    for _ in range(2):
+        with pytest.raises((APIError, TransportError)):
+            if call in (shard, shard_by_websocket):
+                where = {"url": server.url} if call is shard else {"channel": server.url.replace("http", "ws", 1)}
+                b"".join(channel.chunks(dict(where, hash=HASH, token=TOKEN), shared))
+            elif call is listed:
+                pymdc.api.Buckets(pymdc.keypair.ECDSA(), client=client).list()
+            else:
+                pymdc.api.Users("alice@example.com", "password", client=client).activate("0" * 64)
+
+    assert len(server.requests) == 2
+    assert not any(b"cookie:" in request.lower() for request in server.requests)
+
+
+def test_a_websocket_sends_no_cookie_that_a_farmer_has_set(canned):
+    shaken = b"HTTP/1.1 302 Found\r\nLocation: ws://127.0.0.1:1\r\nSet-Cookie: told=alice; Domain=127.0.0.1\r\n\r\n"
+    server = canned(shaken)
+
+    for _ in range(2):
+        with pytest.raises(TransportError):
+            shard_by_websocket(server.url)
+
+    assert len(server.requests) == 2
+    assert not any(b"cookie:" in request.lower() for request in server.requests)
+
+
+def told(call, url, **options):
+    """Return the error of a call that fails, and see that it was tried once and tells no login."""
+    with pytest.raises(TransportError) as failed:
+        call(url, **options)
+    assert not failed.value.passing
+    assert len(failed.value.attempts) <= 1
+    assert failed.value.hint
+    assert "secret" not in str(failed.value)
+    return str(failed.value)
+
+
+WAYS = [listed, shard, shard_by_websocket]
+WANTS_LOGIN = b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+
+
+def through(proxy):
+    return {scheme: proxy for scheme in ("http", "https")}
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+@pytest.mark.parametrize("call", WAYS)
+def test_a_proxy_that_wants_a_password_is_named(canned, call, scheme):
+    proxy = canned(WANTS_LOGIN)
+    options = {"allow_http": True} if call is listed else {}
+
+    said = told(call, scheme + "://bridge.example", proxies=through(proxy.url.replace("http://", LOGIN)), **options)
+
+    assert "407" in said and "user:password@" in said
+    assert len(proxy.requests) == 1
+
+
+@pytest.mark.parametrize("call", WAYS)
+def test_a_proxy_that_refuses_to_lead_there_is_named(canned, call):
+    proxy = canned(WANTS_LOGIN.replace(b"407", b"403"))
+
+    assert "proxy" in told(call, "https://bridge.example", proxies=through(proxy.url))
+
+
+@pytest.mark.parametrize("kind", ["socks5", "socks5h", "socks4"])
+@pytest.mark.parametrize("call", WAYS)
+def test_socks_without_its_package_is_named(call, kind):
+    said = told(call, "https://bridge.example", proxies=through(kind + "://alice:secret@127.0.0.1:1"))
+
+    assert "SOCKS" in said and "install" in said
+
+
+@pytest.mark.parametrize("call", WAYS)
+def test_a_ca_bundle_that_is_not_there_is_named(call, monkeypatch):
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nonexistent/ca.pem")
+
+    said = told(call, "https://localhost:1")
+
+    assert "/nonexistent/ca.pem" in said and "verify=" in said
+
+
+@pytest.mark.parametrize("call", WAYS)
+def test_a_ca_bundle_that_has_gone_is_named(call, tmpdir):
+    bundle = str(tmpdir.join("ca.pem"))
+    shutil.copy(BUNDLE, bundle)
+    options = Network((5, 5), verify=bundle) if call is not listed else client_of("https://localhost:1", verify=bundle)
+    os.remove(bundle)
+
+    with pytest.raises(TransportError, match="no CA bundle at " + bundle):
+        if call is listed:
+            pymdc.api.Buckets(pymdc.keypair.ECDSA(), client=options).list()
+        else:
+            where = {"url": "https://localhost:1"} if call is shard else {"channel": "wss://localhost:1"}
+            b"".join(channel.chunks(dict(where, hash=HASH, token=TOKEN), options))
+
+
+@pytest.mark.parametrize("call", WAYS)
+def test_a_ca_bundle_that_is_none_is_named(canned, call, tmpdir):
+    tmpdir.join("ca.pem").write("no certificate")
+
+    said = told(call, canned(b"x").url.replace("http", "https", 1), verify=str(tmpdir.join("ca.pem")))
+
+    assert "CA bundle" in said
+
+
+@pytest.mark.parametrize("call", WAYS)
+def test_tls_spoken_to_a_plain_port_is_named(canned, call):
+    server = canned(answer("400 Bad Request"))
+
+    said = told(call, server.url.replace("http", "https", 1))
+
+    assert "does not speak TLS" in said and "http://" in said
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("url", [
+    u"http://h/a\r\nX: y", u"ws://h/a\nb", u"ws://h/a b", u"http://h\t/", u"ws://h/\x00", u"ws://h/\x7f",
+    u"ws://h/\x85", u"http://h/\u2028", u" ws://h", u"http://h/\xa0", u"", u"ws://h\r",
+])
+def test_an_address_that_would_say_more_is_no_pointers(url):
+    kind = "url" if url.strip().startswith("http") else "channel"
+    pointers = Pointers(lambda: [{"hash": HASH, "token": TOKEN, kind: url}], False, Network((5, 5)), None)
+
+    with pytest.raises(TransportError, match="not a list of pointers"):
+        pointers.load()
+
+
+@pytest.mark.parametrize("rest", ["/a\r\nX: y", "/a b", "/\x00", "/a\n"])
+def test_a_websocket_is_not_opened_to_such_an_address(canned, rest):
+    server = canned(b"")
+
+    with pytest.raises(TransportError, match="address"):
+        shard_by_websocket(server.url + rest)
+    assert server.requests == []
