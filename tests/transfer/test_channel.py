@@ -70,6 +70,23 @@ def test_a_recorded_shard_is_received(farmer, vector):
     assert json.loads(message.decode("ascii")) == {"hash": "a" * 40, "token": "b" * 40, "operation": "PULL"}
 
 
+@pytest.mark.parametrize("scheme", ["http", "ws"])
+def test_no_farmer_sends_a_client_on_with_its_token(scheme):
+    other = CannedServer(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nshard")
+    moved = "HTTP/1.1 302 Found\r\nContent-Length: 0\r\nLocation: {0}\r\n\r\n".format(other.url.replace("http", scheme))
+    farmer = CannedServer(moved.encode("ascii"))
+    pointer = {"hash": "a" * 40, "token": "b" * 40}
+    pointer["url" if scheme == "http" else "channel"] = farmer.url.replace("http", scheme)
+
+    with pytest.raises(TransportError) as refused:
+        list(channel.chunks(pointer, Network((5, 5))))
+    farmer.close()
+    other.close()
+
+    assert farmer.requests and not other.requests
+    assert "b" * 40 not in str(refused.value)
+
+
 def test_no_cookie_of_a_farmer_comes_back_to_him_or_to_another(farmer):
     shard = [ASK, sent(BINARY, b"shard"), sent(CLOSE, b"\x03\xe8")]
     first, second = farmer(shard), farmer(shard)
