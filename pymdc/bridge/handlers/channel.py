@@ -25,12 +25,12 @@ async def serve(call: Call, websocket: WebSocket):
             return
         try:
             token, shard_hash = _wanted(message.get("text"))
-            file, _ = await run_in_threadpool(files.open_shard, call, token, shard_hash)
+            shard = await run_in_threadpool(files.open_shard, call, token, shard_hash)
         except Refusal as refusal:
             call.record["error"] = refusal.text
             await _refuse(websocket, 400, refusal.text)
             return
-        async for block in files.blocks(file, BLOCK):
+        async for block in files.blocks(call, shard, BLOCK):
             await websocket.send_bytes(block)
         await websocket.send_text('{"code":200}')
         await websocket.close(1000)

@@ -1,9 +1,11 @@
 """Files: listing, pointers, shards over HTTP."""
 
-import os
+import contextlib
+import logging
 import secrets
 import urllib.parse
 
+import anyio
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response, StreamingResponse
 
@@ -11,8 +13,12 @@ from ..clock import now
 from ..refusal import Refusal
 from ..request import auth
 from ..request.call import Call, JSON
+from ..storage.outgoing import Outgoing
 
 BLOCK = 1024 * 1024  # bytes of a shard that a thread reads at a time
+_TRIES = 10  # to open a shard whose content comes again and again
+
+_log = logging.getLogger("pymdc.bridge")
 
 
 def show(call: Call) -> Response:
@@ -44,42 +50,62 @@ def pointers(call: Call) -> Response:
 
 
 def shard(call: Call) -> Response:
-    file, size = open_shard(call, call.headers.get("x-token", ""), call.ids["hash"])
-    headers = {"Content-Length": str(size)}
-    return StreamingResponse(blocks(file), headers=headers, media_type="application/octet-stream")
+    outgoing = open_shard(call, call.headers.get("x-token", ""), call.ids["hash"])
+    headers = {"Content-Length": str(outgoing.shard["size"])}
+    return StreamingResponse(blocks(call, outgoing), headers=headers, media_type="application/octet-stream")
 
 
-def open_shard(call: Call, token: str, shard_hash: str):
-    """Spend a shard token, and return the shard as an open file and its size."""
+def open_shard(call: Call, token: str, shard_hash: str) -> Outgoing:
+    """Spend a shard token, and return the shard, to be read by blocks()."""
     hashed = auth.hash_token(token)
-    row = call.metadata.files.wanted_shard(hashed, shard_hash, now())
-    file = _open(call, row)
+    outgoing = _open(call, hashed, shard_hash)
     try:
         call.metadata.files.spend_shard_token(hashed, shard_hash, now())
     except BaseException:
-        file.close()
+        outgoing.close()
         raise
-    return file, row["size"]
+    return outgoing
 
 
-async def blocks(file, size=BLOCK):
-    """Yield an open file in blocks, and close it."""
+async def blocks(call: Call, outgoing: Outgoing, size=BLOCK):
+    """Yield a shard in blocks, and close it.  Its account is settled before the last of them is gone."""
     try:
-        while block := await run_in_threadpool(file.read, size):
+        while not outgoing.whole and (block := await run_in_threadpool(outgoing.read, size)):
+            if outgoing.whole:
+                await run_in_threadpool(_settle, call, outgoing)
             yield block
     finally:
-        file.close()
+        if not outgoing.settled:
+            with anyio.CancelScope(shield=True):
+                await run_in_threadpool(_settle, call, outgoing)
 
 
-def _open(call, row):
-    try:
-        file = call.services.store.open(row["object"])
-    except FileNotFoundError:
-        raise Refusal(410, "The shard is lost") from None
-    if os.fstat(file.fileno()).st_size != row["size"]:
-        file.close()
-        raise Refusal(410, "The shard is damaged")
-    return file
+def _settle(call, outgoing):
+    """Charge what was sent of a shard, and nothing for one that is damaged."""
+    outgoing.settled = True
+    outgoing.close()
+    row = outgoing.shard
+    if outgoing.damaged:
+        _log.error("%s is damaged", row["object"])
+        call.metadata.shards.mark(row, damaged=True)
+    unsent = row["size"] if outgoing.damaged else row["size"] - outgoing.read_so_far
+    if unsent:
+        call.metadata.files.give_back(row["bucket"], unsent)
+
+
+def _open(call, token, shard_hash):
+    for _ in range(_TRIES):
+        row = call.metadata.files.wanted_shard(token, shard_hash, now())
+        flaw = "lost"
+        with contextlib.suppress(FileNotFoundError):
+            outgoing = Outgoing(call.services.store.open(row["object"]), row)
+            if not (row["damaged"] or outgoing.damaged):
+                return outgoing
+            outgoing.close()
+            flaw = "damaged"
+        if call.metadata.shards.mark(row, damaged=True):
+            break  # else its content came again meanwhile, as another object
+    raise Refusal(410, f"The shard is {flaw}")
 
 
 def _file(row):

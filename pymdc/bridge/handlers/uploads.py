@@ -71,7 +71,7 @@ def _enter(call, incoming):
     try:
         incoming.finish()
         entry = {"bucket": call.ids["bucket"], **incoming.entry()}
-        duplicates = call.metadata.uploads.finish(incoming.id, entry, incoming.shards, now())
+        replaced = call.metadata.uploads.finish(incoming.id, entry, incoming.shards, now())
     except SQLAlchemyError:
         if call.metadata.uploads.is_known(incoming.id):  # so it has not been committed, which the error does not say
             _discard(call, incoming)
@@ -79,7 +79,7 @@ def _enter(call, incoming):
     except (Refusal, OSError):
         _discard(call, incoming)
         raise
-    if duplicates:
+    if replaced:
         call.services.sweep(now())
     return entry
 

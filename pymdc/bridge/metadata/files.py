@@ -78,6 +78,12 @@ class Files:
             db.execute(update(buckets).where(buckets.c.id == shard["bucket"])
                        .values(transferred=buckets.c.transferred + shard["size"]))
 
+    def give_back(self, bucket_id: str, size: int):
+        """Take bytes that were charged, but not sent or not whole, off a bucket's transfer."""
+        with self._database.write() as db:
+            db.execute(update(buckets).where(buckets.c.id == bucket_id)
+                       .values(transferred=buckets.c.transferred - size))
+
 
 def _file(db, bucket_id, file_hash):
     query = select(files).where(files.c.bucket == bucket_id, files.c.hash == file_hash)

@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator
 
-from sqlalchemy import and_, delete, exists, insert, select, update
+from sqlalchemy import and_, bindparam, delete, exists, insert, select, update
 
 from .tables import file_shards, files, holds, shards, unneeded, uploads
 
 _PAGE = 1000  # rows
 _GROUP = 500  # values that a statement has room for
+
+REPLACE = update(shards).where(shards.c.id == bindparam("known")).values(object=bindparam("fresh"), damaged=False)
 
 
 class Shards:
@@ -70,19 +72,24 @@ class Shards:
             db.execute(delete(holds).where(holds.c.id == who))
 
 
-def hold(db, pieces: list[dict]) -> list:
-    """Return the shard with the content of each piece: the one that is there, made good again, or a new one."""
+def hold(db, pieces: list[dict]) -> tuple[list[int], list[str]]:
+    """
+    Let shards have the content of these pieces.  Their objects are what has just been written, so they replace those of
+    content that was known, whatever has become of them.
+
+    :returns: the id of the shard of each piece, and the objects that are not needed any more.
+    """
+    fresh = {_content(piece): piece for piece in reversed(pieces)}
     known = _with_content(db, pieces)
-    new = {_content(piece): piece for piece in reversed(pieces) if _content(piece) not in known}
+    if known:
+        db.execute(REPLACE, [{"known": row["id"], "fresh": fresh[content]["object"]} for content, row in known.items()])
+    new = [piece for content, piece in fresh.items() if content not in known]
     if new:
-        db.execute(insert(shards), list(new.values()))
-        known.update(_with_content(db, list(new.values())))
-    for piece in pieces:
-        row = known[_content(piece)]
-        if row["damaged"]:
-            healed = update(shards).where(shards.c.id == row["id"]).values(object=piece["object"], damaged=False)
-            known[_content(piece)] = db.execute(healed.returning(shards)).mappings().one()
-    return [known[_content(piece)] for piece in pieces]
+        db.execute(insert(shards), new)
+    held = _with_content(db, pieces)
+    kept = {row["object"] for row in held.values()}
+    spare = [row["object"] for row in known.values()] + [piece["object"] for piece in pieces]
+    return [held[_content(piece)]["id"] for piece in pieces], [name for name in spare if name not in kept]
 
 
 def _content(piece):
@@ -91,10 +98,11 @@ def _content(piece):
 
 def _with_content(db, pieces):
     """Return the rows of the shards that have the content of these pieces, by content."""
-    digests, found = list({piece["sha256"] for piece in pieces}), {}
+    wanted, found = {_content(piece) for piece in pieces}, {}
+    digests = list({digest for digest, _ in wanted})
     for start in range(0, len(digests), _GROUP):
         query = select(shards).where(shards.c.sha256.in_(digests[start:start + _GROUP]))
-        found.update({_content(row): row for row in db.execute(query).mappings()})
+        found.update({_content(row): row for row in db.execute(query).mappings() if _content(row) in wanted})
     return found
 
 

@@ -71,7 +71,7 @@ class Uploads:
         Enter a file whose shards are in the store.
 
         :param pieces: the rows of its shards, in order.
-        :returns: whether some of their objects are not needed, since their content was there already.
+        :returns: whether some objects are not needed any more, since their content came again.
         """
         bucket_id = file["bucket"]
         with self._database.write() as db:
@@ -79,11 +79,10 @@ class Uploads:
             if not db.execute(delete(uploads).where(alive)).rowcount:
                 raise Refusal(408, "The upload was given up meanwhile")
             find_bucket(db, bucket_id)
-            held = hold(db, pieces)
-            spare = [piece["object"] for piece, shard in zip(pieces, held) if piece["object"] != shard["object"]]
+            held, spare = hold(db, pieces)
             if spare:
                 db.execute(insert(unneeded), [{"object": name} for name in spare])
-            _enter(db, file, [shard["id"] for shard in held])
+            _enter(db, file, held)
             return bool(spare)
 
     def dead(self, now: int) -> set[str]:

@@ -39,8 +39,15 @@ class Store:
         return ShardWriter(self, f"{upload_id}-{number}")
 
     def open(self, name: str):
-        """Open an object for reading.  A file that is open outlives its deletion."""
-        return open(self.path(name), "rb")
+        """
+        Open an object for reading.  A file that is open outlives its deletion.
+
+        :raises FileNotFoundError: the object is gone; when all of its folder is, that is another OSError.
+        """
+        path = self.path(name)
+        if not path.parent.is_dir():
+            raise OSError(errno.ENODEV, "the folder is gone", str(path.parent))
+        return open(path, "rb")
 
     def flaw(self, shard) -> str | None:
         """Read the object of a shard, given by its row, and return what is wrong with it."""

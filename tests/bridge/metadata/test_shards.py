@@ -48,7 +48,7 @@ def test_the_shards_of_a_long_file_are_known_when_they_come_again(memory, bucket
 def test_the_shards_of_a_long_file_go_with_it_all_of_them(memory, bucket):
     enter(memory, bucket, "first", "a")
 
-    memory.files.delete("a@example.com", bucket, "a" * 40)
+    memory.files.delete("a@example.com", bucket, "a" * 40, None)
 
     assert list(memory.shards.all()) == []
     assert len(memory.shards.unneeded(0)) == 5

@@ -82,7 +82,7 @@ def test_a_damaged_shard_that_nobody_has_noticed_fails_the_download(world, tmp_p
     assert not (tmp_path / "target").exists()
 
 
-def test_a_lost_shard_is_not_charged(world):
+def test_a_lost_shard_is_not_charged_and_is_served_again_once_it_is_back_and_scrubbed(world):
     bucket = world.account.bucket(transfer=0.00003)
     file_hash = world.account.upload(bucket, b"x" * 20_000)
     path = world.objects[0]
@@ -91,8 +91,10 @@ def test_a_lost_shard_is_not_charged(world):
 
     lost = [world.download(bucket, file_hash) for _ in range(3)]
     path.write_bytes(content)
+    scrub = command("scrub", "--data-dir", world.folder)
 
-    assert lost == [(410, "The shard is lost")] * 3
+    assert lost == [(410, "The shard is lost"), *[(410, "The file is damaged: of its 1 shards, number 1 is lost")] * 2]
+    assert scrub.returncode == 0
     assert world.download(bucket, file_hash) == (200, content)
 
 

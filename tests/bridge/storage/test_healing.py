@@ -1,0 +1,112 @@
+"""What is stored again heals, and what is sent is verified and charged."""
+
+import concurrent.futures
+import contextlib
+import os
+import socket
+import sqlite3
+import urllib.parse
+
+import pytest
+import requests
+
+from pymdc.bridge import services
+from pymdc.bridge.storage.folder import Store
+from used_bridge import SHARD, UsedBridge, flip_a_byte
+from waiting import eventually
+
+
+@pytest.mark.parametrize("harm", [flip_a_byte, lambda path: os.truncate(path, 5000), os.unlink])
+def test_content_that_comes_again_heals_what_nobody_has_noticed(world, harm):
+    content = os.urandom(SHARD) + os.urandom(5000)
+    file_hash = world.account.upload(world.bucket, content)
+    other = world.account.bucket()
+    for path in world.objects:
+        harm(path)
+
+    world.account.upload(other, content)
+
+    assert world.download(other, file_hash) == world.download(world.bucket, file_hash) == (200, content)
+    assert len(world.objects) == 2
+
+
+def test_content_that_comes_many_times_at_once_is_kept_once(world):
+    content = os.urandom(20_000)
+    buckets = [world.account.bucket() for _ in range(8)]
+
+    with concurrent.futures.ThreadPoolExecutor(8) as threads:
+        hashes = set(threads.map(lambda bucket: world.account.upload(bucket, content * 2), buckets))
+
+    assert [world.download(bucket, *hashes) for bucket in buckets] == [(200, content * 2)] * 8
+    assert len(world.objects) == 1
+
+
+def test_a_bridge_that_dies_before_it_deletes_what_was_replaced_does_so_later(tmp_path, monkeypatch):
+    with UsedBridge(tmp_path / "data") as world:
+        file_hash = world.register().account.upload(world.bucket, b"x" * 20_000)
+        monkeypatch.setattr(services.Services, "sweep", lambda self, now: None)
+        world.account.upload(world.bucket, b"x" * 20_000)
+        both = world.objects
+    monkeypatch.undo()
+
+    with UsedBridge(tmp_path / "data", world.key_pair) as again:
+        assert (len(both), len(again.objects)) == (2, 1)
+        assert again.download(world.bucket, file_hash) == (200, b"x" * 20_000)
+
+
+def test_a_shard_that_is_replaced_before_it_is_opened_or_while_it_is_read_is_served(world, monkeypatch):
+    content = os.urandom(SHARD)
+    file_hash = world.account.upload(world.bucket, content)
+    pointer, = world.account.pointers(world.bucket, file_hash).json()
+    really_open = Store.open
+
+    def open_late(store, name):
+        monkeypatch.undo()
+        world.account.upload(world.bucket, content)
+        return really_open(store, name)
+
+    monkeypatch.setattr(Store, "open", open_late)
+    with requests.get(pointer["url"], headers={"x-token": pointer["token"]}, stream=True, timeout=60) as shard:
+        first = shard.raw.read(1000)
+        world.account.upload(world.bucket, content)
+        rest = shard.raw.read()
+
+    assert shard.status_code == 200
+    assert first + rest == content
+
+
+def test_wrong_bytes_are_noticed_when_they_are_sent_and_not_charged(world):
+    bucket = world.account.bucket(transfer=0.00003)
+    content = os.urandom(20_000)
+    file_hash = world.account.upload(bucket, content)
+    flip_a_byte(world.objects[0])
+
+    status, wrong = world.download(bucket, file_hash)
+    withheld = world.download(bucket, file_hash)
+    world.account.upload(bucket, content)
+
+    assert status == 200 and wrong != content
+    assert withheld == (410, "The file is damaged: of its 1 shards, number 1 is lost")
+    assert world.download(bucket, file_hash) == (200, content)
+
+
+def test_a_download_that_is_broken_off_is_charged_for_what_was_sent(world):
+    file_hash = world.account.upload(world.bucket, os.urandom(SHARD))
+    pointer, = world.account.pointers(world.bucket, file_hash).json()
+    address = urllib.parse.urlsplit(world.bridge.url)
+
+    with socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.connect((address.hostname, address.port))
+        connection.sendall(f"GET /shards/{pointer['hash']} HTTP/1.1\r\nHost: x\r\nx-token: {pointer['token']}\r\n\r\n"
+                           .encode())
+        assert connection.recv(12) == b"HTTP/1.1 200"
+        charged_whole = _transferred(world)
+
+    assert charged_whole == SHARD
+    eventually(lambda: 0 < _transferred(world) < SHARD)
+
+
+def _transferred(world):
+    with contextlib.closing(sqlite3.connect(world.folder / "bridge.sqlite")) as database:
+        return database.execute("SELECT max(transferred) FROM buckets").fetchone()[0]
