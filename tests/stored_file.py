@@ -11,7 +11,8 @@ from canned_server import CannedServer
 from pymdc._digest import content_hash
 
 TOKEN = "0" * 64
-_REQUEST = re.compile(br"GET (\S+) ")
+_REQUEST = re.compile(br"([A-Z]+) (\S+) ")
+_TOKEN_OF_SHARD = re.compile(br"(?i)x-token: 0*(\d+)\r\n")
 
 
 def hash_of(content):
@@ -22,14 +23,17 @@ class StoredFile(object):
     """
     :param list shards: the bytes of each.
     :param bool sizes: whether the pointers tell them, as ours do and those of 2016 do not.
-    :ivar list pointers: what the bridge answers.
+    :ivar pointers: what the bridge answers; or a function that is given how often it was asked, and returns that.
     :ivar list served: the bytes that come for each shard.
+    :ivar int asked: how often the pointers were asked for; each time, they have new tokens.
+    :ivar int refused: how many times the tokens are refused that came with them.
     """
 
     def __init__(self, shards, sizes=True):
         self._server = CannedServer(self._answer)
         self.hash = hash_of(b"".join(shards))
         self.served = list(shards)
+        self.asked = self.refused = 0
         self.pointers = [self._pointer(index, shard, sizes) for index, shard in enumerate(shards)]
         self.file = {"hash": self.hash, "size": len(b"".join(shards))}
 
@@ -39,17 +43,19 @@ class StoredFile(object):
     @property
     def requests(self):
         """The path of each request."""
-        return [_REQUEST.match(request).group(1).decode("ascii") for request in self._server.requests]
+        return [_REQUEST.match(request).group(2).decode("ascii") for request in self._server.requests]
 
     @property
     def fetched(self):
         """How many shards were fetched."""
         return len([path for path in self.requests if path.startswith("/shards/")])
 
-    def download(self, path, **options):
-        client = pymdc.Client(self._server.url, retries=0)
-        bucket = pymdc.api.Bucket("6b02f2f51a05ce7722153a94", client=client)
-        return bucket.files.download(options.pop("file", self.hash), path, TOKEN, **options)
+    def download(self, path, file=None, token=TOKEN, **options):
+        """Download it by a token; where that is None, by a key pair, which gets one each time."""
+        client = pymdc.Client(self._server.url, retries=options.pop("retries", 0), sleep=lambda seconds: None)
+        key_pair = pymdc.keypair.ECDSA() if token is None else None
+        bucket = pymdc.api.Bucket("6b02f2f51a05ce7722153a94", key_pair, client=client)
+        return bucket.files.download(file or self.hash, path, token, **options)
 
     def _pointer(self, index, shard, sizes):
         url = "{0}/shards/{1}".format(self._server.url, index)
@@ -57,9 +63,24 @@ class StoredFile(object):
         return dict(pointer, size=len(shard)) if sizes else pointer
 
     def _answer(self, request):
-        path = _REQUEST.match(request).group(1).decode("ascii")
-        body = json.dumps(self.pointers).encode("ascii")
+        path = _REQUEST.match(request).group(2).decode("ascii")
         if path.startswith("/shards/"):
-            body = self.served[int(path.rpartition("/")[2])]
-        head = "HTTP/1.1 200 OK\r\nContent-Length: {0}\r\nConnection: close\r\n\r\n".format(len(body))
-        return head.encode("ascii") + body
+            refused = int(_TOKEN_OF_SHARD.search(request).group(1)) <= self.refused
+            return _reply(b"", 401) if refused else _reply(self.served[int(path.rpartition("/")[2])])
+        if path.endswith("/tokens"):
+            return _reply(json.dumps({"token": TOKEN}).encode("ascii"))
+        self.asked += 1
+        return _reply(json.dumps(self._fresh_pointers()).encode("ascii"))
+
+    def _fresh_pointers(self):
+        pointers = self.pointers(self.asked) if callable(self.pointers) else self.pointers
+        if not isinstance(pointers, list):
+            return pointers
+        token = "{0:040}".format(self.asked)
+        return [dict(pointer, token=token) if isinstance(pointer, dict) and pointer else pointer
+                for pointer in pointers]
+
+
+def _reply(body, status=200):
+    head = "HTTP/1.1 {0} Said\r\nContent-Length: {1}\r\nConnection: close\r\n\r\n".format(status, len(body))
+    return head.encode("ascii") + body

@@ -272,3 +272,62 @@ def test_the_answer_tells_what_came(store, tmpdir):
 
     assert answer == {"hash": hash_of(CONTENT), "size": len(CONTENT), "path": path}
     assert json.loads(json.dumps(answer)) == answer
+
+
+# New pointers, and shards that do not end.
+
+@pytest.mark.parametrize("sizes", [True, False])
+def test_when_the_tokens_of_all_shards_are_refused_new_pointers_are_asked_for_once(store, tmpdir, sizes):
+    stored, path = store(sizes=sizes), tmpdir.join("copy")
+    stored.refused = 1
+
+    stored.download(str(path), token=None, retries=1)
+
+    assert path.read_binary() == CONTENT
+    assert stored.asked == 2
+
+
+def test_tokens_that_are_always_refused_end_the_download(store, tmpdir):
+    stored = store()
+    stored.refused = 100
+
+    with pytest.raises(TransportError, match="401") as failed:
+        stored.download(str(tmpdir.join("copy")), token=None, retries=2, concurrency=1)
+
+    assert stored.asked == len(failed.value.attempts) == 3
+
+
+@pytest.mark.parametrize("to_path", [True, False])
+@pytest.mark.parametrize("change", [
+    without_the_last, without_any, with_one_twice, in_another_order,
+    lambda pointers: pointers[2].update(hash=hash_of(b"other")), lambda pointers: pointers[2].update(size=5),
+])
+def test_new_pointers_that_lead_to_other_shards_end_the_download(store, tmpdir, to_path, change):
+    stored, path = store(), tmpdir.join("copy")
+    path.write_binary(b"old content")
+    right = stored.pointers
+
+    def changing(asked):
+        pointers = [dict(pointer) for pointer in right]
+        if asked > 1:
+            change(pointers)
+        return pointers
+
+    stored.pointers, stored.refused = changing, 1
+
+    with pytest.raises(IntegrityError, match="other shards"):
+        stored.download(str(path) if to_path else io.BytesIO(), token=None, retries=1)
+
+    assert path.read_binary() == b"old content"
+
+
+@pytest.mark.parametrize("sizes, limit", [(True, len(SECOND)), (False, 9 * MIB)])
+@pytest.mark.parametrize("to_path", [True, False])
+def test_a_shard_that_does_not_end_is_not_read_on(store, tmpdir, sizes, limit, to_path):
+    stored, path = store(sizes=sizes), tmpdir.join("copy")
+    stored.served[1] = b"x" * (limit + 1)
+
+    with pytest.raises(IntegrityError, match="longer than the {0} bytes".format(limit)):
+        stored.download(str(path) if to_path else io.BytesIO())
+
+    assert not path.exists()

@@ -67,6 +67,20 @@ def test_a_link_is_followed_and_stays(stored, tmpdir, links, to_path):
     assert len(tmpdir.listdir()) == len(links) + 1
 
 
+@pytest.mark.parametrize("leads_to", ["file", "/proc/self/fd/{0}"])
+def test_what_a_link_leads_to_keeps_its_content_when_the_download_fails(stored, tmpdir, leads_to):
+    file = tmpdir.join("file")
+    file.write_binary(b"old content")
+    stored.served[1] = b"wrong!" * 200
+    with io.open(str(file), "rb") as redirected:
+        tmpdir.join("link").mksymlinkto(leads_to.format(redirected.fileno()), absolute=True)
+
+        with pytest.raises(IntegrityError):
+            stored.download(str(tmpdir.join("link")))
+
+        assert file.read_binary() == redirected.read() == b"old content"
+
+
 @pytest.mark.parametrize("name, code", [
     ("", errno.EISDIR), ("new/", errno.EISDIR), ("new/.", errno.EISDIR), ("new/..", errno.EISDIR),
     ("folder", errno.EISDIR), ("folder/", errno.EISDIR), ("folder/.", errno.EISDIR), ("to folder", errno.EISDIR),
@@ -87,7 +101,7 @@ def test_a_target_that_is_no_file_is_an_error_in_words_and_nothing_is_asked_for(
         stored.download(to_path(os.path.join(str(tmpdir), name)))
 
     assert refused.value.errno == code
-    assert refused.value.strerror and refused.value.filename
+    assert refused.value.strerror and refused.value.filename == to_path(os.path.join(str(tmpdir), name))
     assert stored.requests == []
     assert sorted(tmpdir.visit()) == before
 
