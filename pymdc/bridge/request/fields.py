@@ -3,12 +3,15 @@
 import json
 import math
 import re
+import threading
 
 import coincurve
 
 from ..refusal import Refusal
 from ..settings import MAX_TOKEN_LIFE
 
+MAX_FIELDS = 1000
+LONGEST = 8192  # characters; no field may be so long
 MAX_NAME = 255
 MAX_EMAIL = 254
 MAX_REDIRECT = 2000
@@ -19,19 +22,32 @@ _EMAIL = re.compile(r"[^@\s\x00-\x1f\x7f<>()\[\],:;\\\"]+@[^@\s\x00-\x1f\x7f<>()
 _PASSWORD = re.compile(r"[0-9a-fA-F]{64}")
 _POINT = re.compile(r"0[23][0-9a-fA-F]{64}|04[0-9a-fA-F]{128}")
 _NONCE = re.compile(r"[0-9.eE+-]{1,32}")
+_decoding = threading.Lock()  # what a body of a mebibyte says can take 30 in memory until most of it is dropped
 
 
 def json_object(body: bytes) -> dict:
     """Decode a request body.  An empty one is an object without fields."""
     if not body:
         return {}
-    try:
-        decoded = json.loads(body.decode("utf-8"), parse_constant=_no_constant)
-    except (ValueError, RecursionError):  # not UTF-8, not JSON, NaN, a number of thousands of digits, nested too deep
-        raise Refusal(400, "Body is not valid JSON") from None
-    if not isinstance(decoded, dict):
-        raise Refusal(400, "Body is not a JSON object")
-    return decoded
+    with _decoding:
+        try:
+            decoded = json.loads(body.decode("utf-8"), parse_constant=_no_constant)
+        except (ValueError, RecursionError):  # not UTF-8, not JSON, NaN, a number of 5 000 digits, nested too deep
+            raise Refusal(400, "Body is not valid JSON") from None
+        if not isinstance(decoded, dict):
+            raise Refusal(400, "Body is not a JSON object")
+        if len(decoded) > MAX_FIELDS:
+            raise Refusal(400, f"Body has more than {MAX_FIELDS} fields")
+        return {name: _flat(value) for name, value in decoded.items()}
+
+
+def _flat(value):
+    """Return what a field can mean: none is nested deeper than a list of texts."""
+    if isinstance(value, list):
+        return [item if isinstance(item, str) else None for item in value[:MAX_PUBLIC_KEYS + 1]]
+    if isinstance(value, str):
+        return value[:LONGEST]
+    return {} if isinstance(value, dict) else value
 
 
 def email(value) -> str:

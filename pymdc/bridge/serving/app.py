@@ -1,10 +1,13 @@
 """The routes, and the one place where a refusal becomes ``{"error": text}``."""
 
+import contextlib
 import errno
 import importlib.resources
 import inspect
+import io
 import json
 import logging
+import mmap
 
 import anyio
 import anyio.to_thread
@@ -24,6 +27,8 @@ from ..services import Services
 from .front import Front
 
 MAX_JSON = 1024 * 1024  # bytes of a body
+MAX_BODIES = 64 * 1024 * 1024  # bytes of all that are on their way, or being worked on
+SMALL = 16 * 1024  # bytes of a body that do not count, so that who sends much does not keep out who sends little
 MAX_DRAIN = 1024 * 1024  # bytes of a refused body that are still read
 DRAIN_SECONDS = 5
 SPARE_THREADS = 8  # for calls with a password that is known, or cannot be compared now
@@ -67,7 +72,8 @@ def make_app(services: Services):
     paths = dict.fromkeys(path for _, path, _ in ROUTES)
     # Those that wait for their password to be compared keep a thread each; others find one all the same.
     threads = anyio.CapacityLimiter(services.settings.passwords_at_once + WAITING + SPARE_THREADS)
-    routes = [_route(services, path, threads) for path in paths]
+    bodies = _Bodies()
+    routes = [_route(services, path, threads, bodies) for path in paths]
     routes += [WebSocketRoute("/", _channel(services)), WebSocketRoute("/{path:path}", _no_channel)]
     handlers = {
         Refusal: _refuse, HTTPException: _refuse_http, ClientDisconnect: _give_up,
@@ -78,7 +84,7 @@ def make_app(services: Services):
     return Front(app, services)
 
 
-def _route(services, path, threads):
+def _route(services, path, threads, bodies):
     handlers = {method: handler for method, route, handler in ROUTES if route == path}
     if path in _WITH_HEAD:
         handlers["HEAD"] = handlers["GET"]
@@ -91,10 +97,11 @@ def _route(services, path, threads):
         call = _call(services, request, _chunks(request, silence))
         if inspect.iscoroutinefunction(handler):
             return await handler(call)
-        call.body = await _body(call.chunks, silence)
-        hashes = handler is users.create or handler not in _WITHOUT_PASSWORD and auth.needs_password(call)
-        limiter = threads if hashes else None
-        return await anyio.to_thread.run_sync(handler, call, limiter=limiter)
+        with bodies.room() as body:
+            call.body = await _read(body, call.chunks, silence)
+            hashes = handler is users.create or handler not in _WITHOUT_PASSWORD and auth.needs_password(call)
+            limiter = threads if hashes else None
+            return await anyio.to_thread.run_sync(handler, call, limiter=limiter)
 
     route = Route(path, endpoint)
     route.methods = None  # the endpoint tells them apart
@@ -141,32 +148,96 @@ def _headers(scope):
 
 
 async def _chunks(request, silence):
-    """Yield the body as it comes.  A sender who leaves in the middle of it raises ClientDisconnect."""
-    chunks = request.stream()
-    while True:
+    """
+    Yield the body as it comes.  A sender who leaves in the middle of it raises ClientDisconnect.
+
+    No chunk, which can have 256 KiB, is held while the next is waited for.
+    """
+    more = True
+    while more:
         try:
             with anyio.fail_after(silence):
-                chunk = await anext(chunks)
-        except StopAsyncIteration:
-            return
+                message = await request.receive()
         except TimeoutError:
             raise Refusal(408, f"Nothing came for {silence:g} seconds") from None
-        yield chunk
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect()
+        more = message.get("more_body", False)
+        yield message.pop("body", b"")
 
 
-async def _body(chunks, silence) -> bytes:
-    body = bytearray()
+class _Bodies:
+    """The bodies that are held in memory, in one process."""
+
+    def __init__(self):
+        self._held = 0
+
+    @contextlib.contextmanager
+    def room(self):
+        """Give room to one body, which is there as long as the block lasts."""
+        body = _Body(self)
+        try:
+            yield body
+        finally:
+            body.close()
+
+    def take(self, size):
+        if self._held + size > MAX_BODIES:
+            raise Refusal(503, "Too much is on its way to the bridge: try again", {"Retry-After": "5"})
+        self._held += size
+
+    def give_back(self, size):
+        self._held -= size
+
+
+class _Body:
+    """
+    One of them.  A large one has memory of its own, mapped as it comes and unmapped when it goes: of many that grow by
+    and by on the heap, a multiple stays.
+    """
+
+    def __init__(self, bodies):
+        self._bodies = bodies
+        self._held = io.BytesIO()
+        self._size = self.counted = 0
+
+    def add(self, chunk):
+        size = self._size + len(chunk)
+        if size > MAX_JSON:
+            raise Refusal(413, f"Body is longer than {MAX_JSON} bytes")
+        if size > SMALL:
+            self._count(size - SMALL)
+        self._held.write(chunk)
+        self._size = size
+
+    def whole(self) -> bytes:
+        self._held.seek(0)
+        return self._held.read(self._size)
+
+    def close(self):
+        self._held.close()
+        self._bodies.give_back(self.counted)
+
+    def _count(self, size):
+        self._bodies.take(size - self.counted)
+        if not self.counted:
+            small, self._held = self._held, mmap.mmap(-1, MAX_JSON)
+            self._held.write(small.getvalue())
+        self.counted = size
+
+
+async def _read(body, chunks, silence) -> bytes:
     with anyio.move_on_after(10 * silence):  # of a sender who is never silent, but never ends either
         async for chunk in chunks:
-            body += chunk
-            if len(body) > MAX_JSON:
-                raise Refusal(413, f"Body is longer than {MAX_JSON} bytes")
-        return bytes(body)
+            body.add(chunk)
+            del chunk
+        return body.whole()
     raise Refusal(408, f"The body did not come within {10 * silence:g} seconds")
 
 
 async def _refuse(request: Request, refusal: Refusal) -> Response:
     request.scope["pymdc.record"]["error"] = refusal.text
+    refusal.with_traceback(None)  # whose frames hold what has come of the body, while the rest is drained
     return _Answer({"error": refusal.text}, refusal.status, refusal.headers)
 
 
@@ -208,11 +279,11 @@ async def _drain(receive):
     """Read on for a while: a sender that does not look for an answer yet would lose it when the connection breaks."""
     left = MAX_DRAIN
     with anyio.move_on_after(DRAIN_SECONDS):
-        while left > 0:
+        more = True
+        while left > 0 and more:
             message = await receive()
-            left -= len(message.get("body", b""))
-            if not message.get("more_body"):
-                return
+            left -= len(message.pop("body", b""))
+            more = message.get("more_body")
 
 
 def _has_body(scope):

@@ -6,12 +6,18 @@ import json
 import sys
 import termios
 
+from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import CloseCode
 from websockets.server import ServerProtocol
 
 MAX_HEADERS = 64 * 1024  # bytes of a request's line and headers
+MAX_PIPELINE = 32  # requests that wait for the one before to be answered; what comes behind them is not read yet
+PIECE = 4096  # bytes that are parsed at once where nothing tells how many requests they are
+READ = 64 * 1024  # bytes that are read at once, for many connections may hold as many
+READ_UPLOAD = 256 * 1024
+FRAMES = 16 * 1024  # bytes of frames that are parsed at once
 
 _TOO_LONG = f"The headers are longer than {MAX_HEADERS} bytes"
 
@@ -61,15 +67,34 @@ class _Patient:
         return 0
 
 
+class _Flow(FlowControl):
+    """Reads on only when *may_read* says so, whatever uvicorn thinks, which reads on after each answer."""
+
+    def __init__(self, transport, may_read):
+        super().__init__(transport)
+        self._may_read = may_read
+
+    def resume_reading(self):
+        if self._may_read():
+            super().resume_reading()
+
+
 class Protocol(_Patient, HttpToolsProtocol):
     """HTTP."""
 
     _deadline = None  # for the headers that are being waited for
     _in_trailer = False
     _room = MAX_HEADERS  # bytes that may still come until the parser makes something of them
+    _in_body = _ended = False
+    _body_left = 0  # bytes of it that have still to come, where its length was told
+    _unparsed, _parsed = b"", 0  # what has come, and how many bytes of it the parser has got
+    _piece = 0  # bytes that are being parsed
+    _active = None  # the cycle that is answered now; self.cycle is the last one
 
     def connection_made(self, transport):
         super().connection_made(transport)
+        self.flow = _Flow(transport, lambda: not (self.pipeline or self._unparsed))
+        self._read_in_blocks_of(READ)
         self._wait_for_headers()
 
     def connection_lost(self, exc):
@@ -77,15 +102,68 @@ class Protocol(_Patient, HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes):
-        if self._deadline is None and (self.cycle is None or self.cycle.response_complete):
-            self._wait_for_headers()
-        self._room -= len(data)
-        super().data_received(data)
-        if self._room < 0 and not self.transport.is_closing():
-            self.send_400_response(_TOO_LONG)
+        self._unparsed, self._parsed = self._unparsed[self._parsed:] + data, 0
+        self._parse()
+
+    def eof_received(self):
+        """Answer first what was asked: a client may close its own direction only.  (TLS has no such thing here.)"""
+        self._drop_unfinished()
+        if self.scheme == "https" or not self._is_answering() or self.cycle.more_body:
+            return False
+        self.cycle.keep_alive = False
+        return True
+
+    def on_response_complete(self):
+        super().on_response_complete()
+        self._parse()
+        if not self._is_answering():
+            self.flow.resume_reading()
+
+    def _read_in_blocks_of(self, size):
+        with contextlib.suppress(AttributeError):  # of another loop than asyncio's own
+            self.transport.max_size = size
+
+    def _parse(self):
+        """Parse what has come, one request at a time, as long as no more of them wait than may."""
+        while self._unparsed and len(self.pipeline) < MAX_PIPELINE and self._is_open():
+            if self._deadline is None and not self._is_answering():
+                self._wait_for_headers()
+            piece = self._unparsed[self._parsed:self._parsed + self._size_of_piece()]
+            self._parsed += len(piece)
+            if self._parsed == len(self._unparsed):
+                self._unparsed, self._parsed = b"", 0
+            self._room -= len(piece)
+            self._piece = len(piece)
+            super().data_received(piece)
+            if self._room < 0 and self._is_open():
+                self.send_400_response(_TOO_LONG)
+
+    def _size_of_piece(self):
+        """Return how many bytes hold no more than one request, or, where nothing tells, not many."""
+        if self._in_body:
+            return self._body_left or PIECE
+        end = self._unparsed.find(b"\r\n\r\n", self._parsed, self._parsed + MAX_HEADERS)
+        return MAX_HEADERS if end < 0 else end + 4 - self._parsed
+
+    def _is_open(self):
+        closing = self._ended or self.parser is None or self.transport.is_closing()
+        return not closing and self.transport.get_protocol() is self
+
+    def _is_answering(self):
+        return self.cycle is not None and not self.cycle.response_complete
+
+    def _drop_unfinished(self):
+        """Forget a request that will never be whole, behind others that are going to be answered."""
+        if self.pipeline and self.cycle.more_body:
+            self.pipeline.popleft()
+            self.cycle = self.pipeline[0][0] if self.pipeline else self._active
+
+    def _start_asgi_task(self, cycle, app):
+        self._active = cycle
+        super()._start_asgi_task(cycle, app)
 
     def on_message_begin(self):
-        self._room = MAX_HEADERS
+        self._room = MAX_HEADERS - self._piece
         self._in_trailer = False
         super().on_message_begin()
 
@@ -95,21 +173,32 @@ class Protocol(_Patient, HttpToolsProtocol):
 
     def on_headers_complete(self):
         self._stop_waiting()
-        self._in_trailer = True
+        self._in_trailer = self._in_body = True
         if sum(len(name) + len(value) for name, value in self.headers) + len(self.url) > MAX_HEADERS:
             self._room = -1
             raise ValueError(_TOO_LONG)  # which the parser turns into an error of its own
         if self.parser.should_upgrade():
             self._check_upgrade()
+        self._read_in_blocks_of(READ_UPLOAD if self.parser.get_method() == b"PUT" else READ)
+        self._body_left = int(dict(self.headers).get(b"content-length", 0))
         super().on_headers_complete()
 
     def on_body(self, body: bytes):
         self._room = MAX_HEADERS
+        self._body_left = max(0, self._body_left - len(body))
         super().on_body(body)
+
+    def on_message_complete(self):
+        self._in_body = False
+        super().on_message_complete()
+
+    def _unsupported_upgrade_warning(self):
+        self._ended = True  # what follows could be in any protocol
+        self.cycle.keep_alive = False
 
     def shutdown(self):
         super().shutdown()
-        if self.cycle is None or self.cycle.response_complete:
+        if not self._is_answering():
             self._see_off()
 
     def _see_off(self):
@@ -120,7 +209,9 @@ class Protocol(_Patient, HttpToolsProtocol):
             self.transport.abort()
 
     def send_400_response(self, msg: str):
-        if self.cycle is not None and not self.cycle.more_body and not self.cycle.response_complete:
+        self._ended = True
+        self._drop_unfinished()
+        if self._is_answering() and not self.cycle.more_body:
             self.cycle.keep_alive = False  # that request is answered first, and then the connection closes
             self.flow.pause_reading()
             return
@@ -138,7 +229,7 @@ class Protocol(_Patient, HttpToolsProtocol):
         announced = {name: value for name, value in self.headers if name in (b"content-length", b"transfer-encoding")}
         if announced not in ({}, {b"content-length": b"0"}):
             raise ValueError("an upgrade with a body")
-        if self.cycle is not None and not self.cycle.response_complete:
+        if self._is_answering():
             raise ValueError("an upgrade behind a request that is not answered yet")
         if not all(value.isascii() for name, value in self.headers if name.startswith(b"sec-websocket-")):
             raise ValueError("a handshake that is not ASCII")  # which some versions of websockets fail on
@@ -160,6 +251,18 @@ class WebSocketProtocol(_Patient, WebSocketsSansIOProtocol):
     def __init__(self, *arguments, **options):
         super().__init__(*arguments, **options)
         self.conn = _Handshake(max_size=self.config.ws_max_size, logger=self.logger)
+
+    def data_received(self, data: bytes):
+        for start in range(0, len(data), FRAMES):
+            if not self.transport.is_closing():
+                super().data_received(data[start:start + FRAMES])
+        if not self.writable.is_set():  # each ping is answered: who reads no answer may not send on
+            self.transport.pause_reading()
+
+    def resume_writing(self):
+        super().resume_writing()
+        if not self.read_paused:
+            self.transport.resume_reading()
 
     def shutdown(self):
         if not self._asked:  # else the shard is sent, and then the channel is closed anyway

@@ -632,10 +632,11 @@ def test_what_is_echoed_splits_no_answer(world, value):
     "100 000 without a value": [("X", "")] * 100000,
 })
 def test_more_than_64_kib_of_headers_are_refused(world, headers):
-    answers = world.ask(raw.request("GET", "/health", headers))
+    with raw.Connection(world.url) as connection:
+        connection.send(raw.request("GET", "/health", headers)[:70_000])  # more could be lost with the answer
+        answer, = connection.answers()
 
-    for answer in answers:  # or nothing, when it closes before all was sent
-        assert_refused(answer, 400, 431)
+    assert_refused(answer, 431)
 
 
 def test_a_request_line_of_70_000_bytes_is_refused(world):
