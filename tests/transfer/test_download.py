@@ -8,6 +8,7 @@ import json
 
 import pytest
 
+from pymdc._transfer import channel
 from pymdc.errors import IntegrityError, PymdcError, TransportError
 from stored_file import StoredFile, hash_of
 
@@ -219,6 +220,22 @@ def test_a_pointer_that_lies_about_the_size_is_an_error_of_ours_in_words(store, 
     words = str(refused.value)
     assert "shard" in words and "bytes" in words and len(words) < 250
     assert path.read_binary() == b"old content"
+
+
+@pytest.mark.parametrize("index", [0, 1, 2])
+@pytest.mark.parametrize("sizes", [True, False])
+def test_a_shard_that_is_too_long_ends_at_the_limit_though_its_hash_is_right(store, monkeypatch, index, sizes):
+    stored, target, limit = store(sizes=sizes), io.BytesIO(), len(SHARDS[index]) - 1
+    if sizes:
+        stored.pointers[index]["size"] = limit
+    else:
+        limit = min(limit, len(FIRST) - 1)
+        monkeypatch.setattr(channel, "MAX_SHARD", limit)
+
+    with pytest.raises(IntegrityError, match="a shard is longer than the {0} bytes it should have".format(limit)):
+        stored.download(target)
+
+    assert CONTENT.startswith(target.getvalue()) and len(target.getvalue()) < len(CONTENT)
 
 
 def test_sizes_that_lie_but_add_up_are_noticed_too(store, tmpdir):

@@ -49,10 +49,10 @@ class Outbox:
             if path.name not in self._left_alone:
                 yield from self._claimed(path)
 
-    def leave_alone(self, path: Path, error: OSError):
+    def leave_alone(self, path: Path, why: str):
         """Do not yield a file again, because what would have to be done with it cannot be done."""
         self._left_alone.add(path.name)
-        _log.error("mail %s stays where it is, and is left alone: %s", path.name, error.strerror)
+        _log.error("mail %s stays where it is, and is left alone: %s", path.name, why)
 
     def _claimed(self, path):
         try:
@@ -60,7 +60,7 @@ class Outbox:
         except FileNotFoundError:
             return
         except OSError as error:
-            return self.leave_alone(path, error)
+            return self.leave_alone(path, error.strerror)
         with file, contextlib.suppress(BlockingIOError):
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if _is_at(path, file):  # not sent and deleted by another process while it was not locked

@@ -88,7 +88,9 @@ class Postman:
                 try:
                     unreachable = self._deliver(letter, unreachable)
                 except OSError as error:
-                    self._outbox.leave_alone(letter.path, error)
+                    self._outbox.leave_alone(letter.path, error.strerror)
+                except Exception as error:  # the next mail must not wait for a fault that has to do with this one
+                    self._outbox.leave_alone(letter.path, _name(error))
 
     def _deliver(self, letter, unreachable):
         """Send a mail, or put it off, or give it up.  Return what keeps the server from taking any mail."""

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import pymdc
+import raw
 from pymdc._digest import content_hash
 from pymdc.bridge import LocalBridge
 from pymdc.bridge.request.multipart import FileReader
@@ -107,12 +108,32 @@ def test_a_malformed_upload_is_refused_and_nothing_is_kept(alice, bucket, put, l
     assert objects(local) == before
 
 
-@pytest.mark.parametrize("declared", [0, 8 * MIB, 9 * MIB + 1])
-def test_a_wrong_size_leaves_no_shard_behind(put, local, declared):
+@pytest.mark.parametrize("declared, text", [
+    (0, "File size exceeds declared size"),
+    (8 * MIB, "File size exceeds declared size"),
+    (9 * MIB - 1, "File size exceeds declared size"),
+    (9 * MIB + 1, "File does not match the declared size"),
+])
+def test_a_wrong_size_leaves_no_shard_behind(put, local, declared, text):
     before = objects(local)
 
-    assert put(multipart(os.urandom(9 * MIB)), declared).status_code == 400
+    answer = put(multipart(os.urandom(9 * MIB)), declared)
+
+    assert (answer.status_code, answer.json()) == (400, {"error": text})
     assert objects(local) == before
+
+
+def test_a_file_that_is_too_long_ends_at_the_declared_size_and_not_with_its_body(alice, bucket, local):
+    head = raw.request("PUT", bucket + "/files", {
+        "x-token": alice.token(bucket[9:]), "x-filesize": 5, "Content-Length": 10**9,
+        "Content-Type": "multipart/form-data; boundary=" + BOUNDARY,
+    })
+
+    with raw.Connection(local.url) as connection:
+        connection.send(head + multipart(b"x" * 2 * MIB)[:-20])
+        answer = connection.answer()
+
+    assert (answer.status, answer.json()) == (400, {"error": "File size exceeds declared size"})
 
 
 def objects(local):

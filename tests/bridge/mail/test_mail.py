@@ -445,6 +445,60 @@ def test_a_mail_that_was_sent_and_cannot_be_deleted_is_not_sent_again(
     assert len(names(outbox)) == 2 and server.taken.empty()
 
 
+def failing_once(function, error=RuntimeError(LINK)):
+    """Return a function that fails at first, as nobody has foreseen."""
+    failures = [error]
+
+    def fail_at_first(*arguments):
+        if failures:
+            raise failures.pop()
+        return function(*arguments)
+    return fail_at_first
+
+
+def test_a_delivery_that_fails_as_nobody_has_foreseen_is_tried_again(
+        make_server, make_postman, outbox, caplog, monkeypatch):
+    monkeypatch.setattr(Relay, "send", failing_once(Relay.send))
+    server = make_server()
+    for name in "ab":
+        outbox.send(mail_to(name))
+
+    make_postman(server.url())
+
+    assert [next_of(server) for _ in "ab"] == ["b@example.com", "a@example.com"]
+    eventually(lambda: names(outbox, "") == [])
+    assert "RuntimeError" in caplog.text and TOKEN not in caplog.text
+
+
+@pytest.mark.parametrize("step", ["read", "put_off", "delete"])
+def test_a_mail_that_fails_as_nobody_has_foreseen_does_not_hold_up_the_next_and_is_not_thrown_away(
+        make_server, make_postman, outbox, caplog, monkeypatch, step):
+    server = make_server(replies={"RCPT": ["451 later"]} if step == "put_off" else {})
+    monkeypatch.setattr(Letter, step, failing_once(getattr(Letter, step)))
+    for name in "ab":
+        outbox.send(mail_to(name))
+    first, _ = names(outbox)
+
+    postman = make_postman(server.url(), ONCE)
+
+    assert "b@example.com" in [next_of(server), step == "delete" and next_of(server)]
+    eventually(lambda: names(outbox, "") == [first])
+    postman.close()
+    assert "RuntimeError" in caplog.text and TOKEN not in caplog.text
+
+
+def test_an_outbox_that_fails_as_nobody_has_foreseen_is_worked_on_all_the_same(
+        make_server, make_postman, outbox, caplog, monkeypatch):
+    monkeypatch.setattr(Outbox, "letters", failing_once(Outbox.letters))
+    server = make_server()
+    outbox.send(mail_to("a"))
+
+    make_postman(server.url())
+
+    assert next_of(server) == "a@example.com"
+    assert "cannot be worked on: RuntimeError" in caplog.text and TOKEN not in caplog.text
+
+
 def test_a_server_that_is_not_there_is_asked_once_for_all_mails(make_postman, outbox, caplog):
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.settimeout(30)
