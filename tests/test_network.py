@@ -6,6 +6,8 @@ import gzip
 import io
 import os
 import shutil
+import socket
+import threading
 
 import pytest
 
@@ -252,6 +254,30 @@ def test_a_proxy_that_wants_a_password_is_named(canned, call, scheme):
     assert len(proxy.requests) == 1
 
 
+@pytest.fixture
+def hasty_proxy():
+    """The URL of a proxy that answers whatever it has read first, and leaves."""
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    listener.listen(4)
+
+    def serve():
+        connection, _ = listener.accept()
+        connection.recv(65536)
+        connection.sendall(WANTS_LOGIN)
+        connection.close()
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    yield "http://127.0.0.1:{0}".format(listener.getsockname()[1])
+    thread.join()
+    listener.close()
+
+
+def test_a_proxy_that_answers_early_is_understood(hasty_proxy):
+    assert "407" in told(listed, "https://bridge.example", proxies=through(hasty_proxy))
+
+
 @pytest.mark.parametrize("call", WAYS)
 def test_a_proxy_that_refuses_to_lead_there_is_named(canned, call):
     proxy = canned(WANTS_LOGIN.replace(b"407", b"403"))
@@ -307,6 +333,18 @@ def test_tls_spoken_to_a_plain_port_is_named(canned, call):
     said = told(call, server.url.replace("http", "https", 1))
 
     assert "does not speak TLS" in said and "http://" in said
+    assert len(server.requests) == 1
+
+
+def test_a_shard_that_cannot_come_is_not_asked_for_again(canned):
+    server = canned(answer("400 Bad Request"))
+    client = client_of(server.url)
+    pointer = {"hash": HASH, "token": TOKEN, "url": u"https" + server.url[4:]}
+    pointers = Pointers(lambda: [pointer], True, client.network, client.tries)
+    pointers.load()
+
+    with pytest.raises(TransportError, match="does not speak TLS"):
+        pointers.fetch(0, lambda: None, lambda data: None)
     assert len(server.requests) == 1
 
 

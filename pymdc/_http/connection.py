@@ -74,12 +74,24 @@ def _watchful_pool(pool_class, silence):
 
 class _Watchful(object):
     _early = None  # once the answer has begun: what was read of it, to find out
+    _held = None  # while a proxy is asked to lead to the other side: what it is to be sent
 
     def connect(self):
         super(_Watchful, self).connect()
         self._early = None
 
+    def _tunnel(self):
+        # Older versions of Python send this line by line, and the proxy may answer the first.
+        self._held = []
+        try:
+            super(_Watchful, self)._tunnel()
+        finally:
+            self._held = None
+
     def send(self, data):
+        if self._held is not None:
+            self._held.append(data)
+            return
         if self.sock is None:
             self.connect()
         blocks = iter(lambda: data.read(_BLOCK), b"") if hasattr(data, "read") else (data,)
@@ -93,6 +105,8 @@ class _Watchful(object):
 
     def response_class(self, sock, *args, **options):
         """Make the response, in place of the class that stands here otherwise."""
+        if self._held:
+            sock.sendall(b"".join(self._held))
         response = _Response(sock, *args, **options)
         response.incoming = _Incoming(sock, response.fp, Pace(self.patience), self._early or b"")
         response.fp = _Lines(response.incoming, _BLOCK)
