@@ -4,16 +4,19 @@
 from __future__ import absolute_import, division, print_function
 
 import copy
+import io
 import json
+import os
 import pickle
 import pprint
+import re
 
 import pytest
 import requests
 
 import pymdc
 from pymdc._compat import json_iterates
-from pymdc.errors import APIError, Refusal, RefusedLookup, TransportError
+from pymdc.errors import _HINTS, APIError, Refusal, RefusedLookup, TransportError
 
 TEXT = {"error": u"Public key not registered"}
 
@@ -172,6 +175,15 @@ def test_each_call_by_a_key_of_no_use_yet_says_the_same(bridge, client, bucket, 
 
     said = "User account has not been activated" if registered else "Public key not registered"
     assert [listing, token, uploaded, downloaded] == [{"error": said}] * 4
+
+
+def test_each_hint_is_in_the_docs():
+    docs = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "docs", "reliability.md")
+
+    with io.open(docs, encoding="utf-8") as text:
+        listed = dict(re.findall(r"(?m)^\| `(.+?)` \| (.+) \|$", text.read()))
+
+    assert {said: hint for said, hint in listed.items() if said in _HINTS} == _HINTS
 
 
 def test_a_raised_error_ends_with_its_hint(bridge):
