@@ -140,9 +140,10 @@ def _part_name(path, digits):
 
 
 def _longest_name(folder):
-    """Return how many bytes a name in *folder* may have."""
+    """Return how many bytes a name in *folder* may have, by itself and with the path that leads to it."""
     try:
-        return os.pathconf(folder, "PC_NAME_MAX")
+        of_path = os.pathconf(folder, "PC_PATH_MAX") - len(fsencode(folder)) - len("/\0")
+        return min(os.pathconf(folder, "PC_NAME_MAX"), of_path)
     except (AttributeError, EnvironmentError, ValueError):
         return 255
 

@@ -104,6 +104,17 @@ def test_a_download_that_breaks_leaves_the_shards_that_came(store, tmpdir, sizes
     assert tmpdir.listdir() == [path]
 
 
+def test_without_sizes_only_right_shards_are_left_in_the_part(store, tmpdir):
+    stored, path = store(sizes=False), tmpdir.join("copy")
+    part = leave_part(stored, path, FIRST + b"x" * 100000)
+    stored.served[2] = b"wrong" * 160
+
+    with pytest.raises(IntegrityError):
+        stored.download(str(path))
+
+    assert part.read_binary() == FIRST + SECOND
+
+
 @pytest.mark.parametrize("more", [0, 1, 16])
 def test_a_part_from_a_bridge_that_cuts_at_8_mib_or_a_little_later_is_taken_up(store, tmpdir, more):
     first = b"\x01" * (8 * MIB + more)

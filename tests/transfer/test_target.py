@@ -210,8 +210,22 @@ def test_every_name_can_be_downloaded_to_and_its_part_tells_what_it_is_of(stored
         assert copy.read() == CONTENT
 
 
+@pytest.mark.parametrize("length", [4095, 4090, 4081, 4080])
+def test_every_path_can_be_downloaded_to(stored, tmpdir, length):
+    folder = str(tmpdir)
+    while len(folder) < 3900:
+        folder = os.path.join(folder, "d" * min(200, 3900 - len(folder)))
+    os.makedirs(folder)
+    path = os.path.join(folder, "f" * (length - len(folder) - 1))
+
+    stored.download(path)
+
+    with io.open(path, "rb") as copy:
+        assert copy.read() == CONTENT
+
+
 def test_a_file_system_with_shorter_names_is_asked_how_long_they_may_be(stored, tmpdir, monkeypatch):
-    monkeypatch.setattr(os, "pathconf", lambda path, name: {"PC_NAME_MAX": 143}[name])
+    monkeypatch.setattr(os, "pathconf", lambda path, name: {"PC_NAME_MAX": 143, "PC_PATH_MAX": 4096}[name])
     names = []
 
     stored.download(str(tmpdir.join("a" * 143)), progress=lambda done, total: names.append(os.listdir(str(tmpdir))[0]))
