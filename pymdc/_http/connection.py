@@ -94,9 +94,10 @@ class _Watchful(object):
             return
         if self.sock is None:
             self.connect()
-        blocks = iter(lambda: data.read(_BLOCK), b"") if hasattr(data, "read") else (data,)
-        for block in blocks:
+        block = data.read(_BLOCK) if hasattr(data, "read") else data
+        while block:
             self._send_block(block)
+            block = data.read(_BLOCK) if hasattr(data, "read") else None
 
     def getresponse(self, *args, **options):
         if self._early is None:

@@ -20,7 +20,7 @@ from .._secret import KeepsSecrets
 from ..errors import Timeout, TransportError
 from .connection import Adapter, Unruly
 
-__all__ = ["Network", "Reply", "SourceFailure", "is_loopback", "permanent_fault"]
+__all__ = ["Network", "Reply", "is_loopback", "permanent_fault"]
 
 MAX_ANSWER = 256 * 1024 * 1024  # bytes, of an answer that is read whole
 _CHUNK = 256 * 1024
@@ -119,8 +119,6 @@ class Network(KeepsSecrets):
                 proxies=proxies,
                 allow_redirects=False,
             )
-        except SourceFailure as error:
-            failure = error.cause
         except (requests.RequestException, urllib3.exceptions.HTTPError, EnvironmentError) as error:
             failure = _translated(error, url)
         else:
@@ -221,14 +219,6 @@ class Reply(object):
 
     def __exit__(self, *exception):
         self.close()
-
-
-class SourceFailure(Exception):
-    """An error of the file system, on its way past the network's."""
-
-    def __init__(self, cause):
-        super(SourceFailure, self).__init__(cause)
-        self.cause = cause
 
 
 def is_loopback(url):

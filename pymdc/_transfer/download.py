@@ -13,7 +13,7 @@ from .._compat import integer_types, path_text, text_type, to_path, urlsplit
 from .._digest import content_hash
 from ..errors import IntegrityError, TransportError
 from . import channel
-from .fileobject import flush, unbuffered, write_all
+from .fileobject import flush, name_of, unbuffered, write_all
 from .target import PartFile, find, open_stream
 
 __all__ = ["Pointers", "download"]
@@ -38,10 +38,9 @@ def download(pointers, file_hash, path, progress=None, concurrency=4, told_size=
     """
     name = to_path(path)
     if name is None:
-        _check_file(path)
         size = _in_order(pointers, file_hash, unbuffered(path), progress, told_size)
         flush(path)
-        return {"hash": file_hash, "size": size, "path": _path_of(path)}
+        return {"hash": file_hash, "size": size, "path": path_text(name_of(path))}
     if not name:
         raise ValueError("the path is empty")
     where, replaceable = find(name)
@@ -51,12 +50,6 @@ def download(pointers, file_hash, path, progress=None, concurrency=4, told_size=
         with open_stream(where) as stream:
             size = _in_order(pointers, file_hash, stream, progress, told_size)
     return {"hash": file_hash, "size": size, "path": path_text(path)}
-
-
-def _path_of(file):
-    """Return the name on disk of a file object, as text; None when it tells none."""
-    name = path_text(getattr(file, "name", None))
-    return None if name is None or re.match("<.*>$", name) else name
 
 
 def _to_part(pointers, file_hash, path, progress, concurrency, told_size):
@@ -69,11 +62,6 @@ def _to_part(pointers, file_hash, path, progress, concurrency, told_size):
             size = _in_parallel(pointers, file_hash, part, progress, concurrency)
         part.finish(size)
     return size
-
-
-def _check_file(file):
-    if not hasattr(file, "write") or isinstance(file, io.TextIOBase):
-        raise ValueError("a path or a binary file object is needed, not {0!r}".format(type(file).__name__))
 
 
 class Pointers(object):

@@ -5,20 +5,73 @@ from __future__ import absolute_import, division, print_function
 import errno
 import io
 import os
+import re
 import select
+import stat
 import time
 
-from .._compat import integer_types, monotonic, old_file_types
+from .._compat import file_name, integer_types, monotonic, old_file_types, text_type
 
 try:
     import fcntl
 except ImportError:  # Windows, where nothing but a socket can be told not to wait
     fcntl = None
 
-__all__ = ["flush", "unbuffered", "write_all"]
+__all__ = ["Reader", "flush", "name_of", "unbuffered", "write_all"]
 
 _NOTHING_FOR_NOW = (errno.EAGAIN, errno.EWOULDBLOCK)
 _PATIENCE = 30  # seconds that a file object may take or give nothing while it says that it would
+
+
+class Reader(object):
+    """
+    Reads a file object, whose own ``read`` may return more or fewer bytes than it is asked for, or None for now.
+
+    :raises ValueError: when it is read: it gives something else than bytes.
+    """
+
+    def __init__(self, file):
+        self._file = file
+        self._more = io.BytesIO()  # than was asked for
+
+    def begin(self, size):
+        """Return the first *size* bytes, fewer only if there are no more; they are still to be read."""
+        first = b""
+        while len(first) < size:
+            block = self._next(size)
+            if not block:
+                break
+            first += block
+        self._more = io.BytesIO(first)
+        return first[:size]
+
+    def read(self, size):
+        """Return one to *size* bytes; none only at the end.  *size* is never 0, which some take for "all"."""
+        block = self._more.read(size)
+        if block:
+            return block
+        data = self._next(size)
+        if len(data) <= size:
+            return data
+        self._more = io.BytesIO(data)
+        return self._more.read(size)
+
+    def _next(self, size):
+        wait = _Wait(self._file, writing=False)
+        while True:
+            try:
+                data = self._file.read(size)
+            except EnvironmentError as error:
+                if error.errno not in _NOTHING_FOR_NOW:
+                    raise
+                data = None
+            if isinstance(data, bytes):
+                return data
+            if data is not None:
+                raise ValueError("the file object must be opened in binary mode: its read() returns {0!r}".format(
+                    type(data).__name__
+                ))
+            wait.a_moment()
 
 
 def write_all(file, data):
@@ -56,6 +109,26 @@ def unbuffered(file):
 
 def _waits(file):
     return not fcntl.fcntl(file.fileno(), fcntl.F_GETFL) & os.O_NONBLOCK
+
+
+def name_of(file):
+    """Return the name of a file object, as text or bytes; None when it has none that could be a file's."""
+    name = getattr(file, "name", None)
+    if not isinstance(name, (bytes, text_type)) or re.match("<.*>$", file_name(name)):
+        return None
+    return name if _may_lead_to(name, file) else None
+
+
+def _may_lead_to(name, file):
+    """Return whether *name* is no command line, which it is where Python 2 reads what another program says."""
+    try:
+        status = os.fstat(file.fileno())
+    except Exception:  # it has no descriptor, and its name is what its maker says
+        return True
+    try:
+        return stat.S_ISREG(status.st_mode) or os.path.samestat(os.stat(name), status)
+    except (EnvironmentError, TypeError, ValueError):
+        return False
 
 
 def _write(file, data):

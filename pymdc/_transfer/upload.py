@@ -8,14 +8,14 @@ import json
 import mimetypes
 import os
 import re
-import shutil
 import tempfile
 import uuid
 
-from .._compat import file_name, text_type, to_path
+from .._compat import file_name, integer_types, text_type
 from .._digest import content_hash
-from .._http.network import SourceFailure
 from ..errors import IntegrityError
+from .fileobject import Reader, name_of
+from .handed import guarded, position
 
 __all__ = ["Source"]
 
@@ -23,29 +23,28 @@ _BLOCK = 256 * 1024
 _MAX_NAME = 1000  # characters; a bridge may take fewer, but more do not fit its headers
 _SAMPLE = 4096  # bytes that python-magic looks at
 _MIMETYPE = re.compile(r"[a-z0-9!#$&^_.+-]{1,127}/[a-z0-9!#$&^_.+-]{1,127}\Z")
-_GENERIC = re.compile("text/plain$|application/octet-stream$|application/x-empty$|inode/")
 
 
 class Source(object):
     """
     A file to upload, open while the context lasts.
 
-    :param path: a path; or a binary file object, which is read from where it stands and stays open.  One that cannot
-        seek is copied to a temporary file first, since the protocol wants the size up front.
+    :param handed: a :class:`pymdc._transfer.handed.Handed`.  What cannot seek is copied to a temporary file first, for
+        the protocol wants the size up front.
     """
 
-    def __init__(self, path, filename=None, mimetype=None):
-        self._path = path
+    def __init__(self, handed, filename=None, mimetype=None):
+        self._handed = handed
         self._filename = filename
         self._mimetype = mimetype
         self._body = None
 
     def __enter__(self):
-        self._file, self._ours = _opened(self._path)
+        self._open()
         try:
-            self._make_seekable()
-            self.filename = _check_filename(_file_name(self._path) if self._filename is None else self._filename)
-            self.mimetype = _check_mimetype(self._mimetype) or self._detected_mimetype()
+            sample = self._begin()
+            self.filename = _check_filename(_file_name(self._handed) if self._filename is None else self._filename)
+            self.mimetype = _check_mimetype(self._mimetype) or _detected_mimetype(self.filename, sample)
         except BaseException:
             self.__exit__()
             raise
@@ -62,32 +61,50 @@ class Source(object):
 
     def content_hash(self):
         """Return the hash of the whole file, read anew."""
-        self._file.seek(self._start)
-        sha256, left = hashlib.sha256(), self.size
+        reader, sha256, left = self._again(), hashlib.sha256(), self.size
         while left:
-            block = self._file.read(min(_BLOCK, left))
+            block = reader.read(min(_BLOCK, left))
             if not block:
                 break
             sha256.update(block)
             left -= len(block)
         return content_hash(sha256)
 
-    def _make_seekable(self):
-        """Find out where the file begins and how long it is; one that cannot tell is copied first."""
-        try:
-            self._start, self.size = _extent(self._file)
-        except (AttributeError, EnvironmentError, ValueError):
-            copy = _spooled(self._file)
-            if self._ours:
-                self._file.close()
-            self._file, self._ours = copy, True
-            self._start, self.size = _extent(copy)
-
     def body(self, progress=None):
         """Return a body that streams the file from its start.  Only the newest one may be read."""
-        self._file.seek(self._start)
-        self._body = _Body(self._file, self.size, self._head(), self._tail(), progress)
+        reader, self._reader = self._reader or guarded(self._again)(), None
+        self._body = _Body(self._file, reader, self._stamp, self.size, self._head(), self._tail(), progress)
         return self._body
+
+    def _open(self):
+        self._ours = self._handed.file is None
+        if self._ours:
+            self._file = io.open(self._handed.path, "rb")
+            self._start = position(self._file)
+        else:
+            self._file, self._start = self._handed.file, self._handed.start
+
+    def _begin(self):
+        """Find out how long the file is, and return its first bytes; one that cannot tell is copied first."""
+        self.size, self._stamp = _size_from(self._file, self._start), _stamp(self._file)
+        self._reader = Reader(self._file)
+        sample = self._reader.begin(_SAMPLE)
+        if self.size is None or self.size < len(sample):  # as of what only seems to seek
+            self._spool()
+        return sample
+
+    def _spool(self):
+        copy, self.size = _spooled(self._reader)
+        if self._ours:
+            self._file.close()
+        self._file, self._ours, self._start, self._reader = copy, True, 0, None
+        self._stamp = _stamp(copy)
+
+    def _again(self):
+        """Return a reader of the whole file."""
+        self._file.seek(self._start)
+        self._stamp = _stamp(self._file)
+        return Reader(self._file)
 
     def verify(self, answer):
         """Raise unless *answer* tells the hash of the bytes that were sent."""
@@ -105,44 +122,34 @@ class Source(object):
     def _tail(self):
         return "\r\n--{0}--\r\n".format(self._boundary).encode("ascii")
 
-    def _detected_mimetype(self):
-        sample = self._file.read(_SAMPLE)
-        self._file.seek(self._start)
-        found = _magic(sample)
-        if found is None or _GENERIC.match(found):
-            by_name, encoding = mimetypes.guess_type(self.filename)
-            found = (None if encoding else by_name) or found
-        return found or "application/octet-stream"
-
 
 class _Body(object):
     """The multipart body of one attempt.  requests streams what has ``read``, ``len`` and ``__iter__``."""
 
-    def __init__(self, file, size, head, tail, progress):
+    def __init__(self, file, reader, stamp, size, head, tail, progress):
         self.len = len(head) + size + len(tail)
         self._file = file
+        self._reader = reader
+        self._stamp = stamp
         self._size = size
         self._left = size
         self._head = head
         self._tail = tail
         self._progress = progress
         self._sha256 = hashlib.sha256()
-        self._stamp = _stamp(file)
 
     def __iter__(self):
-        return iter(self.read, b"")
+        block = self.read()
+        while block:
+            yield block
+            block = self.read()
 
     def read(self, size=-1):
         """
         Return the next bytes.  *size* is not regarded: http.client asks for 8 KiB at a time, which is slow, and sends
         whatever it is given.
         """
-        try:
-            return self._read()
-        except EnvironmentError as error:
-            # Not of the network: urllib3 would take it for a broken connection.
-            failure = SourceFailure(error)
-        raise failure
+        return guarded(self._read)()
 
     def content_hash(self):
         return content_hash(self._sha256)
@@ -159,7 +166,7 @@ class _Body(object):
         return tail
 
     def _read_file(self):
-        block = self._file.read(min(_BLOCK, self._left))
+        block = self._reader.read(min(_BLOCK, self._left))
         if not block:
             raise IntegrityError("the file became shorter while it was read")
         self._left -= len(block)
@@ -169,39 +176,44 @@ class _Body(object):
         return block
 
     def _changed(self):
-        return bool(self._file.read(1)) or _stamp(self._file) != self._stamp
+        return bool(self._reader.read(1)) or _stamp(self._file) != self._stamp
 
 
-def _opened(path):
-    """Return a binary file, and whether it is ours to close."""
-    name = to_path(path)
-    if name is not None:
-        return io.open(name, "rb"), True
-    if not hasattr(path, "read"):
-        raise ValueError("a path or a binary file object is needed, not {0!r}".format(type(path).__name__))
-    if not isinstance(path.read(0), bytes):
-        raise ValueError("the file object must be opened in binary mode")
-    return path, False
+def _size_from(file, start):
+    """
+    Return how many bytes follow *start*, and let *file* stand there; None where it cannot tell.
+
+    :raises Exception: it has gone to its end, and does not come back.
+    """
+    try:
+        file.seek(start)
+        if file.tell() != start:
+            return None
+    except Exception:  # each kind of file object lacks it in its own way; it has not moved
+        return None
+    try:
+        file.seek(0, os.SEEK_END)
+        end = file.tell()
+    except Exception:
+        end = None
+    file.seek(start)
+    return max(0, end - start) if isinstance(end, integer_types) else None
 
 
-def _spooled(stream):
+def _spooled(reader):
+    """Return a temporary file with all that is to be read, and its size."""
     copy = tempfile.TemporaryFile()
     try:
-        shutil.copyfileobj(stream, copy, _BLOCK)
+        block = reader.read(_BLOCK)
+        while block:
+            copy.write(block)
+            block = reader.read(_BLOCK)
+        size = copy.tell()
         copy.seek(0)
     except BaseException:
         copy.close()
         raise
-    return copy
-
-
-def _extent(file):
-    """Return where *file* stands, and how many bytes follow."""
-    start = file.tell()
-    file.seek(0, os.SEEK_END)
-    end = file.tell()
-    file.seek(start)
-    return start, max(0, end - start)
+    return copy, size
 
 
 def _stamp(file):
@@ -213,14 +225,10 @@ def _stamp(file):
     return status.st_mtime, status.st_size
 
 
-def _file_name(path):
-    """Return the name of a path or file object, as text; empty when it has none, and the bridge then takes the hash."""
-    name = to_path(path)
-    if name is None:
-        name = getattr(path, "name", "")
-        if not isinstance(name, (bytes, text_type)) or re.match("<.*>$", file_name(name)):
-            return u""
-    return file_name(name)
+def _file_name(handed):
+    """Return the name of what was handed in, as text; empty when it has none, and the bridge then takes the hash."""
+    name = name_of(handed.file) if handed.path is None else handed.path
+    return u"" if name is None else file_name(name)
 
 
 def _check_filename(name):
@@ -245,12 +253,25 @@ def _check_mimetype(mimetype):
     return mimetype.lower()  # a bridge of 2016 never answers to capitals
 
 
+def _detected_mimetype(name, sample):
+    """
+    Return what the name's ending stands for, else what the first bytes look like.
+
+    The ending first: libmagic takes half of all style sheets for assembler, and costs as much as a signature.
+    """
+    ending = os.path.splitext(name)[1].lower()
+    by_ending, encoding = mimetypes.guess_type("x" + ending)
+    if by_ending and not encoding and _MIMETYPE.match(by_ending):
+        return by_ending
+    return _magic(sample) or "application/octet-stream"
+
+
 def _magic(sample):
     """Return what python-magic makes of the first bytes; None where libmagic is missing."""
     try:
         import magic  # takes long, and is not always needed
 
         found = magic.from_buffer(sample, mime=True)
-    except Exception:  # each platform lacks it in its own way; the name's ending will do
+    except Exception:  # each platform lacks it in its own way; the type is then not known
         return None
     return found if isinstance(found, str) and _MIMETYPE.match(found) else None

@@ -7,6 +7,7 @@ from functools import partial
 from .. import _of_2016
 from .._compat import integer_types
 from .._transfer.download import Pointers, download
+from .._transfer.handed import Handed, guarded, own_errors
 from .._transfer.upload import Source
 from ..errors import APIError, TransportError
 from ..keypair import ECDSA
@@ -53,27 +54,35 @@ class Files(Resource):
         """
         Upload a file.
 
-        :param path: a path, or a binary file object, which is read from where it stands and stays open.
+        A bucket has one entry for each content: the same content under another name takes the place of the
+        first in the listing.
+
+        :param path: a path; or a binary file object, which is read from where it stands now, stays open, and can be in
+            one transfer at a time.
         :param token: a PUSH token; without one, the call asks for its own, and only then can it start again by itself
             after an interruption.
-        :param str filename: the name to store; by default the last part of the path, or the hash of the content.
-        :param str mimetype: by default what the content looks like, or what the name's ending stands for.
-        :param progress: is called with (bytes done, bytes in all) on the thread that transfers; what it raises ends the
-            upload.
+        :param str filename: the name to store, of which the last part is kept: ``sub/__init__.py`` becomes
+            ``__init__.py``; by default that of the path, or the hash of the content.
+        :param str mimetype: by default what the name's ending stands for, or what the content looks like.
+        :param progress: is called with (bytes done, bytes in all) for every block of at most 1 MiB, on the thread that
+            transfers; what it raises, whatever it is, ends the upload and is raised.
         :returns: the file as a dict; its hash has been compared with the bytes that were sent.
         :raises IntegrityError: the file changed meanwhile, or the bridge stored something else.
         :raises TransportError: no answer came; a token that was handed in may be spent, and the file be stored.
 
         Source: ``PUT /buckets/:id/files`` (docs/protocol, "Upload").
         """
-        return self._run(callback, lambda: _telling_of(token, self._upload, path, token, filename, mimetype, progress))
+        return self._run_transfer(
+            callback, lambda: self._prepared_upload(path, token, filename, mimetype, progress)
+        )
 
     def download(self, file_hash, path, token=None, callback=None, progress=None, concurrency=4):
         """
         Download a file.
 
         :param file_hash: 40 hex digits, or the dict that the bridge returned for the file.
-        :param path: a path, or a binary file object, which stays open.  A path holds the old content or, once every
+        :param path: a path; or a binary file object, which is written from where it stands now, stays open, and can be
+            in one transfer at a time.  A path holds the old content or, once every
             byte has been verified, the whole new one; a link is followed.  A FIFO or a device is written in order.
         :param token: a PULL token; without one, the call asks for its own.
             What an interrupted download leaves in its part file (docs/reliability), the next one takes up again.
@@ -86,8 +95,8 @@ class Files(Resource):
 
         Source: ``GET /buckets/:id/files/:hash`` (docs/protocol, "Files", "Data channel").
         """
-        return self._run(
-            callback, lambda: _telling_of(token, self._download, file_hash, path, token, progress, concurrency)
+        return self._run_transfer(
+            callback, lambda: self._prepared_download(file_hash, path, token, progress, concurrency)
         )
 
     def delete(self, file_hash, callback=None):
@@ -129,10 +138,43 @@ class Files(Resource):
         text = token_text(token)
         return {"auth": None, "token": lambda: text, "repeat": UNCONNECTED}
 
-    def _upload(self, path, token, filename, mimetype, progress):
-        _check_progress(progress)
+    def _run_transfer(self, callback, prepare):
+        """
+        Run a transfer with the arguments as they are now, not as they are when a worker gets to it.
+
+        :param prepare: returns what was handed in for the path, and the work to do.
+        """
+        if callback is None:
+            handed, work = prepare()
+            with handed:
+                return own_errors(lambda: self._run(None, work))
+        try:
+            handed, work = prepare()
+        except Exception as error:
+            return self._run(callback, partial(_fail, error))
+        return self._run_claimed(callback, handed, work)
+
+    def _run_claimed(self, callback, handed, work):
+        def transfer():
+            with handed:
+                return own_errors(work)
+
+        try:
+            future = self._run(callback, transfer)
+        except BaseException:
+            handed.release()
+            raise
+        future.add_done_callback(lambda future: handed.release())  # for it may be cancelled before it begins
+        return future
+
+    def _prepared_upload(self, path, token, filename, mimetype, progress):
+        progress = _checked_progress(progress)
         options = self._transfer_options("PUSH", token)
-        with Source(path, filename, mimetype) as source:
+        handed = Handed(path, "read")
+        return handed, partial(_telling_of, token, self._upload, handed, options, filename, mimetype, progress)
+
+    def _upload(self, handed, options, filename, mimetype, progress):
+        with Source(handed, filename, mimetype) as source:
             try:
                 answer = self._request(
                     "PUT", "/buckets/{bucket_id}/files", self._ids,
@@ -155,18 +197,28 @@ class Files(Resource):
             return None
         return next((file for file in listing if file["hash"] == content_hash), None)
 
-    def _download(self, file_hash, path, token, progress, concurrency):
+    def _prepared_download(self, file_hash, path, token, progress, concurrency):
         if not isinstance(concurrency, integer_types) or isinstance(concurrency, bool) or concurrency < 1:
             raise ValueError("concurrency must be a whole number, one or more")
-        _check_progress(progress)
+        progress = _checked_progress(progress)
         ids = dict(self._ids, file_hash=file_hash_text(file_hash))
         options = self._transfer_options("PULL", token)
+        size, handed = _size_in(file_hash), Handed(path, "write")
+        return handed, partial(
+            _telling_of, token, self._download, ids, handed, options, token is None, progress, concurrency, size
+        )
+
+    def _download(self, ids, handed, options, again, progress, concurrency, told_size):
         client = self._client_in_use()
         pointers = Pointers(
             ask=lambda: self._request("GET", "/buckets/{bucket_id}/files/{file_hash}", ids, **options),
-            again=token is None, network=client.network, tries=client.tries,
+            again=again, network=client.network, tries=client.tries,
         )
-        return download(pointers, ids["file_hash"], path, progress, concurrency, _size_in(file_hash))
+        if handed.path is None:
+            handed.restore()
+            return download(pointers, ids["file_hash"], handed.file, progress, concurrency, told_size)
+        answer = download(pointers, ids["file_hash"], handed.path, progress, concurrency, told_size)
+        return dict(answer, path=handed.text)
 
 
 def _size_in(file):
@@ -175,9 +227,17 @@ def _size_in(file):
     return size if isinstance(size, integer_types) else None
 
 
-def _check_progress(progress):
-    if progress is not None and not callable(progress):
+def _checked_progress(progress):
+    """Return a function whose errors end the transfer, whatever they are; or None."""
+    if progress is None:
+        return None
+    if not callable(progress):
         raise ValueError("progress must be callable, not {0!r}".format(type(progress).__name__))
+    return guarded(progress)
+
+
+def _fail(error):
+    raise error
 
 
 def _telling_of(token, transfer, *arguments):

@@ -11,12 +11,18 @@ import os
 import subprocess
 import sys
 
+try:
+    from http.client import HTTPException
+except ImportError:
+    from httplib import HTTPException
+
 import pytest
+import requests
 
 import pymdc
 from canned_server import CannedServer
 from pymdc._digest import content_hash
-from pymdc.errors import IntegrityError, TransportError
+from pymdc.errors import APIError, IntegrityError, TransportError
 
 
 def hash_of(content):
@@ -57,14 +63,33 @@ def test_a_file_on_disk_gives_its_name_by_its_object_too(bucket, file):
         assert bucket.files.upload(stream)["filename"] == "file.bin"
 
 
+PNG = b"\x89PNG\r\n\x1a\n" + b"\0\0\0\rIHDR" + b"\0" * 17
+
+
 @pytest.mark.parametrize("name, content, mimetype", [
-    ("photo.txt", b"\x89PNG\r\n\x1a\n" + b"\0\0\0\rIHDR" + b"\0" * 17, "image/png"),  # the content decides
-    ("style.css", b"body { color: red }\n", "text/css"),  # the ending knows more than "text"
+    ("style.css", b".header { color: #333; }\n.title { font-weight: bold; }\n.text { margin: 0 }\n", "text/css"),
+    ("README.md", b"# Title\n\n```js\nconst fs = require('node:fs');\nfunction run() { return 1; }\n", "text/markdown"),
+    ("photo.txt", PNG, "text/plain"),
+    ("PHOTO.JPG", b"", "image/jpeg"),
     ("empty.png", b"", "image/png"),
+    ("lib.jar", b"PK\x03\x04" + b"\0" * 30, "application/java-archive"),
+    ("photo", PNG, "image/png"),
+    ("photo.unheard-of", PNG, "image/png"),
+    (".css", PNG, "image/png"),  # a name without an ending
+    ("data:text.css,x", PNG, "image/png"),  # and no address
     ("note", b"just some text\n", "text/plain"),
 ])
-def test_the_type_is_that_of_the_content_or_of_the_name(bucket, name, content, mimetype):
+def test_the_type_is_what_the_ending_stands_for_or_else_what_the_content_looks_like(bucket, name, content, mimetype):
     assert bucket.files.upload(io.BytesIO(content), filename=name)["mimetype"] == mimetype
+
+
+@pytest.mark.parametrize("name", ["backup.tar.gz", "backup.tgz", "BACKUP.TGZ", "drawing.svgz", "backup.gz"])
+def test_an_ending_that_names_an_encoding_does_not_decide(bucket, name):
+    content = b"\x1f\x8b\x08\0\0\0\0\0\0\x03" + b"\x03\0" + b"\0" * 8
+
+    assert bucket.files.upload(io.BytesIO(content), filename=name)["mimetype"] in (
+        "application/gzip", "application/x-gzip"  # the versions of libmagic call it one or the other
+    )
 
 
 def test_without_libmagic_the_name_decides(bucket, monkeypatch):
@@ -72,6 +97,22 @@ def test_without_libmagic_the_name_decides(bucket, monkeypatch):
 
     assert bucket.files.upload(io.BytesIO(b"x"), filename="a.jpg")["mimetype"] == "image/jpeg"
     assert bucket.files.upload(io.BytesIO(b"y"), filename="a")["mimetype"] == "application/octet-stream"
+
+
+def test_libmagic_is_not_asked_where_the_ending_decides(bucket, monkeypatch):
+    class Magic(object):
+        asked = 0
+
+        def from_buffer(self, sample, mime):
+            self.asked += 1
+            return "image/x-asked"
+
+    magic = Magic()
+    monkeypatch.setitem(sys.modules, "magic", magic)
+
+    assert bucket.files.upload(io.BytesIO(b"x"), filename="a.jpg")["mimetype"] == "image/jpeg"
+    assert magic.asked == 0
+    assert bucket.files.upload(io.BytesIO(b"y"), filename="a")["mimetype"] == "image/x-asked"
 
 
 def test_name_and_type_can_be_given(bucket):
@@ -138,19 +179,59 @@ class BrokenPipe(EnvironmentError):
     """What the network raises too: it must not be taken for that."""
 
 
-@pytest.mark.parametrize("error", [Stop(), BrokenPipe(32, "of the program itself")])
-def test_what_progress_raises_ends_the_transfer(bucket, file, tmpdir, error):
+ERRORS = [
+    Stop("x"), BrokenPipe(32, "of the program itself"), StopIteration("x"), GeneratorExit("x"), SystemExit("x"),
+    TransportError("of another bridge"), APIError(503, {"error": "of another bridge"}, "GET", "/"),
+    HTTPException("x"), requests.ConnectionError("x"), ValueError("x"), MemoryError("x"),
+]
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
+@pytest.mark.parametrize("target", [lambda tmpdir: str(tmpdir.join("copy")), lambda tmpdir: io.BytesIO()])
+def test_what_progress_raises_ends_the_transfer_at_once_and_is_raised(bucket, tmpdir, error, target):
+    content, calls = os.urandom(600000), []
+
+    def stop(done, total):
+        calls.append(done)
+        raise error
+
+    with pytest.raises(type(error)) as raised:
+        bucket.files.upload(io.BytesIO(content), progress=stop)
+    assert raised.value is error and len(calls) == 1
+    assert bucket.files.list() == []
+
+    uploaded = bucket.files.upload(io.BytesIO(content))
+    with pytest.raises(type(error)) as raised:
+        bucket.files.download(uploaded, target(tmpdir), progress=stop)
+    assert raised.value is error and len(calls) == 2
+    assert not tmpdir.join("copy").exists()
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
+def test_what_progress_raises_in_the_background_is_what_the_future_raises(bridge, bucket, error):
+    client = pymdc.Client(bridge.url, raise_errors=True)
+    files = pymdc.api.Files(bucket.list(), bucket._auth, client=client)
+
     def stop(done, total):
         raise error
 
-    with pytest.raises(type(error)):
-        bucket.files.upload(str(file), progress=stop)
-    assert bucket.files.list() == []
+    future = files.upload(io.BytesIO(b"content"), callback=lambda answer: None, progress=stop)
 
-    uploaded, copy = bucket.files.upload(str(file)), tmpdir.join("copy")
-    with pytest.raises(type(error)):
-        bucket.files.download(uploaded, str(copy), progress=stop)
-    assert not copy.exists()
+    assert future.exception(60) is error
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
+def test_what_a_file_object_raises_ends_the_upload_and_is_raised(bucket, error):
+    class Failing(io.BytesIO):
+        def read(self, size=-1):
+            if self.tell() > 300000:
+                raise error
+            return io.BytesIO.read(self, size)
+
+    with pytest.raises(type(error)) as raised:
+        bucket.files.upload(Failing(bytes(bytearray(600000))))
+    assert raised.value is error
+    assert bucket.files.list() == []
 
 
 @pytest.mark.parametrize("mode, change", [("ab", b"more"), ("r+b", b"other"), ("wb", b"less")])

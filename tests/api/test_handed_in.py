@@ -1,0 +1,388 @@
+# -*- coding: utf-8 -*-
+"""Paths and file objects that are handed in: what they are when the call is made is what is transferred."""
+
+from __future__ import absolute_import, division, print_function
+
+import codecs
+import errno
+import hashlib
+import io
+import os
+import tarfile
+import tempfile
+import threading
+import zipfile
+
+import pytest
+
+import pymdc
+from pymdc._background import Background
+from pymdc._digest import content_hash
+from pymdc._transfer.handed import Handed
+from pymdc._transfer.upload import Source
+
+CONTENT = bytes(bytearray(range(256))) * 3000
+
+
+def hash_of(content):
+    return content_hash(hashlib.sha256(content))
+
+
+def ignore(answer):
+    pass
+
+
+class Path(object):
+    def __init__(self, name):
+        self._name = name
+
+    def __fspath__(self):
+        return self._name
+
+
+@pytest.fixture
+def busy(client):
+    """A client whose only worker does nothing until it is told to go on, by a call of this."""
+    event = threading.Event()
+    client._background = Background(workers=1)
+    client.run(event.wait, ignore)
+    yield event.set
+    event.set()
+
+
+@pytest.fixture
+def at_home():
+    here = os.getcwd()
+    yield
+    os.chdir(here)
+
+
+@pytest.mark.parametrize("form", [str, lambda name: name.encode("ascii"), lambda name: u"" + name, Path])
+def test_a_relative_path_is_of_the_folder_in_which_the_call_was_made(bucket, busy, at_home, tmpdir, form):
+    here, there = tmpdir.mkdir("here"), tmpdir.mkdir("there")
+    here.join("sent").write_binary(b"from here")
+    there.join("sent").write_binary(b"from there")
+    stored = bucket.files.upload(io.BytesIO(b"to here"))
+
+    os.chdir(str(here))
+    upload = bucket.files.upload(form("sent"), callback=ignore)
+    download = bucket.files.download(stored, form("got"), callback=ignore)
+    os.chdir(str(there))
+    busy()
+
+    assert (upload.result(60)["hash"], upload.result()["filename"]) == (hash_of(b"from here"), "sent")
+    assert download.result(60) == {"hash": stored["hash"], "size": 7, "path": "got"}
+    assert here.join("got").read_binary() == b"to here" and not there.join("got").exists()
+
+
+def test_an_upload_begins_where_the_file_object_stood_when_the_call_was_made(bucket, busy):
+    source = io.BytesIO(b"skipped, and stored")
+    source.seek(9)
+
+    future = bucket.files.upload(source, callback=ignore)
+    source.seek(0, os.SEEK_END)
+    busy()
+
+    assert future.result(60)["hash"] == hash_of(b"and stored")
+
+
+def test_a_download_begins_where_the_file_object_stood_when_the_call_was_made(bucket, busy):
+    stored, target = bucket.files.upload(io.BytesIO(b"tail")), io.BytesIO(b"head, ")
+    target.seek(6)
+
+    future = bucket.files.download(stored, target, callback=ignore)
+    target.seek(0)
+    busy()
+
+    assert future.result(60)["size"] == 4
+    assert target.getvalue() == b"head, tail"
+
+
+def test_arguments_are_what_they_were_when_the_call_was_made(bucket, busy, tmpdir):
+    stored, other = bucket.files.upload(io.BytesIO(b"one")), bucket.files.upload(io.BytesIO(b"other"))
+    file, token = dict(stored), bucket.files.token("PULL")
+
+    future = bucket.files.download(file, str(tmpdir.join("copy")), token, callback=ignore)
+    file.update(other)
+    token.clear()
+    busy()
+
+    assert future.result(60)["hash"] == stored["hash"]
+
+
+@pytest.mark.parametrize("first", ["upload", "download"])
+@pytest.mark.parametrize("second", ["upload", "download"])
+def test_a_file_object_is_in_one_transfer_at_a_time(bridge, bucket, busy, first, second):
+    file, stored = io.BytesIO(CONTENT), bucket.files.upload(io.BytesIO(b"stored"))
+    elsewhere = pymdc.api.Files(bucket.list(), bucket._auth, client=pymdc.Client(bridge.url))
+
+    def start(files, kind, **options):
+        return files.upload(file, **options) if kind == "upload" else files.download(stored, file, **options)
+
+    under_way = start(bucket.files, first, callback=ignore)
+    with pytest.raises(ValueError, match="in another transfer"):
+        start(elsewhere, second)
+    refused = start(elsewhere, second, callback=ignore).result(60)
+    busy()
+
+    assert "in another transfer" in refused.get("error")
+    assert under_way.result(60)["hash"] == (hash_of(CONTENT) if first == "upload" else stored["hash"])
+
+
+def test_file_objects_are_told_apart_by_what_they_are_not_by_what_they_equal(bucket, busy):
+    class Equal(io.BytesIO):
+        __hash__ = None
+
+        def __eq__(self, other):
+            return True
+
+    futures = [bucket.files.upload(Equal(content), callback=ignore) for content in (b"one", b"other")]
+    busy()
+
+    assert [future.result(60)["hash"] for future in futures] == [hash_of(b"one"), hash_of(b"other")]
+
+
+def succeed(files, file):
+    files.upload(file)
+
+
+def fail(files, file):
+    with pytest.raises(ZeroDivisionError):
+        files.upload(file, progress=lambda done, total: 1 // 0)
+
+
+def be_refused(files, file):
+    assert "error" in files.upload(file, token="0" * 64)
+
+
+def fail_in_the_background(files, file):
+    files.upload(file, callback=ignore, progress=lambda done, total: 1 // 0).result(60)
+
+
+def be_cancelled(files, file):
+    release = threading.Event()
+    files._client._background = Background(workers=1)
+    files._client.run(release.wait, ignore)
+    assert files.upload(file, callback=ignore).cancel()
+    release.set()
+
+
+def have_no_callback(files, file):
+    with pytest.raises(TypeError):
+        files.upload(file, callback=5)
+
+
+@pytest.mark.parametrize("end", [succeed, fail, be_refused, fail_in_the_background, be_cancelled, have_no_callback])
+def test_a_file_object_is_free_again_however_its_transfer_ends(bucket, end):
+    file = io.BytesIO(CONTENT)
+    end(bucket.files, file)
+    file.seek(0)
+
+    assert bucket.files.upload(file)["hash"] == hash_of(CONTENT)
+
+
+def test_a_callback_can_hand_in_the_file_object_again(bucket):
+    file, done, hashes = io.BytesIO(CONTENT), threading.Event(), []
+
+    def again(answer):
+        file.seek(256)
+        hashes.append(bucket.files.upload(file)["hash"])
+        done.set()
+
+    bucket.files.upload(file, callback=again)
+
+    assert done.wait(60)
+    assert hashes == [hash_of(CONTENT[256:])]
+
+
+class Readable(object):
+    """A file object with a read of its own; it is never asked for nothing."""
+
+    def __init__(self, content):
+        self._data = io.BytesIO(content)
+
+    def read(self, size):
+        assert size > 0
+        return self._next(size)
+
+    def _next(self, size):
+        return self._data.read(size)
+
+
+class Lines(Readable):
+    def _next(self, size):
+        return self._data.read(100003)  # whatever was asked for
+
+
+class Whole(Readable):
+    def _next(self, size):
+        return self._data.read()
+
+
+class Little(Readable):
+    def _next(self, size):
+        return self._data.read(min(size, 9973))
+
+
+class NothingForNow(Readable):
+    _late = False
+
+    def _next(self, size):
+        self._late = not self._late
+        return None if self._late else self._data.read(size)
+
+
+class NotNow(Readable):
+    _late = False
+
+    def _next(self, size):
+        self._late = not self._late
+        if self._late:
+            raise IOError(errno.EAGAIN, "not now")
+        return self._data.read(size)
+
+
+class Seekable(Lines):
+    def seek(self, *where):
+        return self._data.seek(*where)
+
+    def tell(self):
+        return self._data.tell()
+
+
+class SeeksInVain(Seekable):
+    def seek(self, *where):
+        pass
+
+
+class SeeksOnlyToAPlace(Seekable):
+    def seek(self, where):
+        self._data.seek(where)
+
+
+class Broken(Readable):
+    def tell(self):
+        raise NotImplementedError()
+
+    seek = tell
+
+
+def pipe(content):
+    reading, writing = os.pipe()
+    os.write(writing, content)  # as much as fits at once
+    os.close(writing)
+    return os.fdopen(reading, "rb")
+
+
+def tar_member(content):
+    archive, info = io.BytesIO(), tarfile.TarInfo("member")
+    info.size = len(content)
+    with tarfile.open(fileobj=archive, mode="w") as tar:
+        tar.addfile(info, io.BytesIO(content))
+    stream = tarfile.open(fileobj=io.BytesIO(archive.getvalue()), mode="r|")
+    return stream.extractfile(stream.next())
+
+
+def zip_member(content):
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as zipped:
+        zipped.writestr("member", content)
+    return zipfile.ZipFile(archive).open("member")
+
+
+@pytest.mark.parametrize("make", [
+    Readable, Lines, Whole, Little, NothingForNow, NotNow, Seekable, SeeksInVain, SeeksOnlyToAPlace, Broken, pipe,
+    tar_member, zip_member, io.BytesIO,
+])
+@pytest.mark.parametrize("size", [0, 1, 60000, 700000])
+def test_whatever_reading_does_the_whole_content_is_stored(bucket, make, size):
+    if make is pipe and size > 60000:
+        size = 65536
+    content = CONTENT[:size]
+
+    uploaded = bucket.files.upload(make(content))
+
+    assert (uploaded["size"], uploaded["hash"]) == (size, hash_of(content))
+
+
+@pytest.mark.parametrize("make", [Readable, Seekable, Whole, SeeksInVain, zip_member, io.BytesIO])
+def test_each_attempt_sends_the_whole_content(make):
+    with Source(Handed(make(CONTENT), "read"), u"unknown") as source:
+        source.body().read()
+        interrupted = source.body()
+        interrupted.read(), interrupted.read()
+
+        sent = b"".join(source.body())
+
+    assert sent.partition(b"\r\n\r\n")[2].startswith(CONTENT + b"\r\n--")
+
+
+def text_on_disk(tmpdir):
+    tmpdir.join("text").write_binary(b"text")
+    return str(tmpdir.join("text"))
+
+
+class TextAfterAll(object):
+    def read(self, size=-1):
+        return u"text"
+
+
+@pytest.mark.parametrize("make", [
+    lambda tmpdir: io.StringIO(u"text"),
+    lambda tmpdir: io.open(text_on_disk(tmpdir), "r+"),
+    lambda tmpdir: codecs.open(text_on_disk(tmpdir), "r+", "utf-8"),
+    lambda tmpdir: codecs.getreader("utf-8")(io.BytesIO(b"text")),
+    lambda tmpdir: codecs.getreader("utf-8")(io.BytesIO(b"")),
+    lambda tmpdir: TextAfterAll(),
+])
+def test_a_file_object_for_text_is_refused_in_words(bucket, tmpdir, make):
+    with pytest.raises(ValueError, match="binary mode"):
+        bucket.files.upload(make(tmpdir))
+    assert bucket.files.list() == []
+
+
+@pytest.mark.parametrize("make", [
+    lambda tmpdir: io.StringIO(),
+    lambda tmpdir: io.open(text_on_disk(tmpdir), "w"),
+    lambda tmpdir: codecs.open(text_on_disk(tmpdir), "w", "utf-8"),
+    lambda tmpdir: codecs.getwriter("utf-8")(io.BytesIO()),
+])
+def test_a_target_for_text_is_refused_in_words_and_costs_no_token(bucket, tmpdir, make):
+    stored, token = bucket.files.upload(io.BytesIO(b"content")), bucket.files.token("PULL")
+
+    with pytest.raises(ValueError, match="binary mode"):
+        bucket.files.download(stored, make(tmpdir), token)
+
+    assert bucket.files.download(stored, io.BytesIO(), token)["size"] == 7
+
+
+@pytest.mark.parametrize("transfer", [
+    lambda files, file, stored: files.upload(file),
+    lambda files, file, stored: files.download(stored, file),
+])
+def test_a_closed_file_object_is_refused_in_words(bucket, transfer):
+    file, stored = io.BytesIO(b""), bucket.files.upload(io.BytesIO(b"content"))
+    file.close()
+
+    with pytest.raises(ValueError, match="closed"):
+        transfer(bucket.files, file, stored)
+
+
+def test_the_command_line_of_a_pipe_is_no_file_name(bucket):
+    class Pipe(object):
+        name = "mysqldump --password=secret"
+
+        def __init__(self):
+            self._file = pipe(b"dump")
+            self.read, self.fileno = self._file.read, self._file.fileno
+
+    assert bucket.files.upload(Pipe())["filename"] == hash_of(b"dump")
+
+
+def test_a_temporary_file_for_text_is_refused_where_it_decodes(bucket):
+    with tempfile.NamedTemporaryFile("w+") as file:
+        if isinstance(getattr(file.file, "encoding", None), str):
+            with pytest.raises(ValueError, match="binary mode"):
+                bucket.files.upload(file)
+        else:
+            assert bucket.files.upload(file)["size"] == 0
