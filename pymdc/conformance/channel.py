@@ -19,45 +19,48 @@ class End:
     How a data channel ended.
 
     :ivar pieces: the binary messages that came.
+    :ivar largest: bytes of the largest fragment of one.
     :ivar told: the texts that came, decoded.
     :ivar code: with which the connection was closed; None when there was none, or it dropped or fell silent.
     """
 
     def __init__(self):
-        self.pieces, self.told, self.code = [], [], None
+        self.pieces, self.largest, self.told, self.code = [], 0, [], None
 
     @property
     def shard(self):
         return b"".join(self.pieces)
 
+    def take(self, frame):
+        if frame.opcode == websocket.ABNF.OPCODE_CLOSE:
+            self.code = int.from_bytes(frame.data[:2], "big")
+        elif frame.opcode == websocket.ABNF.OPCODE_TEXT:
+            self.told.append(json.loads(frame.data))
+        elif frame.opcode == websocket.ABNF.OPCODE_BINARY:
+            self.pieces.append(frame.data)
+        else:
+            self.pieces[-1] += frame.data
+        self.largest = max(self.largest, len(frame.data))
+
     def __repr__(self):
-        return f"{len(self.shard)} bytes, {json.dumps(self.told)}, closed with {self.code}"
+        size, messages = len(self.shard), len(self.pieces)
+        return f"{size} bytes in {messages} messages, {json.dumps(self.told)}, closed with {self.code}"
 
 
-def pull(channel, message, patience=PATIENCE) -> End:
+def pull(channel, message, patience=PATIENCE, opcode=websocket.ABNF.OPCODE_TEXT) -> End:
     """Send one message to a data channel and return what came of it."""
     end = End()
     try:
-        connection = websocket.create_connection(channel, timeout=patience)
+        connection = websocket.create_connection(channel, timeout=patience, fire_cont_frame=True)
         try:
-            connection.send(message)
-            _read(connection, end)
+            connection.send(message, opcode)
+            while end.code is None:
+                end.take(connection.recv_data_frame(control_frame=True)[1])
         finally:
             connection.shutdown()  # to close it in order would take seconds where nobody answers
     except (OSError, websocket.WebSocketException):
         pass  # not there, dropped, or silent
     return end
-
-
-def _read(connection, end):
-    while end.code is None:
-        opcode, data = connection.recv_data()
-        if opcode == websocket.ABNF.OPCODE_BINARY:
-            end.pieces.append(data)
-        elif opcode == websocket.ABNF.OPCODE_TEXT:
-            end.told.append(json.loads(data))
-        elif opcode == websocket.ABNF.OPCODE_CLOSE:
-            end.code = int.from_bytes(data[:2], "big")
 
 
 def wanted(pointer, **changes):
@@ -72,12 +75,13 @@ def pointers_to(w, content):
 
 
 def whole(content):
-    return lambda end: (end.shard, end.told, end.code) == (content, [{"code": 200}], NORMAL)
-
-
-def whole_in_0_3(content):
-    """The farmers of 0.3 to 0.5 only closed the connection."""
+    """The shard, and no word: some clients of 2016 append whatever comes to the file."""
     return lambda end: (end.shard, end.told, end.code) == (content, [], NORMAL)
+
+
+def whole_in_0_6(content):
+    """The farmers of 0.6 said so at the end."""
+    return lambda end: (end.shard, end.told, end.code) == (content, [{"code": 200}], NORMAL)
 
 
 def speaks_BinaryJS(end):
@@ -98,7 +102,7 @@ def no_shard(end):
 def a_channel_sends_the_shard_that_is_asked_for(w):
     pointer, = pointers_to(w, HELLO)
 
-    w.expect(pull(pointer["channel"], wanted(pointer)), whole(HELLO), whole_in_0_3(HELLO), speaks_BinaryJS)
+    w.expect(pull(pointer["channel"], wanted(pointer)), whole(HELLO), whole_in_0_6(HELLO), speaks_BinaryJS)
 
 
 @point
@@ -108,18 +112,28 @@ def the_shards_in_their_order_are_the_file(w):
     ends = [pull(pointer["channel"], wanted(pointer)) for pointer in pointers_to(w, content)]
 
     for end in ends:
-        w.expect(end, whole(end.shard), whole_in_0_3(end.shard), speaks_BinaryJS)
+        w.expect(end, whole(end.shard), whole_in_0_6(end.shard), speaks_BinaryJS)
     w.expect(hash_of(b"".join(end.shard for end in ends)), equals(hash_of(content)),
              lambda came: all(map(speaks_BinaryJS, ends)))
 
 
 @point
-def a_message_is_of_256_KiB_at_most(w):
+def a_shard_is_one_message_in_fragments_of_256_KiB_at_most(w):
     pointer = pointers_to(w, big_file())[1]
 
     end = pull(pointer["channel"], wanted(pointer))
 
-    w.expect(max(map(len, end.pieces), default=0), lambda size: size <= 256 * 1024)
+    w.expect((len(end.pieces), end.largest), lambda came: came[0] == 1 and came[1] <= 256 * 1024,
+             lambda came: came[1] <= 64 * 1024)
+
+
+@point
+def a_JSON_text_in_a_binary_message_asks_for_a_shard_too(w):
+    pointer, = pointers_to(w, HELLO)
+
+    end = pull(pointer["channel"], wanted(pointer), w.short, websocket.ABNF.OPCODE_BINARY)
+
+    w.expect(end, whole(HELLO), no_shard)
 
 
 @point
@@ -128,7 +142,7 @@ def a_shard_can_be_asked_for_again(w):
     pull(pointer["channel"], wanted(pointer))
 
     for _ in range(2):
-        w.expect(pull(pointer["channel"], wanted(pointer), w.short), whole(HELLO), no_shard, whole_in_0_3(HELLO))
+        w.expect(pull(pointer["channel"], wanted(pointer), w.short), whole(HELLO), no_shard, whole_in_0_6(HELLO))
     w.expect(pull(pointer["channel"], wanted(pointer), w.short), error("The supplied token is not accepted"), no_shard)
 
 

@@ -242,10 +242,8 @@ def fetch(channel, token, shard_hash):
             if opcode == websocket.ABNF.OPCODE_CLOSE:
                 assert data == b"\x03\xe8"
                 return bytes(shard)
-            if opcode == websocket.ABNF.OPCODE_TEXT:
-                assert json.loads(data) == {"code": 200}
-            else:
-                shard += data
+            assert opcode == websocket.ABNF.OPCODE_BINARY
+            shard += data
     finally:
         connection.close()
 

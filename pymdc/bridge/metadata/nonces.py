@@ -16,7 +16,7 @@ class Nonces:
         """
         Let a signed text through once.
 
-        :param text: SHA-256 of what was signed.
+        :param text: SHA-256 of what was signed, and of the r of its signature.
         :returns: None when it passes, else the highest nonce of the key so far, which is 0 at first.
         """
         with self._database.write() as db:

@@ -147,7 +147,7 @@ windows = Table(
 seen = Table(
     "seen", schema,
     Column("point", String(66), primary_key=True),
-    Column("text", String(64), primary_key=True),  # SHA-256 of the signed text
+    Column("text", String(64), primary_key=True),  # SHA-256 of the signed text and the r of its signature
     Column("nonce", Double, nullable=False),
     Index("seen_by_nonce", "point", "nonce"),
 )

@@ -106,18 +106,24 @@ def spend_token(call: Call) -> dict:
 
 @dataclass
 class Signature:
-    """A valid signature.  *text* is what was signed."""
+    """
+    A valid signature.
+
+    :ivar text: what was signed.
+    :ivar r: the part of the signature that only who holds the key can change.
+    """
 
     key: str
     point: str
     text: bytes
+    r: bytes
 
     def spend_nonce(self, call: Call):
         nonce = fields.nonce(_raw_nonce(call))
         if nonce is None:
             highest = call.metadata.nonces.highest(self.point)
         else:
-            digest = hashlib.sha256(self.text).hexdigest()
+            digest = hashlib.sha256(self.r + self.text).hexdigest()
             window = call.services.settings.nonce_window
             highest = call.metadata.nonces.see(self.point, nonce, digest, window, ceiling=now() + DAY)
         if highest is not None:
@@ -132,23 +138,29 @@ def _signature(call: Call) -> Signature:
     text = call.method.encode() + b"\n" + call.path + b"\n" + payload
     try:
         point = fields.point(key)
-        verified = _verify(bytes.fromhex(point), binascii.unhexlify(signature.encode("ascii")), text)
+        r = _verify(bytes.fromhex(point), binascii.unhexlify(signature.encode("ascii")), text)
     except (Refusal, ValueError):
-        verified = False
-    if not verified:
+        r = None
+    if r is None:
         raise Refusal(401, "Invalid signature")
     call.record["key"] = hashlib.sha256(bytes.fromhex(point)).hexdigest()[:16]
-    return Signature(key, point, text)
+    return Signature(key, point, text, r)
 
 
-def _verify(point: bytes, signature: bytes, text: bytes) -> bool:
-    """Verify a DER signature over the SHA-256 of *text*; a high S, which half of all clients send, is as good."""
+def _verify(point: bytes, signature: bytes, text: bytes) -> bytes | None:
+    """
+    Return the r of a DER signature over the SHA-256 of *text*; None when it does not hold.
+
+    A high S, which half of all clients send, is as good: anybody can make it of the low one, but with the same r.
+    """
     try:
         parsed = coincurve.ecdsa.der_to_cdata(signature)
     except ValueError:
-        return False
+        return None
     _, low = coincurve.ecdsa.signature_normalize(parsed)
-    return coincurve.PublicKey(point).verify(coincurve.ecdsa.cdata_to_der(low), text)
+    if not coincurve.PublicKey(point).verify(coincurve.ecdsa.cdata_to_der(low), text):
+        return None
+    return coincurve.ecdsa.serialize_compact(low)[:32]
 
 
 def _raw_nonce(call: Call):

@@ -21,6 +21,7 @@ MAX_GIGABYTES = 10**9
 _EMAIL = re.compile(r"[^@\s\x00-\x1f\x7f<>()\[\],:;\\\"]+@[^@\s\x00-\x1f\x7f<>()\[\],:;\\\"]+")
 _PASSWORD = re.compile(r"[0-9a-fA-F]{64}")
 _POINT = re.compile(r"0[23][0-9a-fA-F]{64}|04[0-9a-fA-F]{128}")
+_NUMBER = re.compile(r" *[0-9]+(\.[0-9]*)?([eE][+-]?[0-9]+)? *")
 _NONCE = re.compile(r"[0-9.eE+-]{1,32}")
 _decoding = threading.Lock()  # what a body of a mebibyte says can take 30 in memory until most of it is dropped
 
@@ -114,6 +115,9 @@ def _bucket_name(field, value):
 
 
 def _gigabytes(field, value):
+    if isinstance(value, str) and _NUMBER.fullmatch(value):  # the command lines of 2016 send what was typed
+        value = float(value)
+        value = int(value) if value.is_integer() else value
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
     if not number or not 0 <= value <= MAX_GIGABYTES:
         raise Refusal(400, f"Bucket validation failed: {field} must be a number of GB from 0 to {MAX_GIGABYTES}")

@@ -250,7 +250,7 @@ class WebSocketProtocol(_Patient, WebSocketsSansIOProtocol):
 
     def __init__(self, *arguments, **options):
         super().__init__(*arguments, **options)
-        self.conn = _Handshake(max_size=self.config.ws_max_size, logger=self.logger)
+        self.conn = _Connection(max_size=self.config.ws_max_size, logger=self.logger)
 
     def data_received(self, data: bytes):
         for start in range(0, len(data), FRAMES):
@@ -267,6 +267,11 @@ class WebSocketProtocol(_Patient, WebSocketsSansIOProtocol):
     def shutdown(self):
         if not self._asked:  # else the shard is sent, and then the channel is closed anyway
             super().shutdown()
+
+    async def send(self, message):
+        """Send as uvicorn does, but with *more_body* only a fragment of a message."""
+        self.conn.goes_on = message.get("more_body", False)
+        await super().send(message)
 
     def send_receive_event_to_app(self):
         self._asked = True
@@ -285,8 +290,20 @@ def _is_text(data):
     return True
 
 
-class _Handshake(ServerProtocol):
-    """Refuses in JSON what is no handshake."""
+class _Connection(ServerProtocol):
+    """
+    Refuses in JSON what is no handshake, and sends messages in fragments.
+
+    :ivar bool goes_on: whether the bytes that come next are not the last of their message.
+    """
+
+    goes_on = False
+
+    def send_binary(self, data, fin=True):
+        if self.expect_continuation_frame:
+            self.send_continuation(data, not self.goes_on)
+        else:
+            super().send_binary(data, not self.goes_on)
 
     def reject(self, status, text: str):
         response = super().reject(status, json.dumps({"error": text.strip()}))

@@ -1,5 +1,8 @@
 """No signed request passes twice, and requests may overtake each other."""
 
+import hashlib
+
+import ecdsa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -9,6 +12,11 @@ from pymdc.bridge.settings import Settings
 from wire import Signed, race
 
 WINDOW = Settings.nonce_window
+ORDER = ecdsa.SECP256k1.order
+
+
+def der(r, s):
+    return ecdsa.util.sigencode_der(r, s, ORDER).hex()
 
 
 def test_a_request_that_is_sent_again_is_refused_and_told_the_highest_nonce(alice, now):
@@ -18,6 +26,26 @@ def test_a_request_that_is_sent_again_is_refused_and_told_the_highest_nonce(alic
 
     assert (again.status_code, again.json()) == (401, {"error": "Invalid nonce supplied"})
     assert float(again.headers["x-nonce"]) == now + 1000.5
+
+
+@pytest.mark.parametrize("method, path", [("GET", "/keys"), ("POST", "/buckets"), ("DELETE", "/keys/" + "0" * 66)])
+def test_a_text_may_be_signed_twice_and_a_signature_sent_once_however_it_is_written(alice, now, method, path):
+    nonce = now // 1000 * 1000
+
+    def ask(written):
+        body = b"{}" if method == "POST" else None
+        answer = alice.signed.send(method, path, body=body, nonce=nonce, **{"x-signature": written})
+        return answer.json()["error"] if answer.status_code >= 400 else None
+
+    text = (f"{method}\n{path}\n" + (f'{{"__nonce": {nonce}}}' if method == "POST" else f"__nonce={nonce}")).encode()
+    key = ecdsa.SigningKey.from_string(bytes.fromhex(alice.key_pair.get_private_key()), ecdsa.SECP256k1, hashlib.sha256)
+    pairs = [key.sign(text, sigencode=lambda r, s, order: (r, s)) for _ in range(2)]
+
+    for r, s in pairs:
+        assert ask(der(r, s)) != "Invalid nonce supplied"
+    for r, s in pairs:
+        for again in (der(r, s), der(r, ORDER - s), der(r, s).upper(), der(r, ORDER - s).upper()):
+            assert ask(again) == "Invalid nonce supplied"
 
 
 def test_requests_within_the_window_may_overtake_each_other_and_share_a_nonce(alice, now):

@@ -1082,7 +1082,7 @@ FRAMES = {
     "half a surrogate pair": [raw.frame(TEXT, b'"\xed\xa0\x80"'), 1007],
     "no HTTP": [b"GET / HTTP/1.1\r\n\r\n", 1002],
     "no JSON": [raw.frame(TEXT, b"{"), 1008], "empty": [raw.frame(TEXT), 1008],
-    "binary": [raw.frame(BINARY, WANTED), 1008], "BinaryJS": [raw.frame(BINARY, b"\x93\x01\x83"), 1008],
+    "binary": [raw.frame(BINARY, WANTED), 1008], "no text": [raw.frame(BINARY, b"\xff\x01\x83"), 1008],
     "a list": [raw.frame(TEXT, b"[]"), 1008], "null": [raw.frame(TEXT, b"null"), 1008],
     "a number": [raw.frame(TEXT, b"5"), 1008], "NaN": [raw.frame(TEXT, b"NaN"), 1008],
     "5 000 digits": [raw.frame(TEXT, b"9" * 5000), 1008], "60 000 deep": [raw.frame(TEXT, b"[" * 60000), 1008],

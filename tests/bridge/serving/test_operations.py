@@ -280,16 +280,17 @@ def test_sigterm_lets_a_data_channel_finish(running):
     account = register(bridge)
     bucket = account.bucket()
     pointer = account.pointers(bucket, account.upload(bucket, b"x" * SHARD)).json()[0]
-    channel = websocket.create_connection(pointer["channel"], timeout=30)
+    channel = websocket.create_connection(pointer["channel"], timeout=30, fire_cont_frame=True)
     channel.send(json.dumps({"token": pointer["token"], "hash": pointer["hash"], "operation": "PULL"}))
-    content = channel.recv()
+    _, first = channel.recv_data_frame()
 
     bridge.signal(signal.SIGTERM)
     _wait_until(lambda: not _accepts(bridge.url))
-    while isinstance(message := channel.recv(), bytes) and message:
-        content += message
+    frames = [first]
+    while frames[-1].opcode != websocket.ABNF.OPCODE_CLOSE:
+        frames.append(channel.recv_data_frame(control_frame=True)[1])
 
-    assert (content, message) == (b"x" * SHARD, '{"code":200}')
+    assert b"".join(frame.data for frame in frames) == b"x" * SHARD + b"\x03\xe8"
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
