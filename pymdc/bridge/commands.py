@@ -25,11 +25,41 @@ from .storage.datafolder import DataFolder
 from .storage.scrub import scrub
 
 _log = logging.getLogger("pymdc.bridge")
-_file = click.Path(exists=True, dir_okay=False, path_type=Path)
 _CONTEXT = {"auto_envvar_prefix": "PYMDC_BRIDGE", "show_default": True}
+
+
+class _Path(click.Path):
+    """A path that is not empty, as that of a variable that is not set would be: it would mean the current folder."""
+
+    def convert(self, value, parameter, context):
+        if not os.fspath(value):
+            self.fail("is empty", parameter, context)
+        return super().convert(value, parameter, context)
+
+
+class _DataDir(click.Option):
+    def value_from_envvar(self, context):
+        """Return an empty value as what it is; it would count as none."""
+        variable = self.resolve_variable(context)
+        return "" if os.environ.get(variable) == "" else super().value_from_envvar(context)
+
+    def resolve_variable(self, context):
+        return f"{context.auto_envvar_prefix}_{self.name.upper()}"
+
+
+def _usual_data_dir():
+    """Return where data lies on this platform; worked out only when it is needed, since not everybody has a home."""
+    try:
+        return platformdirs.user_data_path("pymdc-bridge", appauthor=False).expanduser()
+    except RuntimeError:
+        raise click.UsageError("there is no home folder: say with --data-dir where the data shall be") from None
+
+
+_file = _Path(exists=True, dir_okay=False, path_type=Path)
+_folder = _Path(file_okay=False, path_type=Path)
 _data_dir = click.option(
-    "--data-dir", default=platformdirs.user_data_dir("pymdc-bridge", appauthor=False),
-    type=click.Path(file_okay=False, path_type=Path), help="Folder of database, shards and mails.",
+    "--data-dir", cls=_DataDir, default=_usual_data_dir, show_default="the user's data folder", type=_folder,
+    help="Folder of database, shards and mails.",
 )
 
 
@@ -138,7 +168,7 @@ def scrub_command(data_dir):
 
 @main.command(name="backup", context_settings=_CONTEXT)
 @_data_dir
-@click.argument("target", type=click.Path(file_okay=False, path_type=Path))
+@click.argument("target", type=_folder)
 def backup_command(data_dir, target):
     """
     Copy the data of a bridge, which may be running, to the folder TARGET.
@@ -153,7 +183,7 @@ def backup_command(data_dir, target):
 
 @main.command(name="restore", context_settings=_CONTEXT)
 @_data_dir
-@click.argument("source", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("source", type=_Path(exists=True, file_okay=False, path_type=Path))
 def restore_command(data_dir, source):
     """
     Make the data of a bridge from the backup SOURCE, in an empty folder.

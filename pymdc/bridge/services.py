@@ -6,7 +6,7 @@ import threading
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from .clock import now
+from .clock import now, steady
 from .mail.message import default_sender
 from .mail.outbox import Outbox
 from .mail.postman import Postman
@@ -73,7 +73,8 @@ class Services(Data):
         """Now and then, remove what uploads have left behind whose worker was killed, and what could not be deleted."""
         while not self._ended.wait(TIDY_INTERVAL):
             try:
-                self.clear_uploads(now())
+                self.metadata.accounts.forget_waiting(now())
+                self.clear_uploads(steady())
                 self.sweep(now())
             except (OSError, SQLAlchemyError) as error:
                 _log.error("the store cannot be tidied: %s", error)

@@ -6,7 +6,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from ..clock import now
+from ..clock import now, steady
 from ..metadata import GIGABYTE, Room
 from ..refusal import Refusal
 from ..request import auth, fields
@@ -37,7 +37,7 @@ def _admit(call) -> Incoming:
     call.metadata.buckets.find(bucket_id)
     if token["operation"] != "PUSH" or token["bucket"] != bucket_id:
         raise Refusal(401, "Not authorized to store in bucket")
-    services, moment = call.services, now()
+    services, moment = call.services, steady()
     settings, incoming = services.settings, Incoming(services.store, size)
     room = Room(int(settings.account_storage * GIGABYTE), services.spare_space(), settings.uploads_at_once)
     row = {"id": incoming.id, "bucket": bucket_id, "size": size, "expires": _expiry(call)}
@@ -46,7 +46,7 @@ def _admit(call) -> Incoming:
 
 
 def _expiry(call):
-    return now() + int(LIFE * call.services.settings.silence * 1000)
+    return steady() + int(LIFE * call.services.settings.silence * 1000)
 
 
 async def _receive(call, incoming):
@@ -71,7 +71,7 @@ def _enter(call, incoming):
     try:
         incoming.finish()
         entry = {"bucket": call.ids["bucket"], **incoming.entry()}
-        replaced = call.metadata.uploads.finish(incoming.id, entry, incoming.shards, now())
+        replaced = call.metadata.uploads.finish(incoming.id, entry, incoming.shards, steady())
     except SQLAlchemyError:
         if call.metadata.uploads.is_known(incoming.id):  # so it has not been committed, which the error does not say
             _discard(call, incoming)

@@ -43,7 +43,7 @@ def create(call: Call) -> Response:
 def activate(call: Call) -> Response:
     for_browser = pages.wanted(call)
     try:
-        account, redirect = call.metadata.accounts.activate(auth.hash_token(call.ids["token"]))
+        account, redirect = call.metadata.accounts.activate(auth.hash_token(call.ids["token"]), now())
     except Refusal:
         if for_browser:
             return pages.not_activated()

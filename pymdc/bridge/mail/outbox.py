@@ -11,6 +11,7 @@ from email import message_from_binary_file
 from email.message import EmailMessage
 from pathlib import Path
 
+from .. import private
 from ..storage.datafolder import sync_folder
 from .message import PLAIN, is_sender
 
@@ -34,7 +35,7 @@ class Outbox:
         """Put a mail into the folder, on disk when it returns."""
         path = self.folder / f"{time.time_ns():020d}-{secrets.token_hex(4)}.eml"
         partial = path.with_suffix(".partial")
-        with open(partial, "xb") as file:
+        with open(partial, "xb", opener=private.opener) as file:
             file.write(bytes(mail))
             file.flush()
             os.fsync(file.fileno())

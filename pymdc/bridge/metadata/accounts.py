@@ -1,13 +1,13 @@
 """Accounts, and the registrations that wait for their link to be followed."""
 
-from sqlalchemy import delete, exists, insert, select, update
+from sqlalchemy import and_, delete, exists, insert, select, update
 
 from ..refusal import Refusal
 from .keys import KEY_TAKEN, taken
 from .tables import accounts, keys, registrations
 
 EMAIL_TAKEN = "Email is already registered"
-REGISTRATION_LIFE = 7 * 24 * 60 * 60 * 1000  # milliseconds that one lasts when others of its e-mail follow
+REGISTRATION_LIFE = 7 * 24 * 60 * 60 * 1000  # milliseconds in which its link can be followed
 
 
 class Accounts:
@@ -47,7 +47,14 @@ class Accounts:
             db.execute(insert(registrations).values(email=email, **registration))
             return not known
 
-    def activate(self, token: str):
+    def forget_waiting(self, now: int):
+        """Forget the registrations that nobody has activated in time, and the accounts that wait for nothing else."""
+        with self._database.write() as db:
+            db.execute(delete(registrations).where(registrations.c.created <= now - REGISTRATION_LIFE))
+            waiting = exists().where(registrations.c.email == accounts.c.email)
+            db.execute(delete(accounts).where(accounts.c.activated.is_(False), ~waiting))
+
+    def activate(self, token: str, now: int):
         """
         Let the registration with this token decide, and the others of its e-mail lapse.  Its key is registered, unless
         somebody has registered it meanwhile.
@@ -55,7 +62,8 @@ class Accounts:
         :returns: the account's row, and where the registration asked to go.
         """
         with self._database.write() as db:
-            chosen = db.execute(select(registrations).where(registrations.c.token == token)).mappings().first()
+            alive = and_(registrations.c.token == token, registrations.c.created > now - REGISTRATION_LIFE)
+            chosen = db.execute(select(registrations).where(alive)).mappings().first()
             if chosen is None:
                 raise Refusal(400, "Invalid activation token")
             email, point = chosen["email"], chosen["point"]

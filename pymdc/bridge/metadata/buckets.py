@@ -2,14 +2,17 @@
 
 import secrets
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, func, insert, select, update
 
 from ..refusal import Refusal
-from .keys import check_registered, lapse
+from .keys import check_count, check_registered, lapse
 from .shards import free
 from .tables import bucket_keys, buckets, file_shards, files
 
 GIGABYTE = 10**9
+MAX_BUCKETS = 1000  # of an account
+MAX_KEYS = 1000  # of a bucket
+MAX_ALL_KEYS = 10_000  # of all buckets of an account together
 LEAST_FILE = 4096  # bytes that a file counts as at least: its row, and its place on the disk
 
 
@@ -38,6 +41,7 @@ class Buckets:
         bucket_id = secrets.token_hex(12)
         with self._database.write() as db:
             check_registered(db, email, signer)
+            check_count(db, buckets.c.email == email, MAX_BUCKETS, "buckets")
             db.execute(insert(buckets).values(id=bucket_id, email=email, created=created, **fields))
             _set_keys(db, bucket_id, points)
             return _with_keys(db, find_bucket(db, bucket_id, email))
@@ -96,9 +100,21 @@ def _points(db, bucket_id):
 
 def _set_keys(db, bucket_id, points):
     db.execute(delete(bucket_keys).where(bucket_keys.c.bucket == bucket_id))
+    _check_room_for_keys(db, bucket_id, len(points))
     rows = [
         {"bucket": bucket_id, "position": position, "text": text, "point": point}
         for position, (text, point) in enumerate(points.items())
     ]
     if rows:
         db.execute(insert(bucket_keys), rows)
+
+
+def _check_room_for_keys(db, bucket_id, count):
+    """Raise Refusal if a bucket, or all of its account, would list too many keys; it lists none now."""
+    if count > MAX_KEYS:
+        raise Refusal(400, f"Too many public keys: a bucket may list {MAX_KEYS}")
+    if count:
+        email = select(buckets.c.email).where(buckets.c.id == bucket_id).scalar_subquery()
+        elsewhere = bucket_keys.c.bucket.in_(select(buckets.c.id).where(buckets.c.email == email))
+        if db.execute(select(func.count()).where(elsewhere)).scalar() + count > MAX_ALL_KEYS:
+            raise Refusal(400, f"Too many public keys: the buckets of an account may list {MAX_ALL_KEYS} together")

@@ -9,6 +9,7 @@ from pathlib import Path
 import sqlalchemy
 from sqlalchemy import event
 
+from .. import private
 from .tables import schema
 
 
@@ -26,6 +27,7 @@ class Database:
         )
         self._turn = contextlib.nullcontext()
         if self._engine.dialect.name == "sqlite":
+            open(self._engine.url.database, "ab", opener=private.opener).close()  # what lies beside it is made alike
             self._turn = _Turn(self._engine.url.database + "-turn")
             event.listen(self._engine, "connect", _prepare_sqlite)
             event.listen(self._engine, "begin", _begin_sqlite)
@@ -64,7 +66,7 @@ class _Turn:
     def __enter__(self):
         self._threads.acquire()
         try:
-            self._file = open(self._path, "w")
+            self._file = open(self._path, "w", opener=private.opener)
             fcntl.flock(self._file, fcntl.LOCK_EX)
         except BaseException:
             self._threads.release()

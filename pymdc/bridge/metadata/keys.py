@@ -1,11 +1,12 @@
 """Public keys."""
 
-from sqlalchemy import and_, delete, exists, insert, select, update
+from sqlalchemy import and_, delete, exists, func, insert, select, update
 
 from ..refusal import Refusal
 from .tables import bucket_keys, buckets, keys, registrations, shard_tokens, tokens
 
 KEY_TAKEN = "Public key is already registered"
+MAX_KEYS = 1000  # of an account
 
 
 class Keys:
@@ -42,6 +43,7 @@ class Keys:
                     lapse(db, point, buckets.c.email == loser)
                 db.execute(update(keys).where(unproved).values(proved=True))
             if not taken(db, point):
+                check_count(db, keys.c.email == email, MAX_KEYS, "public keys")
                 db.execute(insert(keys).values(email=email, point=point, text=text, proved=proved))
                 return
         raise Refusal(400, KEY_TAKEN)
@@ -58,6 +60,12 @@ class Keys:
             own = select(buckets.c.id).where(buckets.c.email == email)
             db.execute(delete(bucket_keys).where(bucket_keys.c.point == point, bucket_keys.c.bucket.in_(own)))
             lapse(db, point, buckets.c.email == email)
+
+
+def check_count(db, whose, most: int, what: str):
+    """Raise Refusal if there are so many rows already for which *whose* is true."""
+    if db.execute(select(func.count()).where(whose)).scalar() >= most:
+        raise Refusal(400, f"Too many {what}: an account may have {most}")
 
 
 def check_registered(db, email: str, point: str | None):

@@ -26,7 +26,10 @@ class Room:
 
 
 class Uploads:
-    """Each has a row as long as it lives, which its sender's bytes renew; one that has expired is dead."""
+    """
+    Each has a row as long as it lives, which its sender's bytes renew; one that has expired is dead.  Times are those
+    of the steady clock: none dies because the other one is set.
+    """
 
     def __init__(self, database):
         self._database = database

@@ -118,11 +118,11 @@ def _parser(boundary, callbacks):
 
 
 def _filename(disposition: bytes) -> bytes | None:
-    """Return the file name as it was sent, ``\\"`` for a quote; None when there is none."""
+    """Return the file name as it was sent, ``\\"`` or ``%22`` for a quote (browsers write it so); None without one."""
     found = {name.lower(): value for name, value in _PARAMETER.findall(disposition)}
     if b"filename*" in found:  # RFC 5987: utf-8''h%C3%A9.txt
         return urllib.parse.unquote_to_bytes(found[b"filename*"].strip(b'"').split(b"'")[-1])
     value = found.get(b"filename")
     if value is None or not value.startswith(b'"'):
         return value
-    return value[1:-1].replace(b'\\"', b'"')
+    return value[1:-1].replace(b'\\"', b'"').replace(b"%22", b'"')

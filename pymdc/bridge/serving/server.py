@@ -14,7 +14,7 @@ import tempfile
 import uvicorn
 from prometheus_client.multiprocess import mark_process_dead
 
-from ..clock import now
+from ..clock import now, steady
 from ..mail.outbox import discard_partial
 from ..metrics import Metrics
 from ..services import Services
@@ -52,7 +52,7 @@ class Site:
         self._lock = folder.lock()
         with Data(folder) as data:
             data.metadata.uploads.expire_all()
-            data.clear_uploads(now())
+            data.clear_uploads(steady())
             data.sweep(now())
         discard_partial(folder.outbox)
         if self.settings.workers > 1:

@@ -49,7 +49,7 @@ class Data:
         return True
 
     def clear_uploads(self, now: int):
-        """Remove what uploads have left behind that have expired."""
+        """Remove what uploads have left behind that have expired; *now* is by the steady clock."""
         dead = self.metadata.uploads.dead(now)
         left = [name for name in self.store.objects() if uploader(name) in dead] if dead else []
         for upload_id in dead:

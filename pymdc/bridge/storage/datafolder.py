@@ -7,6 +7,8 @@ import os
 import time
 from pathlib import Path
 
+from .. import private
+
 PATIENCE = 2  # seconds in which the workers of a bridge that was killed notice it
 
 
@@ -54,7 +56,7 @@ class DataFolder:
 
     def lock(self):
         """Return an open file; as long as it, or a copy in a forked process, is open, no other bridge may serve."""
-        file = open(self.path / "lock", "w")
+        file = open(self.path / "lock", "w", opener=private.opener)
         for _ in range(10 * PATIENCE):
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ..._digest import content_hash
+from .. import private
 from .datafolder import sync_folder
 
 SHARD_SIZE = 8 * 1024 * 1024
@@ -28,10 +29,11 @@ class Store:
     def __init__(self, folder: Path):
         self._folder = folder
         self._incoming = folder / "incoming"
-        self._incoming.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._incoming.mkdir(mode=0o700, exist_ok=True)
         self._folders = [folder / f"{number:02x}" for number in range(256)]
         for each in self._folders:
-            each.mkdir(exist_ok=True)
+            each.mkdir(mode=0o700, exist_ok=True)
         for each in (folder, folder.parent, folder.parent.parent):
             sync_folder(each)
 
@@ -97,7 +99,7 @@ class Store:
     def set_aside(self, name: str):
         """Move an object to where nobody gets it, for an operator to look at."""
         quarantine = self._folder.parent / "quarantine"
-        quarantine.mkdir(exist_ok=True)
+        quarantine.mkdir(mode=0o700, exist_ok=True)
         with contextlib.suppress(FileNotFoundError):
             os.rename(self.path(name), quarantine / name)
 
@@ -123,7 +125,7 @@ class ShardWriter:
     def __init__(self, store: Store, name: str):
         self._store = store
         self._name = name
-        self._file = open(store.path(name), "wb")
+        self._file = open(store.path(name), "wb", opener=private.opener)
         self.sha256 = hashlib.sha256()
         self.size = 0
 

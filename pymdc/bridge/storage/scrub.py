@@ -2,6 +2,7 @@
 
 import dataclasses
 
+from ..clock import steady
 from .data import Data
 
 
@@ -30,7 +31,7 @@ def scrub(data: Data, now: int, tell) -> Findings:
         findings.bytes += shard["size"]
         findings.damaged += _check(data, shard, tell)
     findings.orphans = data.remove_orphans()
-    data.clear_uploads(now)
+    data.clear_uploads(steady())
     data.sweep(now)
     return findings
 

@@ -17,7 +17,7 @@ def memory(tmp_path, monkeypatch):
             {"email": "a@example.com", "password": "hash", "created": 0},
             {"token": "t", "password": "hash", "redirect": None, "point": None, "text": None, "created": 0},
         )
-        memory.accounts.activate("t")
+        memory.accounts.activate("t", 1)
         yield memory
 
 

@@ -319,7 +319,7 @@ def test_a_key_that_is_deleted_meanwhile_has_no_power(tmp_path):
         account = {"email": "kim@example.com", "password": "hash", "created": 0}
         registration = {"token": "t", "password": "hash", "redirect": None, "point": "p", "text": "P", "created": 0}
         memory.accounts.register(account, registration)
-        memory.accounts.activate("t")
+        memory.accounts.activate("t", 1)
         fields = {"name": "b", "storage": 1, "transfer": 1}
         bucket = memory.buckets.add("kim@example.com", 0, fields, {"P": "p"}, "p")["id"]
 

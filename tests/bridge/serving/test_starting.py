@@ -1,0 +1,125 @@
+"""Where a bridge starts, where it does not, and how it says so; whose its files are."""
+
+import os
+import stat
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+import pymdc
+from pymdc.bridge import LocalBridge, _requirements
+from waiting import eventually
+from wire import Account, multipart
+
+
+def run(*arguments, cwd, **options):
+    return subprocess.run(
+        [sys.executable, "-m", "pymdc.bridge", *arguments], cwd=cwd, capture_output=True, text=True, timeout=60,
+        **options,
+    )
+
+
+@pytest.mark.parametrize("command", [["serve", "--port", "0"], ["scrub"], ["backup", "there"], ["restore", "."]])
+@pytest.mark.parametrize("by_variable", [False, True])
+def test_an_empty_data_folder_is_refused(tmp_path, command, by_variable):
+    option = [] if by_variable else ["--data-dir", ""]
+    environment = {**os.environ, **({"PYMDC_BRIDGE_DATA_DIR": ""} if by_variable else {})}
+
+    ended = run(*command, *option, cwd=tmp_path, env=environment)
+
+    assert ended.returncode == 2 and "is empty" in ended.stderr and "Traceback" not in ended.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("command", [["backup", ""], ["restore", ""], ["serve", "--tls-cert", ""]])
+def test_an_empty_path_is_no_path(tmp_path, command):
+    ended = run(*command, "--data-dir", str(tmp_path / "data"), cwd=tmp_path)
+
+    assert ended.returncode == 2 and "is empty" in ended.stderr
+
+
+@pytest.mark.parametrize("arguments, code, said", [
+    (["--version"], 0, "pymdc "), (["serve", "--help"], 0, "data folder"), (["--port", "0"], 2, "--data-dir"),
+])
+def test_who_has_no_home_is_told_when_one_is_needed(tmp_path, arguments, code, said):
+    # A user whom the system does not know, as in a container; only root can become one here.
+    script = (
+        "import os, pwd, runpy, sys\n"
+        "def unknown(_): raise KeyError\n"
+        "pwd.getpwuid = unknown\n"
+        f"sys.argv = ['bridge', *{arguments!r}]\n"
+        "runpy.run_module('pymdc.bridge', run_name='__main__', alter_sys=True)\n"
+    )
+    environment = {name: value for name, value in os.environ.items() if name not in ("HOME", "XDG_DATA_HOME")}
+
+    ended = subprocess.run(
+        [sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, timeout=60, env=environment,
+    )
+
+    assert ended.returncode == code, ended.stderr
+    assert said in ended.stdout + ended.stderr and "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize("module, said", [
+    ("fcntl", "POSIX"), ("termios", "POSIX"), ("resource", "POSIX"), ("sqlite3", "SQLite"), ("uvicorn", "extra"),
+])
+def test_where_a_bridge_cannot_run_a_line_says_why(monkeypatch, module, said):
+    assert _requirements.missing() is None
+    monkeypatch.setitem(sys.modules, module, None)
+
+    assert said in _requirements.missing() and "\n" not in _requirements.missing()
+
+
+def test_a_sqlite_that_is_too_old_is_named(monkeypatch):
+    monkeypatch.setattr("sqlite3.sqlite_version_info", (3, 34, 1))
+
+    assert "SQLite 3.35" in _requirements.missing()
+
+
+@pytest.fixture
+def usual_umask():
+    before = os.umask(0o022)
+    yield
+    os.umask(before)
+
+
+def test_what_a_bridge_writes_is_nobody_else_s(tmp_path, usual_umask):
+    folder = tmp_path / "data"
+    folder.mkdir(mode=0o755)
+    with LocalBridge(folder) as bridge:
+        account = Account(bridge.url, "ann@example.com", "ab" * 32, pymdc.keypair.ECDSA())
+        account.nobody.post("/users", {"email": account.email, "password": account.password, "pubkey": account.key})
+        account.nobody.get("/activations/" + bridge.activation_token(account.email))
+        account.upload(account.bucket(), b"x" * 100_000)
+        modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in folder.rglob("*")}
+
+    assert {"bridge.sqlite", "bridge.sqlite-wal", "lock", "outbox", "shards"} <= set(modes)
+    assert [name for name, mode in modes.items() if mode & 0o077] == []
+
+
+def test_an_upload_outlives_a_clock_that_is_set_forward(alice, local, monkeypatch):
+    bucket, begun, go_on, answers = alice.bucket(), threading.Event(), threading.Event(), []
+    token, real = alice.token(bucket), time.time
+
+    def body():
+        content = multipart(b"x" * 100_000)
+        yield content[:50_000]
+        begun.set()
+        go_on.wait(30)
+        yield content[50_000:]
+
+    slow = threading.Thread(target=lambda: answers.append(
+        alice.nobody.put(f"/buckets/{bucket}/files", body(), token, 100_000)
+    ))
+    slow.start()
+    begun.wait(30)
+    eventually(lambda: local._server.services.metadata.uploads.dead(10**18))  # which is all there are
+    monkeypatch.setattr("pymdc.bridge.clock.time.time", lambda: real() + 7 * 86400)
+    local._server.services.clear_uploads(int(time.monotonic() * 1000))
+    go_on.set()
+    slow.join(30)
+
+    assert answers[0].status_code == 200
