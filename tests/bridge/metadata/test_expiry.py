@@ -1,0 +1,132 @@
+"""What expires is good until then, and no longer."""
+
+import contextlib
+import time
+import types
+
+import pytest
+
+from pymdc.bridge import clock
+from pymdc.bridge.metadata import Room, sqlite
+from pymdc.bridge.refusal import Refusal
+from wire import multipart
+
+ROOM = Room(account=10**9, disk=10**9, at_once=64)
+
+
+@pytest.fixture
+def later(monkeypatch):
+    """A function that sets the bridge's clock so many seconds ahead."""
+    def set_ahead(seconds):
+        ahead = types.SimpleNamespace(
+            time=lambda: time.time() + seconds, gmtime=time.gmtime, strftime=time.strftime,
+        )
+        monkeypatch.setattr(clock, "time", ahead)
+    return set_ahead
+
+
+def put(account, bucket, token):
+    return account.nobody.put(f"/buckets/{bucket}/files", multipart(b"x"), token, 1).status_code
+
+
+def follow(account, bucket, token):
+    file_hash = account.signed.get(f"/buckets/{bucket}/files").json()[0]["hash"]
+    return account.nobody.get(f"/buckets/{bucket}/files/{file_hash}", headers={"x-token": token}).status_code
+
+
+@pytest.mark.parametrize("operation, use", [("PUSH", put), ("PULL", follow)])
+@pytest.mark.parametrize("fields, life", [({}, 300), ({"expires_in": 3600}, 3600)])
+def test_a_token_that_comes_late_is_refused(alice, later, operation, use, fields, life):
+    bucket = alice.bucket()
+    alice.upload(bucket, b"there")
+    path, fields = f"/buckets/{bucket}/tokens", {"operation": operation, **fields}
+    early, late = (alice.signed.post(path, fields).json()["token"] for _ in range(2))
+
+    later(life - 30)
+    assert use(alice, bucket, early) == 200
+    later(life + 1)
+    assert use(alice, bucket, late) == 401
+
+
+def test_a_shard_token_that_comes_late_is_refused(alice, later):
+    bucket = alice.bucket()
+    pointer, = alice.pointers(bucket, alice.upload(bucket, b"shard")).json()
+
+    def fetch():
+        return alice.nobody.get("/shards/" + pointer["hash"], headers={"x-token": pointer["token"]}).status_code
+
+    later(86400 - 30)
+    assert fetch() == 200
+    later(86400 + 1)
+    assert fetch() == 401
+
+
+@pytest.fixture
+def memory(tmp_path):
+    with contextlib.closing(sqlite(tmp_path / "bridge.sqlite")) as memory:
+        yield memory
+
+
+def register(memory, token="t", email="kim@example.com", password="hash", point=None, created=0):
+    memory.accounts.register({"email": email, "password": password, "created": created}, {
+        "token": token, "password": password, "redirect": None, "point": point, "text": point, "created": created,
+    })
+
+
+@pytest.fixture
+def bucket(memory):
+    register(memory)
+    fields = {"name": "b", "storage": 0.00001, "transfer": 1}  # 10 000 bytes
+    return memory.buckets.add("kim@example.com", 0, fields, {}, None)["id"]
+
+
+def begin(memory, bucket, upload_id, now):
+    memory.uploads.begin({"id": upload_id, "bucket": bucket, "size": 6000, "expires": now + 100}, ROOM, now)
+
+
+def finish(memory, bucket, upload_id, now):
+    file = {"bucket": bucket, "hash": "0" * 40, "filename": "f", "mimetype": "text/plain", "size": 0}
+    memory.uploads.finish(upload_id, file, [], now)
+
+
+def test_an_upload_that_has_expired_is_not_entered(memory, bucket):
+    begin(memory, bucket, "late", now=0)
+    with pytest.raises(Refusal, match="given up"):
+        finish(memory, bucket, "late", now=100)
+
+    begin(memory, bucket, "in time", now=200)
+    finish(memory, bucket, "in time", now=299)
+    assert len(memory.files.of("kim@example.com", bucket)) == 1
+
+
+def test_an_upload_holds_its_room_until_it_expires_or_is_renewed(memory, bucket):
+    begin(memory, bucket, "first", now=0)
+    memory.uploads.renew("first", 200)
+    with pytest.raises(Refusal, match="storage exceeded"):
+        begin(memory, bucket, "second", now=199)
+
+    begin(memory, bucket, "second", now=200)
+
+
+def test_only_an_upload_that_has_expired_is_buried(memory, bucket):
+    begin(memory, bucket, "upload", now=0)
+
+    memory.uploads.bury("upload", [], 99)
+    assert memory.uploads.dead(99) == set() and memory.uploads.is_known("upload")
+
+    assert memory.uploads.dead(100) == {"upload"}
+    memory.uploads.bury("upload", [], 100)
+    assert not memory.uploads.is_known("upload")
+
+
+def test_a_second_activation_link_does_not_replace_the_password_of_an_active_account(memory):
+    register(memory, "first", password="one")
+    register(memory, "second", password="another")
+    memory.accounts.activate("first")
+
+    with pytest.raises(Refusal, match="Invalid activation token"):
+        memory.accounts.activate("second")
+    with pytest.raises(Refusal, match="already registered"):
+        register(memory, "third", password="another")
+
+    assert memory.accounts.find("kim@example.com")["password"] == "one"
