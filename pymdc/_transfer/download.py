@@ -171,18 +171,16 @@ def _in_order(pointers, file_hash, file, progress, told_size, left=()):
     pointers.load()
     whole, done, left, least = hashlib.sha256(), 0, iter(left), _SHARD
     for index in range(len(pointers)):
-        shard, is_left = next(left, None), True
+        shard = next(left, None)
         if shard is None:
-            shard, is_left = pointers.whole(index), False
+            shard = pointers.whole(index)
+            write_all(file, shard)
         whole.update(shard)
         least = min(least, len(shard))
         told = told_size if pointers.sizes is None else sum(pointers.sizes)
         total = _total(done + len(shard), len(pointers) - index - 1, least, told)
         for start in range(0, len(shard), _BLOCK):
-            block = shard[start:start + _BLOCK]
-            if not is_left:
-                write_all(file, block)
-            done += len(block)
+            done += len(shard[start:start + _BLOCK])
             if progress is not None:
                 progress(done, total)
     _check_whole(whole, file_hash)
