@@ -18,10 +18,8 @@ ROOM = Room(account=10**9, disk=10**9, at_once=64)
 def later(monkeypatch):
     """A function that sets the bridge's clock so many seconds ahead."""
     def set_ahead(seconds):
-        ahead = types.SimpleNamespace(
-            time=lambda: time.time() + seconds, gmtime=time.gmtime, strftime=time.strftime,
-        )
-        monkeypatch.setattr(clock, "time", ahead)
+        ahead = {**vars(time), "time": lambda: time.time() + seconds}
+        monkeypatch.setattr(clock, "time", types.SimpleNamespace(**ahead))
     return set_ahead
 
 
@@ -122,10 +120,10 @@ def test_only_an_upload_that_has_expired_is_buried(memory, bucket):
 def test_a_second_activation_link_does_not_replace_the_password_of_an_active_account(memory):
     register(memory, "first", password="one")
     register(memory, "second", password="another")
-    memory.accounts.activate("first")
+    memory.accounts.activate("first", 0)
 
     with pytest.raises(Refusal, match="Invalid activation token"):
-        memory.accounts.activate("second")
+        memory.accounts.activate("second", 0)
     with pytest.raises(Refusal, match="already registered"):
         register(memory, "third", password="another")
 
