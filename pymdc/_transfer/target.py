@@ -40,16 +40,11 @@ def find(path):
     if is_folder:
         raise IOError(errno.EISDIR, os.strerror(errno.EISDIR), path)
     if status is None:
-        return _absolute(path), True
+        return path, True
     real = os.path.realpath(path)
     if stat.S_ISREG(status.st_mode) and _is_at(real, status):
         return real, True
     return path, False
-
-
-def _absolute(path):
-    """Return a path that the current folder has no say in; unlike abspath, "missing/../name" is not "name"."""
-    return path if os.path.isabs(path) else os.path.join(os.path.abspath(path[:0]), path)
 
 
 def open_stream(path):
