@@ -99,13 +99,16 @@ def test_raise_errors_makes_the_future_raise_what_is_no_answer_too(nobody, tmpdi
     absent = tmpdir.join("absent")
 
     unheard = pymdc.api.Users("a@example.com", "password", client=client).register(callback=calls)
-    unread = pymdc.api.Files("0" * 24, pymdc.keypair.ECDSA(), client=client).upload(str(absent), callback=calls)
+    files = pymdc.api.Files("0" * 24, pymdc.keypair.ECDSA(), client=client)
+    unread = files.upload(str(absent), callback=calls)
+    wrong = files.download("0" * 40, u"copy", callback=calls, progress=5)
 
     with pytest.raises(TransportError, match="start one"):
         unheard.result(60)
     with pytest.raises(EnvironmentError, match="absent"):
         unread.result(60)
-    assert all(set(answer.keys()) == {"error"} for answer in calls.wait(2))
+    assert wrong.result(60) == {"error": "progress must be callable, not 'int'"}
+    assert all(set(answer.keys()) == {"error"} for answer in calls.wait(3))
 
 
 def test_a_bridge_that_is_not_there_is_an_answer_too(nobody):
