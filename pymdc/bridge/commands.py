@@ -20,7 +20,7 @@ from .serving.server import Server, Site
 from .serving.workers import Workers
 from .settings import LOG_LEVELS, Settings, numbers
 from .storage.backup import back_up, restore
-from .storage.data import Data
+from .storage.data import Data, check_named
 from .storage.datafolder import DataFolder
 from .storage.scrub import scrub
 
@@ -61,6 +61,7 @@ _data_dir = click.option(
     "--data-dir", cls=_DataDir, default=_usual_data_dir, show_default="the user's data folder", type=_folder,
     help="Folder of database, shards and mails.",
 )
+_new = click.option("--new", is_flag=True, help="Go on where shards lie that the database does not name, or is gone.")
 
 
 def _number(field):
@@ -108,6 +109,7 @@ def main():
 @click.option("--host", default=Settings.host, help="Address to listen on.")
 @_numbers(*_FIRST_NUMBERS)
 @_data_dir
+@_new
 @click.option("--public-url", help="What links and pointers lead to.  [default: the address listened on]")
 @click.option("--smtp-url", help="Server that sends the mails, smtp://user:password@host:port or smtps://...; a "
               "password is better kept in PYMDC_BRIDGE_SMTP_URL.  [default: mails stay in the outbox]")
@@ -153,14 +155,15 @@ def serve(behind_proxy, **options):
 
 @main.command(name="scrub", context_settings=_CONTEXT)
 @_data_dir
-def scrub_command(data_dir):
+@_new
+def scrub_command(data_dir, new):
     """
     Read every shard of a bridge, which may be running.
 
     What is damaged is set aside and listed, with the files that it belongs to; whoever uploads such a file again heals
     it.  Objects that belong to nothing are removed.  Ends with 1 if a shard is damaged.
     """
-    with _failures(), Data(_bridge_in(data_dir)) as data:
+    with _failures(), Data(_bridge_in(data_dir, new)) as data:
         findings = scrub(data, now(), click.echo)
         click.echo(findings)
         _end_with(findings.damaged)
@@ -168,15 +171,16 @@ def scrub_command(data_dir):
 
 @main.command(name="backup", context_settings=_CONTEXT)
 @_data_dir
+@_new
 @click.argument("target", type=_folder)
-def backup_command(data_dir, target):
+def backup_command(data_dir, new, target):
     """
     Copy the data of a bridge, which may be running, to the folder TARGET.
 
     Used again on the same folder, it copies only what is new.  Ends with 1 if a shard is damaged, and so not copied.
     """
     with _failures():
-        copied = back_up(_bridge_in(data_dir), DataFolder(target), click.echo)
+        copied = back_up(_bridge_in(data_dir, new), DataFolder(target), click.echo, new)
         click.echo(copied)
         _end_with(copied.damaged)
 
@@ -196,10 +200,13 @@ def restore_command(data_dir, source):
         _end_with(findings.damaged)
 
 
-def _bridge_in(path):
+def _bridge_in(path, new):
     if not (path / "bridge.sqlite").exists():
         raise click.UsageError(f"no bridge has its data in {path}")
-    return DataFolder(path)
+    folder = DataFolder(path)
+    if not new:
+        check_named(folder)
+    return folder
 
 
 def _end_with(damaged):

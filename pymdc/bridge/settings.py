@@ -26,6 +26,7 @@ class Settings:
     The options of a bridge; each is ``--option`` of ``python -m pymdc.bridge`` and ``PYMDC_BRIDGE_OPTION``.
 
     :ivar data_dir: the folder of database, shards and mails.
+    :ivar new: whether to begin a new bridge where shards lie that its database does not name.
     :ivar host: the address to listen on.
     :ivar public_url: what links and pointers lead to; by default the address listened on.
     :ivar smtp_url: the server that sends the mails, ``smtp://user:password@host:port`` or ``smtps://…``; None leaves
@@ -42,6 +43,7 @@ class Settings:
     """
 
     data_dir: str | os.PathLike | None
+    new: bool = False
     host: str = "127.0.0.1"
     port: int = _number(6382, 0, 65535, "Port to listen on; 0 picks one.")
     public_url: str | None = None

@@ -1,5 +1,7 @@
 """What the bridge knows: all SQL.  Each method is one transaction; times are milliseconds since the epoch."""
 
+import errno
+import secrets
 from pathlib import Path
 
 from sqlalchemy import URL, delete
@@ -52,10 +54,19 @@ class Metadata:
                 db.execute(delete(tables.schema.tables[name]))
         self.nonces.raise_floors(moment)
 
+    def check_whole(self):
+        """Raise OSError when the database has been cut or is damaged otherwise."""
+        self._database.check_whole()
+
     def probe(self):
-        """Raise if nothing can be written."""
-        with self._database.write():
-            pass
+        """Raise unless something can be written, and read again."""
+        who = "probe " + secrets.token_hex(8)
+        self.shards.hold_back(who, 0)
+        try:
+            if not self.shards.is_held_back_by(who):
+                raise OSError(errno.EIO, "what was written is not there")
+        finally:
+            self.shards.release(who)
 
     def close(self):
         self._database.close()

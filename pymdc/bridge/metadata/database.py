@@ -1,6 +1,7 @@
 """The database: how it is opened, and what a transaction is."""
 
 import contextlib
+import errno
 import fcntl
 import sqlite3
 import threading
@@ -32,6 +33,7 @@ class Database:
             event.listen(self._engine, "connect", _prepare_sqlite)
             event.listen(self._engine, "begin", _begin_sqlite)
         with self.write() as transaction:
+            _check_ours(transaction)
             schema.create_all(transaction)
 
     @contextlib.contextmanager
@@ -52,8 +54,20 @@ class Database:
             with contextlib.closing(self._engine.raw_connection()) as connection:
                 connection.driver_connection.backup(copy)
 
+    def check_whole(self):
+        """Raise OSError when a SQLite database has been cut or is damaged otherwise."""
+        with self.read() as db:
+            if db.exec_driver_sql("PRAGMA quick_check(1)").scalar() != "ok":
+                raise OSError(errno.EIO, "the database is damaged", self._engine.url.database)
+
     def close(self):
         self._engine.dispose()
+
+
+def _check_ours(transaction):
+    tables = set(sqlalchemy.inspect(transaction).get_table_names())
+    if tables and not {"accounts", "buckets", "files", "shards"} <= tables:
+        raise OSError(errno.EINVAL, "the database of another program", transaction.engine.url.database)
 
 
 class _Turn:

@@ -67,6 +67,16 @@ class Shards:
             db.execute(delete(holds).where(holds.c.id == who))
             db.execute(insert(holds).values(id=who, expires=expires))
 
+    def is_held_back_by(self, who: str) -> bool:
+        with self._database.read() as db:
+            return db.execute(select(exists().where(holds.c.id == who))).scalar()
+
+    def name_objects(self) -> bool:
+        """Return whether anything at all is known to lie in the store."""
+        with self._database.read() as db:
+            return any(db.execute(select(exists().where(each.is_not(None)))).scalar()
+                       for each in (shards.c.object, uploads.c.id, unneeded.c.object))
+
     def release(self, who: str):
         with self._database.write() as db:
             db.execute(delete(holds).where(holds.c.id == who))

@@ -19,7 +19,7 @@ from ..mail.outbox import discard_partial
 from ..metrics import Metrics
 from ..services import Services
 from ..settings import Settings
-from ..storage.data import Data
+from ..storage.data import Data, check_named
 from ..storage.datafolder import DataFolder
 from .app import make_app
 from .protocol import Protocol, WebSocketProtocol
@@ -50,6 +50,8 @@ class Site:
     def _take_possession(self, folder):
         folder.check_usable()
         self._lock = folder.lock()
+        if not self.settings.new:
+            check_named(folder)
         with Data(folder) as data:
             data.metadata.uploads.expire_all()
             data.clear_uploads(steady())

@@ -6,13 +6,11 @@ import errno
 import os
 import secrets
 import shutil
-import tempfile
-from pathlib import Path
 
 from ..clock import now
 from ..metadata import sqlite
-from .data import Data
-from .datafolder import DataFolder
+from .data import Data, check_named, names_objects
+from .datafolder import DataFolder, sync_folder
 from .folder import Store
 from .scrub import Findings, scrub
 
@@ -30,23 +28,30 @@ class Copied:
         return f"{self.shards} shards in the backup, {self.new} of them new; {self.damaged} damaged, and not copied"
 
 
-def back_up(source: DataFolder, target: DataFolder, tell) -> Copied:
+def back_up(source: DataFolder, target: DataFolder, tell, new: bool = False) -> Copied:
     """
     Copy all data of a bridge, which may be running.  What *target* has from an earlier time is not copied again, and
     stays usable until the new copy is whole.
 
     :param tell: is called with a line about each shard that is damaged, and so is not copied.
+    :param new: whether the backup may lose all its shards, since the bridge has none.
     """
     if target.path.resolve().is_relative_to(source.path.resolve()):
         raise OSError(errno.EINVAL, "inside the folder that is to be copied", str(target.path))
     target.mark_as_backup()
-    with target.lock(), Data(source) as data, _Hold(data) as hold, tempfile.TemporaryDirectory(dir=target.path) as new:
-        snapshot = Path(new) / "snapshot.sqlite"
+    with target.lock(), Data(source) as data, _Hold(data) as hold, _unfinished(target) as folder:
+        data.metadata.check_whole()
+        if not new and names_objects(target) and not data.metadata.shards.name_objects():
+            text = "the bridge names no shard, the backup does: say --new to let them go"
+            raise OSError(errno.EINVAL, text, str(source.database))
+        snapshot = folder / "snapshot.sqlite"
         data.metadata.copy_to(snapshot)
         with contextlib.closing(sqlite(snapshot)) as metadata:
             copied = _copy_shards(metadata, data.store, Store(target.shards), hold, tell)
         _copy_mails(source, target)
+        os.sync()  # all that the new database speaks of, and itself, before it takes the place of the old one
         os.replace(snapshot, target.database)
+        sync_folder(target.path)
         with Data(target) as copy:
             copy.remove_orphans()
         os.sync()
@@ -63,11 +68,24 @@ def restore(source: DataFolder, target: DataFolder, tell) -> Findings:
             shards.take(store, name)
         _copy_mails(source, target)
         shutil.copyfile(source.database, target.database)
+        check_named(target)
         with Data(target) as data:
             data.metadata.forget_the_passing(now() + AHEAD)
             findings = scrub(data, now(), tell)
         os.sync()
     return findings
+
+
+@contextlib.contextmanager
+def _unfinished(target):
+    """A folder for what is not finished; one that a backup that was killed has left goes first."""
+    folder = target.path / "unfinished"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(mode=0o700)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder)
 
 
 class _Hold:

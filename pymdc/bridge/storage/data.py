@@ -1,5 +1,7 @@
 """The data of a bridge: its memory and its store, kept in step with each other."""
 
+import contextlib
+import errno
 import logging
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -61,3 +63,18 @@ class Data:
         orphans = [name for name in self.store.objects() if unheld(uploader(name), name)]
         self.store.delete(orphans)
         return len(orphans)
+
+
+def check_named(folder: DataFolder):
+    """Raise OSError where shards lie and the database names none: what is missing may be the database."""
+    if any(Store(folder.shards).objects()) and not names_objects(folder):
+        text = "shards lie beside it, and it names none: put back the right one, or say --new to begin without them"
+        raise OSError(errno.EINVAL, text, str(folder.database))
+
+
+def names_objects(folder: DataFolder) -> bool:
+    """Return whether there is a database in a folder that knows of any object."""
+    if not folder.database.exists() or not folder.database.stat().st_size:
+        return False
+    with contextlib.closing(sqlite(folder.database)) as metadata:
+        return metadata.shards.name_objects()

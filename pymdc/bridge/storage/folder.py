@@ -7,6 +7,7 @@ import os
 import re
 import secrets
 import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -104,10 +105,18 @@ class Store:
             os.rename(self.path(name), quarantine / name)
 
     def probe(self):
-        """Raise if nothing can be written."""
-        writer = self.create("probe", secrets.token_hex(8))
-        writer.write(b"probe")
-        writer.discard()
+        """Raise unless something can be written, and read again, and all folders are there."""
+        written = secrets.token_bytes(4096)
+        for folder in (self._incoming, secrets.choice(self._folders)):
+            with tempfile.TemporaryFile(dir=folder) as file:
+                file.write(written)
+                file.flush()
+                os.fsync(file.fileno())
+                file.seek(0)
+                if file.read() != written:
+                    raise OSError(errno.EIO, "what was written is not there", str(folder))
+        for folder in self._folders:
+            folder.stat()
 
     def free_space(self) -> int:
         """Return how many bytes the disk can still take."""

@@ -25,6 +25,7 @@ def scrub(data: Data, now: int, tell) -> Findings:
 
     :param tell: is called with a line about each shard that is damaged.
     """
+    data.metadata.check_whole()  # or what it has forgotten would be taken for orphans
     findings = Findings()
     for shard in data.metadata.shards.all():
         findings.shards += 1
