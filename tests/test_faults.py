@@ -182,7 +182,9 @@ def test_a_fault_is_survived_where_the_table_says_so(wire, member, name, fault):
             call()
         assert len(failed.value.attempts) == 1
         assert scene.sleeps == []
-    assert len([request for request in wire.requests if wire.faults[0].matches(*request)]) == len(scene.sleeps) + 1
+    asked = len([request for request in wire.requests if wire.faults[0].matches(*request)])
+    found = name == "upload" and asked == 1  # in the listing, where the first attempt has stored it
+    assert found or asked == len(scene.sleeps) + 1
     if "download" in name and policy == ALWAYS or "shard" in name:
         assert scene.copy.getvalue() == CONTENT
 

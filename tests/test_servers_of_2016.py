@@ -335,7 +335,7 @@ def test_a_download_that_broke_is_taken_up_again_without_its_first_shards(server
         pass
 
     def stop(done, total):
-        if done > 8 * MIB + 2000:  # in the second shard
+        if done > 8 * MIB:  # once the first shard is in its place
             raise Stop()
 
     monkeypatch.setattr("servers_of_2016._WRITE", 8 * MIB + 1000)  # so that the first shard is a little longer

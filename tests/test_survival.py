@@ -378,11 +378,41 @@ def test_a_spent_token_is_told(wired, wired_bucket):
         wired_bucket.files.upload(io.BytesIO(b"x"), token)
 
 
+def test_an_upload_whose_answer_was_lost_is_looked_for_and_not_sent_twice(wired, wired_bucket):
+    client = pymdc.Client(wired.url, raise_errors=True, sleep=lambda seconds: None)
+    bucket = pymdc.api.Bucket(wired_bucket.list(), wired_bucket._auth, client=client)
+    content = b"lost answer" * 1000
+    wired.faults.append(Fault("reset", "PUT"))
+
+    stored = bucket.files.upload(io.BytesIO(content), filename="lost.bin")
+
+    assert stored in bucket.files.list()
+    assert (stored["filename"], stored["size"]) == ("lost.bin", len(content))
+    assert [method for method, _ in wired.requests].count("PUT") == 1
+
+
+@pytest.mark.parametrize("changed", [{"filename": "new.bin"}, {"mimetype": "image/png"}])
+def test_an_upload_that_changes_the_entry_of_its_content_is_sent_again(wired, wired_bucket, changed):
+    client = pymdc.Client(wired.url, raise_errors=True, sleep=lambda seconds: None)
+    bucket = pymdc.api.Bucket(wired_bucket.list(), wired_bucket._auth, client=client)
+    named = {"filename": "old.bin", "mimetype": "text/plain"}
+    bucket.files.upload(io.BytesIO(b"content"), **named)
+    wired.faults.append(Fault("reset", "PUT", sent=0))
+
+    stored = bucket.files.upload(io.BytesIO(b"content"), **dict(named, **changed))
+
+    assert {name: stored[name] for name in changed} == changed
+    assert bucket.files.list() == [stored]
+
+
 def test_an_upload_that_does_not_fit_twice_was_stored_the_first_time(wired, wired_bucket):
     client = pymdc.Client(wired.url, raise_errors=True, sleep=lambda seconds: None)
     bucket = pymdc.api.Bucket(wired_bucket.list(), wired_bucket._auth, client=client)
     full = b'{"error": "Bucket storage exceeded: 5 bytes do not fit beside 5 of 5"}'
-    wired.faults.extend([Fault("reset", "PUT"), Fault("answer", "PUT", status=413, body=full)])
+    wired.faults.extend([
+        Fault("reset", "PUT"), Fault("answer", "GET", status=404, body=b'{"error": "Bucket not found"}'),
+        Fault("answer", "PUT", status=413, body=full),
+    ])
 
     stored = bucket.files.upload(io.BytesIO(b"12345"))
 

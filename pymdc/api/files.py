@@ -2,6 +2,7 @@
 
 from __future__ import absolute_import, division, print_function
 
+import itertools
 from functools import partial
 
 from .. import _of_2016
@@ -175,11 +176,19 @@ class Files(Resource):
 
     def _upload(self, handed, options, filename, mimetype, progress):
         with Source(handed, filename, mimetype) as source:
+            attempts = itertools.count()
+
+            def body():
+                if next(attempts):
+                    self._look_for(source)
+                return source.body(progress)
+
             try:
                 answer = self._request(
-                    "PUT", "/buckets/{bucket_id}/files", self._ids,
-                    body=lambda: source.body(progress), headers=source.headers, **options
+                    "PUT", "/buckets/{bucket_id}/files", self._ids, body=body, headers=source.headers, **options
                 )
+            except _Stored as stored:
+                return stored.file
             except APIError as error:
                 # When there is no room for it twice, an attempt whose answer was lost may have stored it.
                 stored = error.status == 413 and error.maybe_done and self._stored(source.content_hash())
@@ -188,6 +197,12 @@ class Files(Resource):
                 return stored
             source.verify(answer)
         return answer
+
+    def _look_for(self, source):
+        """Raise _Stored when an attempt whose answer was lost has stored the file: a bridge of 2016 spoils a second."""
+        file = self._auth and self._stored(source.content_hash())
+        if file and _is_entry_of(file, source):
+            raise _Stored(file)
 
     def _stored(self, content_hash):
         """Return the file with this hash from the listing; None when it is not there, or the listing not to be had."""
@@ -221,10 +236,24 @@ class Files(Resource):
         return dict(answer, path=handed.text)
 
 
+class _Stored(Exception):
+    """An upload has nothing left to do, as an attempt before has stored the file."""
+
+    def __init__(self, file):
+        super(_Stored, self).__init__()
+        self.file = file
+
+
 def _size_in(file):
     """Return the size that the bridge's dict of a file tells; None when it is none, or only a hash."""
     size = file.get("size") if isinstance(file, dict) else None
     return size if isinstance(size, integer_types) else None
+
+
+def _is_entry_of(file, source):
+    """Return whether the entry of a content in the listing has the name and the type that an upload gives it."""
+    mimetype = source.mimetype.partition(";")[0].strip().lower()
+    return file.get("filename") == (source.filename or file["hash"]) and file.get("mimetype") == mimetype
 
 
 def _checked_progress(progress):
