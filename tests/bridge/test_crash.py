@@ -13,6 +13,7 @@ import requests
 import pymdc
 from load import GONE, HELD, PATIENCE, UNSURE, Client, Gate, Manifest, content_of
 from running_bridge import RunningBridge
+from waiting import eventually
 from wire import Account, Wire
 
 CLIENTS = 8
@@ -43,6 +44,8 @@ class Crashes:
         for thread in threads:
             thread.start()
         try:
+            self._gate.set(is_open=True)
+            eventually(lambda: all(vars(self.manifest).values()) or self.failures)  # there is something to lose
             for number in range(kills):
                 self._run_and_kill(number)
         except Exception as error:
