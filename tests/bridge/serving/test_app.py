@@ -61,6 +61,14 @@ def test_a_path_that_leads_nowhere_is_a_json_error(wire, path):
     assert answer.headers["Content-Type"] == "application/json; charset=utf-8"
 
 
+def test_an_answer_has_no_etag_and_is_always_whole(alice):
+    answer = alice.basic.get("/buckets", headers={"If-None-Match": "*"})
+
+    assert answer.status_code == 200
+    assert "ETag" not in answer.headers
+    assert answer.headers["Cache-Control"] == "no-store"
+
+
 @pytest.mark.parametrize("body", [
     b"{", b"\xff\xfe", b"[" * 100000, b'{"a": ' * 5000 + b"1" + b"}" * 5000, b"1" * 5000, b'"text"',
     b"[]", b"null",
