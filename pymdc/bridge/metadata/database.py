@@ -50,6 +50,7 @@ class Database:
 
     def copy_to(self, path: Path):
         """Write one state of a SQLite database to a file that is not there yet, while others write on."""
+        open(path, "xb", opener=private.opener).close()
         with contextlib.closing(sqlite3.connect(path)) as copy:
             with contextlib.closing(self._engine.raw_connection()) as connection:
                 connection.driver_connection.backup(copy)

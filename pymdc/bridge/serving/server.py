@@ -52,6 +52,7 @@ class Site:
         self._lock = folder.lock()
         if not self.settings.new:
             check_named(folder)
+        folder.tighten()
         with Data(folder) as data:
             data.metadata.uploads.expire_all()
             data.clear_uploads(steady())

@@ -7,6 +7,7 @@ import os
 import secrets
 import shutil
 
+from .. import private
 from ..clock import now
 from ..metadata import sqlite
 from .data import Data, check_named, names_objects
@@ -44,6 +45,7 @@ def back_up(source: DataFolder, target: DataFolder, tell, new: bool = False) -> 
         if not new and names_objects(target) and not data.metadata.shards.name_objects():
             text = "the bridge names no shard, the backup does: say --new to let them go"
             raise OSError(errno.EINVAL, text, str(source.database))
+        target.tighten()
         snapshot = folder / "snapshot.sqlite"
         data.metadata.copy_to(snapshot)
         with contextlib.closing(sqlite(snapshot)) as metadata:
@@ -63,10 +65,12 @@ def restore(source: DataFolder, target: DataFolder, tell) -> Findings:
     if not source.is_backup():
         raise OSError(errno.EINVAL, "not a backup", str(source.path))
     with source.lock(), target.being_restored(), target.lock():
+        target.tighten()
         store, shards = Store(source.shards), Store(target.shards)
         for name in store.objects():
             shards.take(store, name)
         _copy_mails(source, target)
+        open(target.database, "xb", opener=private.opener).close()
         shutil.copyfile(source.database, target.database)
         check_named(target)
         with Data(target) as data:
@@ -132,4 +136,4 @@ def _copy_mails(source, target):
     target.outbox.mkdir(mode=0o700, exist_ok=True)
     for mail in source.outbox.glob("*.eml"):
         with contextlib.suppress(FileNotFoundError):  # sent meanwhile
-            shutil.copy2(mail, target.outbox)
+            private.tighten(shutil.copy2(mail, target.outbox))

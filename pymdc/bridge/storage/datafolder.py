@@ -17,7 +17,7 @@ class DataFolder:
     A folder that holds all data of a bridge.  It is made where there is none.
 
     :ivar database: the file of the SQLite database.
-    :ivar shards: the folder of the shards; *outbox*: of the mails.
+    :ivar shards: the folder of the shards; *outbox*: of the mails; *quarantine*: of shards set aside.
     """
 
     def __init__(self, path: str | os.PathLike):
@@ -26,6 +26,8 @@ class DataFolder:
         self.database = self.path / "bridge.sqlite"
         self.shards = self.path / "shards"
         self.outbox = self.path / "outbox"
+        self.quarantine = self.path / "quarantine"
+        self._lock = self.path / "lock"
         self._backup = self.path / "BACKUP"
         self._unfinished = self.path / "UNFINISHED"
 
@@ -54,9 +56,17 @@ class DataFolder:
         if self._unfinished.exists():
             raise OSError(errno.EINVAL, "its restore was broken off: empty it, and restore again", str(self.path))
 
+    def tighten(self):
+        """Take from others what they could do in this folder, however it came to be; only single shards are left."""
+        beside = self.path.glob(self.database.name + "*")
+        for path in (self.path, self.quarantine, self.outbox, self.shards, self._lock, *beside):
+            private.tighten(path)
+        for path in (*self.outbox.glob("*"), *self.shards.glob("*")):
+            private.tighten(path)
+
     def lock(self):
         """Return an open file; as long as it, or a copy in a forked process, is open, no other bridge may serve."""
-        file = open(self.path / "lock", "w", opener=private.opener)
+        file = open(self._lock, "w", opener=private.opener)
         for _ in range(10 * PATIENCE):
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

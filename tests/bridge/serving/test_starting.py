@@ -1,6 +1,8 @@
 """Where a bridge starts, where it does not, and how it says so; whose its files are."""
 
+import errno
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -11,8 +13,10 @@ import pytest
 
 import pymdc
 from pymdc.bridge import LocalBridge, _requirements
+from pymdc.bridge.storage.backup import back_up, restore
+from pymdc.bridge.storage.datafolder import DataFolder
 from waiting import eventually
-from wire import Account, multipart
+from wire import Account, Wire, multipart
 
 
 def run(*arguments, cwd, **options):
@@ -94,10 +98,79 @@ def test_what_a_bridge_writes_is_nobody_else_s(tmp_path, usual_umask):
         account.nobody.post("/users", {"email": account.email, "password": account.password, "pubkey": account.key})
         account.nobody.get("/activations/" + bridge.activation_token(account.email))
         account.upload(account.bucket(), b"x" * 100_000)
-        modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in folder.rglob("*")}
+        found = modes(folder)
 
-    assert {"bridge.sqlite", "bridge.sqlite-wal", "lock", "outbox", "shards"} <= set(modes)
-    assert [name for name, mode in modes.items() if mode & 0o077] == []
+    assert {".", "bridge.sqlite", "bridge.sqlite-wal", "lock", "outbox", "shards"} <= set(found)
+    assert [name for name, mode in found.items() if mode & 0o077] == []
+
+
+def modes(folder):
+    return {str(path.relative_to(folder)): stat.S_IMODE(path.stat().st_mode) for path in (folder, *folder.rglob("*"))}
+
+
+def loosen(folder):
+    """Let everybody read what is in a folder, as a bridge or a copy of it may have left it."""
+    for path in (folder, *folder.rglob("*")):
+        path.chmod(0o755 if path.is_dir() else 0o644)
+
+
+@pytest.fixture
+def used(tmp_path, usual_umask):
+    """The data folder of a bridge that has an account that waits, with its mail, and was not closed properly."""
+    folder = tmp_path / "data"
+    with LocalBridge(folder) as bridge:
+        Wire(bridge.url).post("/users", {"email": "ann@example.com", "password": "ab" * 32})
+        shutil.copytree(folder, tmp_path / "left")  # with its -wal and -shm
+    return tmp_path / "left"
+
+
+def test_what_others_could_read_in_a_data_folder_is_closed_to_them_at_the_start(used):
+    (used / "quarantine").mkdir()
+    loosen(used)
+
+    with LocalBridge(used) as bridge:
+        assert Wire(bridge.url).get("/activations/" + bridge.activation_token("ann@example.com")).status_code == 200
+        found = modes(used)
+
+    mails = [name for name in found if name.endswith(".eml")]
+    assert {".", "bridge.sqlite", "bridge.sqlite-wal", "bridge.sqlite-shm", "bridge.sqlite-turn", "lock", "outbox",
+            "shards", "shards/00", "shards/incoming", "quarantine"} <= set(found) and len(mails) == 1
+    assert [name for name, mode in found.items() if mode & 0o077] == []
+
+
+def test_a_folder_that_everybody_shares_stays_so(tmp_path):
+    tmp_path.chmod(0o1777)
+
+    with LocalBridge(tmp_path):
+        assert modes(tmp_path)["."] == 0o1777
+
+
+def test_a_data_folder_of_somebody_else_is_used_as_it_is(tmp_path, monkeypatch):
+    tmp_path.chmod(0o755)
+
+    def refuse(*arguments):
+        raise PermissionError(errno.EPERM, "not yours")
+    monkeypatch.setattr("pymdc.bridge.private.os.chmod", refuse)
+
+    with LocalBridge(tmp_path) as bridge:
+        assert Wire(bridge.url).get("/health").status_code == 200
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_a_backup_and_what_is_restored_is_nobody_else_s(used, tmp_path, there):
+    backup, restored = DataFolder(tmp_path / "backup"), DataFolder(tmp_path / "restored")
+    back_up(DataFolder(used), backup, print)
+    for folder in (used, backup.path, restored.path):
+        loosen(folder) if there else None
+
+    back_up(DataFolder(used), backup, print)
+    assert [name for name, mode in modes(backup.path).items() if mode & 0o077 and name != "BACKUP"] == []
+
+    loosen(backup.path) if there else None
+    restore(backup, restored, print)
+    found = modes(restored.path)
+    assert len([name for name in found if name.endswith(".eml")]) == 1 and "bridge.sqlite" in found
+    assert [name for name, mode in found.items() if mode & 0o077] == []
 
 
 def test_an_upload_outlives_a_clock_that_is_set_forward(alice, local, monkeypatch):
