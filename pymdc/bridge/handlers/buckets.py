@@ -8,12 +8,14 @@ from ..clock import iso, now
 from ..refusal import Refusal
 from ..request import auth, fields
 from ..request.call import Call, JSON
+from . import listing
 
 _DEFAULTS = {"name": "New Bucket", "storage": 10, "transfer": 30}
 
 
 def show(call: Call) -> Response:
-    return JSON([_bucket(row) for row in call.metadata.buckets.of(auth.identify(call).email)])
+    email = auth.identify(call).email
+    return listing.answer(lambda after: call.metadata.buckets.page(email, after), _bucket)
 
 
 def create(call: Call) -> Response:

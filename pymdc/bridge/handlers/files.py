@@ -14,6 +14,7 @@ from ..refusal import Refusal
 from ..request import auth
 from ..request.call import Call, JSON
 from ..storage.outgoing import Outgoing
+from . import listing
 
 BLOCK = 1024 * 1024  # bytes of a shard that a thread reads at a time
 _TRIES = 10  # to open a shard whose content comes again and again
@@ -22,8 +23,8 @@ _log = logging.getLogger("pymdc.bridge")
 
 
 def show(call: Call) -> Response:
-    rows = call.metadata.files.of(auth.identify(call).email, call.ids["bucket"])
-    return JSON([_file(row) for row in rows])
+    email, bucket_id = auth.identify(call).email, call.ids["bucket"]
+    return listing.answer(lambda after: call.metadata.files.page(email, bucket_id, after), _file)
 
 
 def delete(call: Call) -> Response:

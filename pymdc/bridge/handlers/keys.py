@@ -4,10 +4,12 @@ from starlette.responses import Response
 
 from ..request import auth, fields
 from ..request.call import Call, JSON
+from . import listing
 
 
 def show(call: Call) -> Response:
-    return JSON([_key(row["email"], row["text"]) for row in call.metadata.keys.of(auth.identify(call).email)])
+    email = auth.identify(call).email
+    return listing.answer(lambda after: call.metadata.keys.page(email, after), _key)
 
 
 def create(call: Call) -> Response:
@@ -16,7 +18,7 @@ def create(call: Call) -> Response:
     call.services.check_space()
     proved = identity.key != text and auth.spend_proof(call, text, identity.email)
     call.metadata.keys.add(identity.email, fields.point(text), text, proved, identity.point)
-    return JSON(_key(identity.email, text))
+    return JSON(_key({"email": identity.email, "text": text}))
 
 
 def delete(call: Call) -> Response:
@@ -25,5 +27,5 @@ def delete(call: Call) -> Response:
     return Response()
 
 
-def _key(email, text):
-    return {"user": email, "key": text, "id": text}
+def _key(row):
+    return {"user": row["email"], "key": row["text"], "id": row["text"]}

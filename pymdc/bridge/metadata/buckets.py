@@ -5,6 +5,7 @@ import secrets
 from sqlalchemy import delete, func, insert, select, update
 
 from ..refusal import Refusal
+from . import pages
 from .keys import check_count, check_registered, lapse
 from .shards import free
 from .tables import bucket_keys, buckets, file_shards, files
@@ -20,11 +21,17 @@ class Buckets:
     def __init__(self, database):
         self._database = database
 
-    def of(self, email: str):
-        """Return an account's buckets, the oldest first."""
+    def page(self, email: str, after: int = 0):
+        """Return a page of an account's buckets, the oldest first, and where the next begins.  Keys fill it too."""
         with self._database.read() as db:
-            rows = db.execute(select(buckets).where(buckets.c.email == email).order_by(buckets.c.number)).mappings()
-            return [_with_keys(db, row) for row in rows.all()]
+            rows, after = pages.read(db, select(buckets).where(buckets.c.email == email), buckets.c.number, after)
+            found, count = [], 0
+            for row in rows:
+                found.append(_with_keys(db, row))
+                count += len(found[-1]["pubkeys"])
+                if count >= pages.PAGE:
+                    return found, row["number"]
+            return found, after
 
     def find(self, bucket_id: str, email: str | None = None):
         """Return a bucket with its ``pubkeys``; another account's is as good as none."""

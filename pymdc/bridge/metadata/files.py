@@ -3,6 +3,7 @@
 from sqlalchemy import and_, delete, insert, select, update
 
 from ..refusal import Refusal
+from . import pages
 from .buckets import GIGABYTE, counted, find_bucket
 from .keys import check_may_ask, check_registered
 from .shards import free
@@ -13,12 +14,12 @@ class Files:
     def __init__(self, database):
         self._database = database
 
-    def of(self, email: str, bucket_id: str):
-        """Return the rows of a bucket's files, the oldest first."""
+    def page(self, email: str, bucket_id: str, after: int = 0):
+        """Return the rows of a page of a bucket's files, the oldest first, and where the next begins."""
         with self._database.read() as db:
-            find_bucket(db, bucket_id, email)
-            query = select(files).where(files.c.bucket == bucket_id).order_by(files.c.id)
-            return db.execute(query).mappings().all()
+            if not after:  # later on, one that has been deleted meanwhile has no more files
+                find_bucket(db, bucket_id, email)
+            return pages.read(db, select(files).where(files.c.bucket == bucket_id), files.c.id, after)
 
     def delete(self, email: str, bucket_id: str, file_hash: str, signer: str | None = None):
         """

@@ -3,6 +3,7 @@
 from sqlalchemy import and_, delete, exists, func, insert, select, update
 
 from ..refusal import Refusal
+from . import pages
 from .tables import bucket_keys, buckets, keys, registrations, shard_tokens, tokens
 
 KEY_TAKEN = "Public key is already registered"
@@ -23,10 +24,10 @@ class Keys:
                     return {**row, "activated": activated}
         return None
 
-    def of(self, email: str):
-        """Return the rows of an account's keys, the oldest first."""
+    def page(self, email: str, after: int = 0):
+        """Return the rows of a page of an account's keys, the oldest first, and where the next begins."""
         with self._database.read() as db:
-            return db.execute(select(keys).where(keys.c.email == email).order_by(keys.c.id)).mappings().all()
+            return pages.read(db, select(keys).where(keys.c.email == email), keys.c.id, after)
 
     def add(self, email: str, point: str, text: str, proved: bool, signer: str | None):
         """

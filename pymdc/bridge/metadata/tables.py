@@ -81,6 +81,7 @@ files = Table(
     Column("mimetype", Text, nullable=False),
     Column("size", BigInteger, nullable=False),
     UniqueConstraint("bucket", "hash"),
+    Index("files_in_order", "bucket", "id"),
 )
 
 #: Uploads under way.  They outlive their bucket, so that the answer is that the bucket is gone.

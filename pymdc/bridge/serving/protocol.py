@@ -17,6 +17,7 @@ MAX_PIPELINE = 32  # requests that wait for the one before to be answered; what 
 PIECE = 4096  # bytes that are parsed at once where nothing tells how many requests they are
 READ = 64 * 1024  # bytes that are read at once, for many connections may hold as many
 READ_UPLOAD = 256 * 1024
+MAX_FRAGMENTS = 1000  # of a message; also of empty ones there would be no end
 FRAMES = 16 * 1024  # bytes of frames that are parsed at once
 
 _TOO_LONG = f"The headers are longer than {MAX_HEADERS} bytes"
@@ -272,6 +273,13 @@ class WebSocketProtocol(_Patient, WebSocketsSansIOProtocol):
         """Send as uvicorn does, but with *more_body* only a fragment of a message."""
         self.conn.goes_on = message.get("more_body", False)
         await super().send(message)
+
+    def handle_cont(self, event):
+        if len(self.frames) < MAX_FRAGMENTS:
+            super().handle_cont(event)
+        elif not self.transport.is_closing():
+            self.conn.fail(CloseCode.MESSAGE_TOO_BIG)
+            self.handle_parser_exception()
 
     def send_receive_event_to_app(self):
         self._asked = True

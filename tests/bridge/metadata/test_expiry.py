@@ -94,7 +94,7 @@ def test_an_upload_that_has_expired_is_not_entered(memory, bucket):
 
     begin(memory, bucket, "in time", now=200)
     finish(memory, bucket, "in time", now=299)
-    assert len(memory.files.of("kim@example.com", bucket)) == 1
+    assert len(memory.files.page("kim@example.com", bucket)[0]) == 1
 
 
 def test_an_upload_holds_its_room_until_it_expires_or_is_renewed(memory, bucket):

@@ -1,30 +1,34 @@
 """One connection, or many, cannot fill the memory of the bridge; and what is asked within bounds is answered."""
 
+import base64
 import contextlib
 import itertools
 import json
 import os
 import socket
+import sqlite3
 import threading
 import uuid
 
 import pytest
 
+import pymdc
 import raw
 from pymdc.bridge import LocalBridge
 from pymdc.bridge.request import fields
 from pymdc.bridge.serving import app
-from pymdc.bridge.serving.protocol import MAX_HEADERS, MAX_PIPELINE
+from pymdc.bridge.serving.protocol import MAX_FRAGMENTS, MAX_HEADERS, MAX_PIPELINE
 from running_bridge import RunningBridge
 from waiting import eventually
-from wire import Wire, multipart
+from wire import Account, Wire, multipart
 
 if not os.path.isdir("/proc/self/fd"):
     pytest.skip("needs /proc", allow_module_level=True)
 
 MIB = 1024 * 1024
 GROWTH = 24 * MIB
-PING = 9
+CONTINUATION, TEXT, CLOSE, PING = 0, 1, 8, 9
+LONG = 10_000  # files, with long names
 
 
 @pytest.fixture(scope="module")
@@ -89,6 +93,28 @@ def test_pings_are_answered_once_their_answers_are_read(started):
         pongs = [connection.frame() for _ in range(sent // len(ping))]
 
     assert set(pongs) == {(10, b"p" * 125)}
+
+
+@pytest.mark.parametrize("payload", [b"", b" "], ids=["empty", "a byte"])
+def test_a_message_in_fragments_without_end_is_refused(started, payload):
+    with raw.Connection(started.url) as connection:
+        connection.send(raw.handshake())
+        assert connection.answer().status == 101
+
+        connection.send(raw.frame(TEXT, b"{", final=False))
+        connection.send(raw.frame(CONTINUATION, payload, final=False) * (MAX_FRAGMENTS + 1000))
+
+        assert connection.frames() == [(CLOSE, b"\x03\xf1")]  # 1009, too big
+
+
+def test_a_message_may_come_in_many_fragments(started):
+    with raw.Connection(started.url) as connection:
+        connection.send(raw.handshake())
+        assert connection.answer().status == 101
+        fragments = [raw.frame(CONTINUATION, b" ", final=False)] * (MAX_FRAGMENTS - 2)
+        connection.send(raw.frame(TEXT, b"{", final=False) + b"".join(fragments) + raw.frame(CONTINUATION, b"}"))
+
+        assert json.loads(connection.frame()[1])["message"] == "You did not supply a token"
 
 
 @pytest.mark.parametrize("piece", [
@@ -166,6 +192,45 @@ def test_a_body_of_thousands_of_fields_is_refused(wire):
     answer = wire.post("/users", {f"{number}": 1 for number in range(1001)})
 
     assert (answer.status_code, answer.json()) == (400, {"error": "Body has more than 1000 fields"})
+
+
+# Long lists
+
+@pytest.fixture(scope="module")
+def long_list(started):
+    """An account, and the path of a list of 40 MB."""
+    account = Account(started.url, f"{uuid.uuid4().hex}@example.com", uuid.uuid4().hex * 2, pymdc.keypair.ECDSA())
+    account.nobody.post("/users", {"email": account.email, "password": account.password, "pubkey": account.key})
+    account.nobody.get("/activations/" + started.activation_link(account.email).rsplit("/", 1)[1])
+    bucket = account.bucket()
+    rows = ((bucket, f"{number:040}", "n" * 4096) for number in range(LONG))
+    with contextlib.closing(sqlite3.connect(started.data_dir + "/bridge.sqlite")) as db, db:
+        db.executemany("INSERT INTO files (bucket, hash, filename, mimetype, size) VALUES (?, ?, ?, 'a/b', 0)", rows)
+    return account, f"/buckets/{bucket}/files"
+
+
+def test_a_list_is_in_memory_nowhere(started, long_list):
+    account, path = long_list
+    assert account.signed.get("/keys").status_code == 200
+    before = memory(started)
+
+    hashes = [file["hash"] for file in account.signed.get(path).json()]
+
+    assert hashes == [f"{number:040}" for number in range(LONG)]
+    assert memory(started) - before < GROWTH
+
+
+def test_who_takes_a_list_slowly_holds_up_nothing(started, long_list):
+    account, path = long_list
+    password = base64.b64encode(f"{account.email}:{account.password}".encode()).decode()
+    with raw.Connection(started.url) as reader:
+        reader.send(raw.request("GET", path, {"Authorization": "Basic " + password}))
+        assert reader.exactly(1000)
+
+        account.bucket()  # which a transaction that reads on would not see
+
+        with contextlib.closing(sqlite3.connect(started.data_dir + "/bridge.sqlite")) as db:
+            eventually(lambda: db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0, patience=10)
 
 
 # Half of a connection

@@ -14,13 +14,16 @@ import sqlalchemy
 
 import pymdc
 from pymdc.bridge import services
+from pymdc.bridge.clock import now
 from pymdc.bridge.metadata import shards, sqlite, uploads
+from pymdc.bridge.metadata.accounts import REGISTRATION_LIFE
 from pymdc.bridge.refusal import Refusal
 from pymdc.bridge.storage.data import Data
 from pymdc.bridge.storage.datafolder import DataFolder
 from pymdc.bridge.storage.folder import Store
 from pymdc.bridge.storage.scrub import scrub
 from used_bridge import SHARD, UsedBridge, command, flip_a_byte, rows
+from waiting import eventually
 from wire import multipart
 
 
@@ -311,6 +314,16 @@ def test_what_a_killed_worker_leaves_is_removed_while_the_bridge_runs(tmp_path, 
             time.sleep(0.05)
 
         assert not left.exists()
+
+
+def test_a_registration_that_nobody_activates_goes_while_the_bridge_runs(tmp_path, monkeypatch):
+    monkeypatch.setattr(services, "TIDY_INTERVAL", 0.01)
+    monkeypatch.setattr(services, "now", lambda: now() + REGISTRATION_LIFE)
+    with UsedBridge(tmp_path / "data") as world, rows(tmp_path / "data") as memory:
+        user = {"email": world.account.email, "password": world.account.password}
+        assert world.account.nobody.post("/users", user).status_code == 200
+
+        eventually(lambda: memory.accounts.find(world.account.email) is None)
 
 
 def test_a_key_that_is_deleted_meanwhile_has_no_power(tmp_path):
