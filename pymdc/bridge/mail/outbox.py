@@ -27,6 +27,7 @@ class Outbox:
 
     def __init__(self, folder: Path):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        sync_folder(folder.parent)
         self.folder = folder
         self.arrived = threading.Event()
         self._left_alone = set()

@@ -76,7 +76,6 @@ def restore(source: DataFolder, target: DataFolder, tell) -> Findings:
         with Data(target) as data:
             data.metadata.forget_the_passing(now() + AHEAD)
             findings = scrub(data, now(), tell)
-        os.sync()
     return findings
 
 

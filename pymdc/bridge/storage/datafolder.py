@@ -22,7 +22,10 @@ class DataFolder:
 
     def __init__(self, path: str | os.PathLike):
         self.path = Path(path)
+        missing = [folder for folder in (self.path, *self.path.parents) if not folder.exists()]
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for folder in missing:
+            sync_folder(folder.parent)
         self.database = self.path / "bridge.sqlite"
         self.shards = self.path / "shards"
         self.outbox = self.path / "outbox"
@@ -42,12 +45,18 @@ class DataFolder:
 
     @contextlib.contextmanager
     def being_restored(self):
-        """While the block lasts, and for good if it fails, no bridge can be served from this folder."""
+        """While the block lasts, and for good if it or the power fails, no bridge can be served from this folder."""
         if any(self.path.iterdir()):
             raise OSError(errno.ENOTEMPTY, "not empty", str(self.path))
-        self._unfinished.write_text("What is being restored to this folder is not whole.\n")
+        with open(self._unfinished, "x") as file:
+            file.write("What is being restored to this folder is not whole.\n")
+            file.flush()
+            os.fsync(file.fileno())
+        sync_folder(self.path)
         yield
+        os.sync()
         self._unfinished.unlink()
+        sync_folder(self.path)
 
     def check_usable(self):
         """Raise OSError unless a bridge may be served from this folder."""

@@ -20,10 +20,15 @@ from wire import Account
 if not shutil.which("strace"):
     pytest.skip("needs strace, which .ci/run installs", allow_module_level=True)
 
-CALLS = "write,writev,pwrite64,pwritev,sendto,sendmsg,fsync,fdatasync,rename,renameat,renameat2"
+CALLS = (
+    "write,writev,pwrite64,pwritev,sendfile,copy_file_range,sendto,sendmsg,fsync,fdatasync,sync,"
+    "rename,renameat,renameat2,mkdir,mkdirat,unlink,unlinkat"
+)
 STRACE = ["strace", "-f", "--seccomp-bpf", "-yy", "-s", "200", "-e", "trace=" + CALLS]
 SHARD_SIZE = 8 * 1024 * 1024
 SHARDS = [b"\x01" * SHARD_SIZE, b"\x02" * 1000]
+UNNEEDED = "shards/incoming/upload-0"
+DELETED = b"\x03" * 1000
 PATIENCE = 30  # seconds
 
 _LINE = re.compile(r"(\d+) +(.*)")
@@ -34,11 +39,17 @@ _DESCRIPTOR = re.compile(r"\d+<(.*?)>(?:\(deleted\))?(?:,|$)")
 
 
 class TracedBridge(RunningBridge):
-    """A bridge whose system calls are written to a file by strace, which stands beside it and ends after it."""
+    """
+    A bridge whose system calls are written to a file by strace, which stands beside it and ends after it.
+
+    :ivar folder: of its data, which it has to make, and the one above it too.  It stays when the bridge is closed.
+    """
 
     def __init__(self, trace):
         self._trace = Path(trace)
-        super().__init__("--log-level", "error")
+        self.folder = self._trace.parent / "new" / "data"
+        super().__init__("--data-dir", self.folder)
+        self.outbox = self.folder / "outbox"
 
     def calls(self):
         """Stop, and return what was called."""
@@ -76,20 +87,42 @@ class SystemCall:
 
     @property
     def paths(self):
-        """The old and the new name of what it renames."""
+        """The name of what it makes or unlinks; the old and the new one of what it renames."""
         return re.findall(r'"(.*?)"', self.arguments)
 
+    @property
+    def changed(self):
+        """The files and folders that have to be synced if it is not to be undone by a power cut."""
+        if self.renames():
+            return [Path(path).parent for path in self.paths]
+        if "mkdir" in self.name:
+            return [Path(self.paths[0]).parent]
+        return [Path(self.written)] if (self.written or "").startswith("/") else []
+
+    @property
+    def written(self):
+        """The file or the connection that it writes."""
+        if self.name == "copy_file_range":
+            return _DESCRIPTOR.match(self.arguments.split(", ", 2)[2]).group(1)
+        return self.target if "write" in self.name or self.name == "sendfile" else None
+
     def writes(self, path):
-        return "write" in self.name and self.target == str(path)
+        return self.written == str(path)
 
     def syncs(self, path):
-        return "sync" in self.name and self.target == str(path)
+        return self.name == "sync" or "sync" in self.name and self.target == str(path)
+
+    def says(self, text):
+        return self.name == "write" and text in self.arguments and self.target.startswith("pipe")
+
+    def unlinks(self, path):
+        return "unlink" in self.name and self.paths == [str(path)]
 
     def renames(self):
         return "rename" in self.name
 
     def answers(self):
-        return not self.renames() and bool(self.target) and self.target.startswith("TCP")
+        return bool(self.target) and self.target.startswith("TCP")
 
 
 def read_trace(lines):
@@ -117,23 +150,92 @@ def first(calls, matches, after):
     return found[0]
 
 
+def in_peril(calls, folder, at):
+    """Return what of a folder's changes a power cut would have undone when the call *at* began."""
+    changes = [
+        (call, path) for call in calls if call.ended < at.began for path in call.changed
+        if path.is_relative_to(folder) and not path.name.endswith("-shm")  # which SQLite makes anew
+    ]
+    syncs = [call for call in calls if "sync" in call.name and call.ended < at.began]
+    return {path for call, path in changes if not any(each.syncs(path) and each.began > call.ended for each in syncs)}
+
+
+def trace_command(trace, *arguments):
+    """Return what a command of the bridge has called."""
+    subprocess.run([*STRACE, "-o", trace, sys.executable, "-m", "pymdc.bridge", *arguments],
+                   check=True, capture_output=True, timeout=60)
+    return read_trace(trace.read_text().splitlines())
+
+
 @pytest.fixture(scope="module")
-def upload(tmp_path_factory):
-    """The data folder, and what the bridge called while it took one upload."""
+def served(tmp_path_factory):
+    """
+    The data folder, and what the bridge called from its first start to its end: somebody registered, made one upload
+    that stayed, and one that he deleted at once.
+    """
     bridge = TracedBridge(tmp_path_factory.mktemp("strace") / "trace")
     try:
         account = Account(bridge.url, f"{uuid.uuid4().hex}@example.com", "ab" * 32, pymdc.keypair.ECDSA())
         account.nobody.post("/users", {"email": account.email, "password": account.password, "pubkey": account.key})
         account.nobody.get(bridge.activation_link(account.email)[len(bridge.url):])
-        account.upload(account.bucket(), b"".join(SHARDS))
+        bucket = account.bucket()
+        account.upload(bucket, b"".join(SHARDS))
+        account.basic.delete(f"/buckets/{bucket}/files/{account.upload(bucket, DELETED)}")
     finally:
         calls = bridge.calls()
-    return Path(bridge.data_dir), calls
+    return bridge.folder, calls
+
+
+@pytest.fixture(scope="module")
+def backup(served, tmp_path_factory):
+    """The folder of a backup, and what was called to make it.  From an earlier one it had what is not needed now."""
+    target = tmp_path_factory.mktemp("backup") / "backup"
+    unneeded = target / UNNEEDED
+    unneeded.parent.mkdir(parents=True)
+    unneeded.touch()
+    (target / "BACKUP").touch()
+    return target, trace_command(target.parent / "trace", "backup", "--data-dir", served[0], target)
+
+
+@pytest.fixture(scope="module")
+def restored(backup, tmp_path_factory):
+    """The folder of a bridge, and what was called to make it from a backup."""
+    target = tmp_path_factory.mktemp("restored") / "new" / "data"
+    return target, trace_command(target.parents[1] / "trace", "restore", "--data-dir", target, backup[0])
+
+
+def test_new_folders_are_on_disk_before_the_bridge_says_that_it_listens(served):
+    folder, calls = served
+    listening = next(call for call in calls if call.says("listening on"))
+
+    made = {call.paths[0] for call in calls if "mkdir" in call.name and call.ended < listening.began}
+
+    shards = folder / "shards"
+    expected = [folder.parent, folder, folder / "outbox", shards, shards / "incoming", shards / "00", shards / "ff"]
+    assert made.issuperset(map(str, expected))
+    assert in_peril(calls, folder.parents[1], at=listening) == set()
+
+
+def test_a_mail_is_on_disk_before_the_registration_is_answered(served):
+    folder, calls = served
+    renaming = next(call for call in calls if call.renames() and call.paths[1].endswith(".eml"))
+    old, new = map(Path, renaming.paths)
+    writes = [call for call in calls if call.writes(old)]
+    answer = first(calls, SystemCall.answers, after=writes[0])
+
+    synced = first(calls, lambda call: call.syncs(old), after=writes[-1])
+    renamed = first(calls, lambda call: call is renaming, after=synced)
+    listed = first(calls, lambda call: call.syncs(new.parent), after=renamed)
+
+    assert new.parent == folder / "outbox"
+    assert sum(call.result for call in writes) == new.stat().st_size
+    assert "HTTP/1.1 200 OK" in answer.arguments
+    assert listed.ended < answer.began
 
 
 @pytest.mark.parametrize("shard", SHARDS, ids=["first", "last"])
-def test_an_upload_is_answered_after_its_shards_and_their_rows_are_on_disk(upload, shard):
-    folder, calls = upload
+def test_an_upload_is_answered_after_its_shards_and_their_rows_are_on_disk(served, shard):
+    folder, calls = served
     log, shard_hash = folder / "bridge.sqlite-wal", content_hash(hashlib.sha256(shard))
     renaming = next(call for call in calls if call.renames() and f"/{shard_hash}-" in call.paths[1])
     old, new = map(Path, renaming.paths)
@@ -149,6 +251,60 @@ def test_an_upload_is_answered_after_its_shards_and_their_rows_are_on_disk(uploa
     assert sum(call.result for call in writes) == len(shard)
     assert "HTTP/1.1 200 OK" in answer.arguments
     assert committed.ended < answer.began
+
+
+def test_an_object_is_deleted_after_it_is_on_disk_that_nothing_needs_it(served):
+    folder, calls = served
+    log, shard_hash = folder / "bridge.sqlite-wal", content_hash(hashlib.sha256(DELETED))
+    deletion = next(call for call in calls if "unlink" in call.name and f"/{shard_hash}-" in call.paths[0])
+    upload = [call for call in calls if call.answers() and call.ended < deletion.began][-1]
+    entered = [call for call in calls if call.writes(log) and upload.ended < call.began < deletion.began]
+
+    assert entered, "nothing has come into the log since the upload"
+    committed = first(calls, lambda call: call.syncs(log), after=entered[-1])
+
+    assert committed.ended < deletion.began
+
+
+def test_a_backup_is_on_disk_before_its_database_takes_its_place_and_that_before_what_it_had_goes(backup):
+    target, calls = backup
+    replacing = next(call for call in calls if call.renames() and call.paths[1] == str(target / "bridge.sqlite"))
+    end = next(call for call in calls if call.says("2 shards in the backup"))
+
+    assert copied_before(replacing, calls).issuperset(contents_of(target))
+    assert in_peril(calls, target, at=replacing) == set()
+    listed = first(calls, lambda call: call.syncs(target), after=replacing)
+    deletion = first(calls, lambda call: call.unlinks(target / UNNEEDED), after=listed)
+    assert deletion.ended < end.began
+    assert in_peril(calls, target, at=end) == set()
+
+
+def test_what_is_restored_is_on_disk_before_its_folder_counts_as_whole_and_that_before_the_end(restored):
+    target, calls = restored
+    mark = target / "UNFINISHED"
+    marked = [call for call in calls if call.writes(mark)][-1]
+    begun = first(calls, lambda call: bool(call.changed), after=marked)
+    unmarking = next(call for call in calls if call.unlinks(mark))
+    end = next(call for call in calls if call.says("2 shards"))
+
+    assert in_peril(calls, target.parents[1], at=begun) == set()
+    assert first(calls, lambda call: call.syncs(target), after=marked).ended < begun.began
+    assert copied_before(unmarking, calls).issuperset([*contents_of(target), target / "bridge.sqlite"])
+    assert in_peril(calls, target.parents[1], at=unmarking) == set()
+    assert first(calls, lambda call: call.syncs(target), after=unmarking).ended < end.began
+
+
+def copied_before(moment, calls):
+    """Return the names of the files that were written or renamed before a call."""
+    done = [call for call in calls if call.ended < moment.began]
+    return {Path(path) for call in done for path in (call.written or "", *call.paths)}
+
+
+def contents_of(folder):
+    """Return the shards and the mails in a data folder."""
+    found = [*(folder / "shards").rglob("*-*"), *(folder / "outbox").glob("*.eml")]
+    assert len(found) == len(SHARDS) + 1
+    return found
 
 
 DOWNLOAD = """
