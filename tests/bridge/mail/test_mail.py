@@ -1,5 +1,6 @@
 """Mails: what is in them, how they lie in the outbox, how they reach an SMTP server."""
 
+import base64
 import email
 import email.policy
 import errno
@@ -640,7 +641,8 @@ def test_what_is_under_way_when_it_is_closed_is_finished_and_nothing_else(make_s
 
 
 def test_no_secret_reaches_the_log(make_server, make_postman, outbox, caplog):
-    quoted = f"not {PASSWORD} and {LINK}?redirect=elsewhere or {TOKEN} {TOKEN.upper()}"
+    login = [base64.b64encode(text.encode()).decode() for text in (PASSWORD, f"\0{USER}\0{PASSWORD}")]
+    quoted = f"not {PASSWORD} nor {' '.join(login)} and {LINK}?redirect=elsewhere or {TOKEN} {TOKEN.upper()}"
     replies = {"AUTH": 2 * ["535 5.7.8 " + quoted], "RCPT": ["451 " + quoted, "550 " + quoted]}
     server = make_server(login=True, replies=replies)
 
@@ -652,7 +654,7 @@ def test_no_secret_reaches_the_log(make_server, make_postman, outbox, caplog):
 
     said = [record.getMessage() for record in caplog.records if record.name == "pymdc.bridge"]
     assert len(said) == 4 and all("a@example.com" in line and ".eml" in line for line in said)
-    for secret in (PASSWORD, TOKEN, TOKEN.upper(), "activations", "elsewhere"):
+    for secret in (PASSWORD, *login, TOKEN, TOKEN.upper(), "activations", "elsewhere"):
         assert secret not in "".join(said)
         assert secret not in "".join(str(record.exc_info) for record in caplog.records if record.name == "pymdc.bridge")
 

@@ -1,15 +1,19 @@
 """What expires is good until then, and no longer."""
 
 import contextlib
+import json
 import time
 import types
+import uuid
 
 import pytest
+import websocket
 
+import pymdc
 from pymdc.bridge import clock
 from pymdc.bridge.metadata import Room, sqlite
 from pymdc.bridge.refusal import Refusal
-from wire import multipart
+from wire import Basic, multipart
 
 ROOM = Room(account=10**9, disk=10**9, at_once=64)
 
@@ -46,17 +50,53 @@ def test_a_token_that_comes_late_is_refused(alice, later, operation, use, fields
     assert use(alice, bucket, late) == 401
 
 
-def test_a_shard_token_that_comes_late_is_refused(alice, later):
+def by_http(account, pointer):
+    return account.nobody.get("/shards/" + pointer["hash"], headers={"x-token": pointer["token"]}).content
+
+
+def by_websocket(account, pointer):
+    channel = websocket.create_connection(pointer["channel"], timeout=30)
+    try:
+        channel.send(json.dumps({"token": pointer["token"], "hash": pointer["hash"], "operation": "PULL"}))
+        message = channel.recv()
+        return message if isinstance(message, bytes) else message.encode()
+    finally:
+        channel.shutdown()
+
+
+@pytest.mark.parametrize("fetch", [by_http, by_websocket])
+def test_a_shard_token_that_comes_late_is_refused(alice, later, fetch):
     bucket = alice.bucket()
     pointer, = alice.pointers(bucket, alice.upload(bucket, b"shard")).json()
 
-    def fetch():
-        return alice.nobody.get("/shards/" + pointer["hash"], headers={"x-token": pointer["token"]}).status_code
-
     later(86400 - 30)
-    assert fetch() == 200
+    assert fetch(alice, pointer) == b"shard"
     later(86400 + 1)
-    assert fetch() == 401
+    assert b"The supplied token is not accepted" in fetch(alice, pointer)
+
+
+@pytest.mark.parametrize("age, status", [(7 * 86400 - 30, 200), (7 * 86400 + 1, 400)])
+def test_an_activation_that_comes_late_is_refused(wire, local, later, age, status):
+    email = f"{uuid.uuid4().hex}@example.com"
+    assert wire.post("/users", {"email": email, "password": "ab" * 32}).status_code == 200
+    path = "/activations/" + local.activation_token(email)
+
+    later(age)
+    assert wire.get(path).status_code == status
+    assert Basic(wire.url, email, "ab" * 32).get("/keys").status_code == (200 if status == 200 else 401)
+
+
+@pytest.mark.parametrize("age, status", [(7 * 86400 - 30, 400), (7 * 86400 + 1, 200)])
+def test_a_key_that_waits_with_a_registration_is_free_again_when_its_time_is_over(wire, later, age, status):
+    key = pymdc.keypair.ECDSA().get_public_key()
+
+    def register():
+        fields = {"email": f"{uuid.uuid4().hex}@example.com", "password": "ab" * 32, "pubkey": key}
+        return wire.post("/users", fields).status_code
+
+    assert register() == 200
+    later(age)
+    assert register() == status
 
 
 @pytest.fixture

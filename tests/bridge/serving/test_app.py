@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 import pymdc.bridge
 from pymdc.bridge import LocalBridge
 from pymdc.bridge.serving.app import ROUTES
-from wire import Wire, multipart
+from wire import Account, Wire, multipart
 
 
 def test_the_description_names_every_route(wire):
@@ -340,7 +340,7 @@ def test_nobody_can_have_mails_sent_to_an_active_account(wire, alice, local):
 
 
 def test_no_secret_reaches_the_log_or_the_disk(tmp_path, caplog):
-    password, email = "5" * 64, "secret@example.com"
+    email = "secret@example.com"
     with caplog.at_level("DEBUG"), LocalBridge(tmp_path) as bridge:
         client = pymdc.Client(bridge.url)
         user = pymdc.api.Users(email, "password", client=client)
@@ -356,13 +356,14 @@ def test_no_secret_reaches_the_log_or_the_disk(tmp_path, caplog):
         pull = files.token("PULL")["token"]
         path = "/buckets/{}/files/{}".format(bucket["id"], files.list()[0]["hash"])
         pointer = Wire(bridge.url).get(path, headers={"x-token": pull}).json()[0]
-        Wire(bridge.url).get("/shards/" + pointer["hash"], headers={"x-token": pointer["token"]})
+        shard = Wire(bridge.url).get("/shards/" + pointer["hash"], headers={"x-token": pointer["token"]})
         for mail in bridge.outbox.glob("*.eml"):
             mail.unlink()
     logged = "".join(record.getMessage() for record in caplog.records)
     stored = b"".join(path.read_bytes() for path in tmp_path.glob("bridge.sqlite*"))
 
-    for secret in (password, activation, token, pull, pointer["token"], user._auth.password_hash):
+    assert shard.status_code == 200 and email in logged and email.encode() in stored
+    for secret in (activation, token, pull, pointer["token"], user._auth.password_hash):
         assert secret not in logged
         assert secret.encode() not in stored
 
@@ -387,13 +388,24 @@ def test_the_command_says_where_it_listens_and_ends_on_sigterm(tmp_path):
     assert (tmp_path / "data" / "bridge.sqlite").exists()
 
 
-def test_links_and_pointers_lead_to_the_public_url(tmp_path):
-    with LocalBridge(tmp_path, public_url="https://bridge.example/") as bridge:
-        client = pymdc.Client(bridge.url)
-        pymdc.api.Users("a@example.com", "password", client=client).register()
+@pytest.mark.parametrize("public_url, base, channel", [
+    ("https://bridge.example/", "https://bridge.example", "wss://bridge.example"),
+    ("https://bridge.example:8443", "https://bridge.example:8443", "wss://bridge.example:8443"),
+    ("http://bridge.example", "http://bridge.example", "ws://bridge.example"),
+    (None, None, None),
+])
+def test_links_and_pointers_lead_to_the_public_url(tmp_path, public_url, base, channel):
+    with LocalBridge(tmp_path, public_url=public_url) as bridge:
+        base, channel = base or bridge.url, channel or "ws" + bridge.url.removeprefix("http")
+        account = Account(bridge.url, "a@example.com", "ab" * 32, pymdc.keypair.ECDSA())
+        account.nobody.post("/users", {"email": account.email, "password": account.password, "pubkey": account.key})
+        mail, = [mail.read_text() for mail in bridge.outbox.glob("*.eml")]
+        account.nobody.get("/activations/" + bridge.activation_token(account.email))
+        bucket = account.bucket()
+        pointer, = account.pointers(bucket, account.upload(bucket, b"content")).json()
 
-        mail, = bridge.outbox.glob("*.eml")
-        assert "https://bridge.example/activations/" + bridge.activation_token("a@example.com") in mail.read_text()
+        assert f"{base}/activations/{bridge.activation_token(account.email)}" in mail
+        assert (pointer["url"], pointer["channel"]) == (f"{base}/shards/{pointer['hash']}", channel)
 
 
 @pytest.mark.parametrize("arguments, complaint", [

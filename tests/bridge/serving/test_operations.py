@@ -2,11 +2,13 @@
 
 import collections
 import contextlib
+import hashlib
 import json
 import os
 import re
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -20,7 +22,7 @@ import websocket
 import pymdc
 from pymdc.bridge import LocalBridge, address
 from running_bridge import RunningBridge
-from wire import Account, Wire, multipart, race
+from wire import Account, Basic, Wire, multipart, race
 
 CERTIFICATES = Path(__file__).parents[2] / "certificates"
 SHARD = 8 * 1024 * 1024
@@ -108,9 +110,11 @@ def _with_links(bridge):
     return bridge
 
 
-def test_the_access_log_tells_of_each_request_in_json_without_secrets(tmp_path):
+@pytest.mark.parametrize("level", ["info", "debug"])
+def test_the_access_log_tells_of_each_request_in_json_without_secrets(tmp_path, level):
     bridge = subprocess.Popen(
-        [sys.executable, "-m", "pymdc.bridge", "--port", "0", "--data-dir", tmp_path, "--rates", "off"],
+        [sys.executable, "-m", "pymdc.bridge", "--port", "0", "--data-dir", tmp_path, "--rates", "off",
+         "--log-level", level],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )
     try:
@@ -125,6 +129,14 @@ def test_the_access_log_tells_of_each_request_in_json_without_secrets(tmp_path):
         file_hash = account.upload(bucket, b"x" * 1000)
         pointer = account.pointers(bucket, file_hash).json()[0]
         account.nobody.get("/shards/" + pointer["hash"], headers={"x-token": pointer["token"]})
+        asked = json.dumps({"token": account.pointers(bucket, file_hash).json()[0]["token"], "hash": pointer["hash"],
+                            "operation": "PULL"})
+        channel = websocket.create_connection(pointer["channel"], timeout=10)
+        channel.send(asked)
+        assert channel.recv() == b"x" * 1000
+        channel.shutdown()
+        account.signed.post(f"/buckets/{bucket}/tokens", {"operation": "PULL"})
+        signature = account.signed.last.headers["x-signature"]
         account.basic.get("/buckets/" + "0" * 24)
         account.nobody.get("/activations/" + "5e" * 32)
     finally:
@@ -142,8 +154,31 @@ def test_the_access_log_tells_of_each_request_in_json_without_secrets(tmp_path):
     assert len({entry["key"] for entry in entries if "key" in entry}) == 1
     assert [entry["error"] for entry in refused] == ["Bucket not found", "Invalid activation token"]
     assert all(entry["milliseconds"] > 0 for entry in entries)
-    for secret in (account.password, token, pointer["token"], link.rpartition("/")[2], "5e" * 32, "Basic", account.key):
+    assert [line for line in lines if not line["logger"].startswith("pymdc.bridge") and line["level"] == "debug"] == []
+    secrets = (account.password, token, pointer["token"], json.loads(asked)["token"], link.rpartition("/")[2],
+               "5e" * 32, signature, "argon2id", "Basic", account.key)
+    for secret in secrets:
         assert secret not in log
+
+
+def test_a_database_that_fails_is_told_of_without_what_it_was_given(tmp_path, caplog):
+    email, password, link = "ann@example.com", "ab" * 32, "5e" * 32
+    with LocalBridge(tmp_path) as bridge:
+        with contextlib.closing(sqlite3.connect(tmp_path / "bridge.sqlite")) as database:
+            for table in ("registrations", "accounts", "tokens"):
+                database.execute(f"ALTER TABLE {table} RENAME TO {table}_gone")
+        nobody = Wire(bridge.url)
+        answers = [
+            nobody.post("/users", {"email": email, "password": password}), nobody.get("/activations/" + link),
+            Basic(bridge.url, email, password).get("/keys"),
+            nobody.put("/buckets/" + "0" * 24 + "/files", multipart(b"x"), link, 1),
+        ]
+
+    logged = caplog.text + "".join(str(record.__dict__) for record in caplog.records)
+    assert [answer.status_code >= 500 for answer in answers] == [True] * 4
+    assert logged.count("no such table") >= 4
+    for secret in (email, password, link, hashlib.sha256(link.encode()).hexdigest(), "argon2id"):
+        assert secret not in logged + "".join(answer.text for answer in answers)
 
 
 def test_every_answer_carries_security_headers(wire):
@@ -170,10 +205,21 @@ def test_a_bridge_with_tls_serves_https_and_wss(tmp_path):
         bucket = pymdc.api.Bucket(pymdc.api.Buckets(user).create("b", 1, 1)["id"], user)
         (tmp_path / "file").write_bytes(b"content" * 2_000_000)
         stored = bucket.files.upload(tmp_path / "file")
+        pointer = requests.get(
+            f"{url}/buckets/{stored['bucket']}/files/{stored['hash']}", verify=TLS["tls_cert"], timeout=10,
+            headers={"x-token": bucket.files.token("PULL")["token"]},
+        ).json()[0]
+        channel = websocket.create_connection(
+            pointer["channel"].replace("127.0.0.1", "localhost"), timeout=10, sslopt={"ca_certs": TLS["tls_cert"]},
+        )
+        channel.send(json.dumps({"token": pointer["token"], "hash": pointer["hash"], "operation": "PULL"}))
+        shard = channel.recv()
+        channel.shutdown()
 
     assert bridge.url.startswith("https://127.0.0.1:")
     assert answer.headers["Strict-Transport-Security"] == "max-age=31536000"
     assert stored["size"] == 14_000_000
+    assert pointer["channel"].startswith("wss://") and shard == (b"content" * 2_000_000)[:SHARD]
 
 
 @pytest.mark.parametrize("options, complaint", [
