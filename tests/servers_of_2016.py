@@ -186,6 +186,7 @@ class Server(object):
     :ivar str early: what it does with the body of an upload that it refused: ``"drain"`` or ``"stop"`` reading.
     :ivar bool keep_alive: whether connections are kept.
     :ivar int lost_contracts: how many times more the shard contracts fail to load.
+    :ivar list stored: the hash of each upload, in their order.
     :ivar list crashes: ``(method, pattern of the path, seconds)`` of requests in whose middle it goes down, once each;
         a function may follow, which does what was asked for all the same.
     :ivar storing: while this event is not set, nothing is stored.
@@ -199,6 +200,7 @@ class Server(object):
         self.storing.set()
         self.users, self.activations, self.keys, self.buckets = {}, {}, {}, {}
         self.files, self.tokens, self.under_way = {}, {}, set()
+        self.stored, self.shards = [], {}
         self.lock = threading.RLock()
         self.farmer = Farmer(self.version)
         self._ids = itertools.count(1)
@@ -729,7 +731,9 @@ def store(request, bucket_id, head, shards):
     entry = {"bucket": bucket_id, "mimetype": kind.group(1).lower() if kind else "text/plain",
              "filename": name or file_hash, "size": sum(len(shard) for shard in shards), "hash": file_hash}
     with server.lock:
-        server.files[bucket_id][file_hash] = (entry, [server.farmer.keep(shard) for shard in shards])
+        server.files[bucket_id][file_hash] = entry
+        server.shards.setdefault(file_hash, []).append([server.farmer.keep(shard) for shard in shards])
+        server.stored.append(file_hash)
         server.under_way.discard((bucket_id, file_hash))
     return entry
 
@@ -742,7 +746,7 @@ def base_name(head):
 
 def list_files(request, bucket_id):
     own_bucket(request, bucket_id)
-    return 200, [entry for entry, _ in request.server.files[bucket_id].values()]
+    return 200, list(request.server.files[bucket_id].values())
 
 
 def point(request, bucket_id, file_hash):
@@ -755,8 +759,14 @@ def point(request, bucket_id, file_hash):
     if request.server.lost_contracts:
         request.server.lost_contracts -= 1
         raise Refusal(500, "Failed to load the shard contracts")
-    _, shards = request.server.files[bucket_id][file_hash]
-    return 200, [request.server.farmer.pointer(shard_hash) for shard_hash in shards]
+    return 200, [request.server.farmer.pointer(shard_hash) for shard_hash in shards_of(request.server, file_hash)]
+
+
+def shards_of(server, file_hash):
+    """Return the shards of all uploads of a content, in any bucket: the first of each, the second, and so on."""
+    uploads = server.shards[file_hash]
+    longest = max(map(len, uploads))
+    return [shards[index] for index in range(longest) for shards in uploads if index < len(shards)]
 
 
 def delete_file(request, bucket_id, file_hash):
@@ -799,12 +809,14 @@ class Farmer(object):
     """
     Keeps shards, and gives them out by tokens that are good once.
 
+    :ivar away: seconds that it is away each time an error brings it down.
     :ivar list restarts: seconds that it is away each time it goes down in the middle of a shard.
     :ivar list questions: opcode of the first message of each connection.
     """
 
     def __init__(self, version):
         self.version = version
+        self.away = 0
         self.restarts = []
         self.questions = []
         self._shards, self._tokens = {}, {}
@@ -847,7 +859,7 @@ class Farmer(object):
 
     def _speak_plainly(self, stream, opcode, question):
         if opcode != TEXT:
-            self._door.crash()
+            self._door.crash(self.away)
             return
         asked = _fields(question)
         shard, complaint = None, "Failed to parse message"
@@ -870,7 +882,7 @@ class Farmer(object):
             return
         if text:
             send_frame(stream, TEXT, json.dumps({"code": 400, "message": text}).encode("ascii"))
-        self._door.crash()
+        self._door.crash(self.away)
 
     def _send_plainly(self, stream, shard):
         if self._send_blocks(stream, shard, lambda block: block):
@@ -887,7 +899,7 @@ class Farmer(object):
             self._hang_up(stream)
             return
         if not asked:
-            self._door.crash()
+            self._door.crash(self.away)
             return
         shard, complaint = self._shard_for(*[text.decode("ascii") for text in asked.groups()])
         if complaint:

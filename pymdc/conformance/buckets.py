@@ -104,7 +104,7 @@ def a_key_of_a_bucket_must_be_one(w):
 @point
 def a_deleted_bucket_is_gone_with_its_files(w):
     bucket = w.alice.bucket()
-    w.alice.store(bucket, b"deleted along")
+    w.alice.store(bucket)
 
     w.expect(w.alice.signed("DELETE", bucket), empty(204), empty(200))
     w.expect(w.alice.signed("DELETE", bucket), MISSING)

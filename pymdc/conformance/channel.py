@@ -1,13 +1,14 @@
 """9. Data channel, in the plain dialect, and the same shards over HTTP."""
 
 import json
+import urllib.parse
 
 import websocket
 
 from .files import big_file
 from .point import equals, has_status, section
-from .wire import PATIENCE
-from .world import HELLO, hash_of
+from .wire import PATIENCE, SHORT, until
+from .world import hash_of
 
 point = section(9, "Data channel")
 
@@ -47,7 +48,7 @@ class End:
         return f"{size} bytes in {messages} messages, {json.dumps(self.told)}, closed with {self.code}"
 
 
-def pull(channel, message, patience=PATIENCE, opcode=websocket.ABNF.OPCODE_TEXT) -> End:
+def pull(w, channel, message, patience=PATIENCE, opcode=websocket.ABNF.OPCODE_TEXT) -> End:
     """Send one message to a data channel and return what came of it."""
     end = End()
     try:
@@ -60,7 +61,24 @@ def pull(channel, message, patience=PATIENCE, opcode=websocket.ABNF.OPCODE_TEXT)
             connection.shutdown()  # to close it in order would take seconds where nobody answers
     except (OSError, websocket.WebSocketException):
         pass  # not there, dropped, or silent
+    if end.code is None:
+        wait_for(w, channel)
     return end
+
+
+def wait_for(w, channel):
+    """Wait for a farmer, whom the question may have brought down; but only once for one who stays away."""
+    farmer = urllib.parse.urlsplit(channel).netloc
+    if farmer not in w.lost_farmers and not until(lambda: is_there(channel), w.away):
+        w.lost_farmers.add(farmer)
+
+
+def is_there(channel):
+    try:
+        websocket.create_connection(channel, timeout=SHORT).shutdown()
+    except (OSError, websocket.WebSocketException):
+        return False
+    return True
 
 
 def wanted(pointer, **changes):
@@ -71,7 +89,7 @@ def wanted(pointer, **changes):
 
 def pointers_to(w, content):
     bucket = w.alice.bucket()
-    return w.alice.pointers(bucket, w.alice.store(bucket, content)).json
+    return w.alice.pointers(bucket, w.alice.store(bucket, content))
 
 
 def whole(content):
@@ -100,16 +118,16 @@ def no_shard(end):
 
 @point
 def a_channel_sends_the_shard_that_is_asked_for(w):
-    pointer, = pointers_to(w, HELLO)
+    pointer, = pointers_to(w, w.content)
 
-    w.expect(pull(pointer["channel"], wanted(pointer)), whole(HELLO), whole_in_0_6(HELLO), speaks_BinaryJS)
+    w.expect(pull(w, pointer["channel"], wanted(pointer)), whole(w.content), whole_in_0_6(w.content), speaks_BinaryJS)
 
 
 @point
 def the_shards_in_their_order_are_the_file(w):
     content = big_file()
 
-    ends = [pull(pointer["channel"], wanted(pointer)) for pointer in pointers_to(w, content)]
+    ends = [pull(w, pointer["channel"], wanted(pointer)) for pointer in pointers_to(w, content)]
 
     for end in ends:
         w.expect(end, whole(end.shard), whole_in_0_6(end.shard), speaks_BinaryJS)
@@ -121,7 +139,7 @@ def the_shards_in_their_order_are_the_file(w):
 def a_shard_is_one_message_in_fragments_of_256_KiB_at_most(w):
     pointer = pointers_to(w, big_file())[1]
 
-    end = pull(pointer["channel"], wanted(pointer))
+    end = pull(w, pointer["channel"], wanted(pointer))
 
     w.expect((len(end.pieces), end.largest), lambda came: came[0] == 1 and came[1] <= 256 * 1024,
              lambda came: came[1] <= 64 * 1024)
@@ -129,28 +147,29 @@ def a_shard_is_one_message_in_fragments_of_256_KiB_at_most(w):
 
 @point
 def a_JSON_text_in_a_binary_message_asks_for_a_shard_too(w):
-    pointer, = pointers_to(w, HELLO)
+    pointer, = pointers_to(w, w.content)
 
-    end = pull(pointer["channel"], wanted(pointer), w.short, websocket.ABNF.OPCODE_BINARY)
+    end = pull(w, pointer["channel"], wanted(pointer), w.short, websocket.ABNF.OPCODE_BINARY)
 
-    w.expect(end, whole(HELLO), no_shard)
+    w.expect(end, whole(w.content), no_shard)
 
 
 @point
 def a_shard_can_be_asked_for_again(w):
-    pointer, = pointers_to(w, HELLO)
-    pull(pointer["channel"], wanted(pointer))
+    pointer, = pointers_to(w, w.content)
+    pull(w, pointer["channel"], wanted(pointer))
+    second, third, fourth = [pull(w, pointer["channel"], wanted(pointer), w.short) for _ in range(3)]
 
-    for _ in range(2):
-        w.expect(pull(pointer["channel"], wanted(pointer), w.short), whole(HELLO), no_shard, whole_in_0_6(HELLO))
-    w.expect(pull(pointer["channel"], wanted(pointer), w.short), error("The supplied token is not accepted"), no_shard)
+    for end in (second, third):
+        w.expect(end, whole(w.content), no_shard, whole_in_0_6(w.content))
+    w.expect(fourth, error("The supplied token is not accepted"), no_shard)
 
 
 @point
 def a_channel_refuses_an_unknown_token(w):
-    pointer, = pointers_to(w, HELLO)
+    pointer, = pointers_to(w, w.content)
 
-    end = pull(pointer["channel"], wanted(pointer, token="0" * 40), w.short)
+    end = pull(w, pointer["channel"], wanted(pointer, token="0" * 40), w.short)
 
     w.expect(end, error("The supplied token is not accepted"), no_shard)
 
@@ -159,45 +178,45 @@ def a_channel_refuses_an_unknown_token(w):
 def a_channel_refuses_the_token_of_another_shard(w):
     first, second = pointers_to(w, big_file())
 
-    end = pull(first["channel"], wanted(first, hash=second["hash"]), w.short)
+    end = pull(w, first["channel"], wanted(first, hash=second["hash"]), w.short)
 
     w.expect(end, error("Token not valid for hash"), no_shard)
 
 
 @point
 def a_channel_says_what_is_missing(w):
-    pointer, = pointers_to(w, HELLO)
+    pointer, = pointers_to(w, w.content)
 
     for field, text in (("token", "You did not supply a token"), ("hash", "You did not supply the data hash")):
-        w.expect(pull(pointer["channel"], wanted(pointer, **{field: None}), w.short), error(text), no_shard)
+        w.expect(pull(w, pointer["channel"], wanted(pointer, **{field: None}), w.short), error(text), no_shard)
 
 
 @point
 def a_channel_refuses_another_operation(w):
-    pointer, = pointers_to(w, HELLO)
+    pointer, = pointers_to(w, w.content)
 
-    end = pull(pointer["channel"], wanted(pointer, operation="PUSH"), w.short)
+    end = pull(w, pointer["channel"], wanted(pointer, operation="PUSH"), w.short)
 
     w.expect(end, error("Failed to handle the defined operation"), no_shard)
 
 
 @point
 def a_channel_refuses_what_is_no_JSON(w):
-    pointer, = pointers_to(w, HELLO)
+    pointer, = pointers_to(w, w.content)
 
-    w.expect(pull(pointer["channel"], "{not", w.short), error("Failed to parse message"), no_shard)
+    w.expect(pull(w, pointer["channel"], "{not", w.short), error("Failed to parse message"), no_shard)
 
 
 @point
 def a_shard_comes_over_HTTP_where_a_pointer_has_a_url(w):
-    pointer, = pointers_to(w, HELLO)
+    pointer, = pointers_to(w, w.content)
     if "url" not in pointer:
         w.expect("no url", equals("a url"), equals("no url"))
         return
 
     shard = w.wire.fetch(pointer["url"], {"x-token": pointer["token"]})
 
-    w.expect((shard.status, shard.body), equals((200, HELLO)))
+    w.expect((shard.status, shard.body), equals((200, w.content)))
     w.expect(shard.headers.get("content-type"), equals("application/octet-stream"))
 
 

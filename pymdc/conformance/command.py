@@ -10,14 +10,14 @@ import urllib.parse
 
 from . import buckets, channel, files, general, identity, keys, tokens, upload, users  # noqa: F401
 from .point import AS_IN_2016, AS_SAID, NOT_TRIED, OTHERWISE, POINTS, Otherwise
-from .wire import SHORT
+from .wire import AWAY, SHORT
 from .world import World, mailed_token
 
 WRONG_USE = 2
 ROW = "{0.section:<16}  {0.rule:<72}  {1}"
 
 
-def look(url, activation=None, account=None, only="", short=SHORT):
+def look(url, activation=None, account=None, only="", short=SHORT, away=AWAY):
     """
     Try a bridge, and yield an :class:`~pymdc.conformance.point.Outcome` for each point.
 
@@ -26,8 +26,10 @@ def look(url, activation=None, account=None, only="", short=SHORT):
     :param account: e-mail and password of an activated one.
     :param only: text that must be in a point's section or rule.
     :param short: seconds to wait for what servers of 2016 never sent.
+    :param away: seconds to wait for a server that has crashed.
     """
-    world = World(url, activation, account and (account[0], hashlib.sha256(account[1].encode()).hexdigest()), short)
+    account = account and (account[0], hashlib.sha256(account[1].encode()).hexdigest())
+    world = World(url, activation, account, short, away)
     try:
         for point in _chosen(only):
             yield point.look(world)

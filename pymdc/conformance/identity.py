@@ -140,7 +140,8 @@ def a_signature_that_is_not_DER_is_refused(w):
 def a_signature_that_is_not_hex_is_refused(w):
     invalid_in_0_2_2 = refused(500, "Invalid signature or public key supplied")
 
-    w.expect(w.alice.signed("GET", "/keys", written=lambda signature: "zz"), BAD_SIGNATURE, invalid_in_0_2_2)
+    w.expect(w.alice.signed("GET", "/keys", written=lambda signature: "zz"), BAD_SIGNATURE, invalid_in_0_2_2,
+             refused(500, "Signature without r or s"))
 
 
 @point
@@ -228,9 +229,10 @@ def a_refused_nonce_is_answered_with_the_highest(w):
     highest = fresh_nonce()
     w.alice.signed("GET", "/keys", nonce=highest)
 
-    told = w.alice.signed("GET", "/keys", nonce=1).headers.get("x-nonce")
+    answer = w.alice.signed("GET", "/keys", nonce=1)
 
-    w.expect(told, lambda header: float(header or 0) == highest, equals(None))
+    w.expect(answer, BAD_NONCE, gives(200))
+    w.expect(answer.headers.get("x-nonce"), lambda header: float(header or 0) == highest, equals(None))
 
 
 @point

@@ -42,7 +42,7 @@ class Point:
             return Outcome(self, OTHERWISE, str(error))
         except NotTried as error:
             return Outcome(self, NOT_TRIED, str(error))
-        except (LookupError, TypeError, ValueError) as error:  # an answer without what the rule reads in it
+        except Exception as error:  # an answer without what the rule reads in it, in whatever way
             return Outcome(self, OTHERWISE, f"{type(error).__name__}: {error}, in {brief(world.last)}")
         return Outcome(self, AS_IN_2016, "; ".join(world.old)) if world.old else Outcome(self, AS_SAID, "")
 

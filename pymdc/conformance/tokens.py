@@ -153,11 +153,11 @@ def who_is_only_listed_may_not_say_when_a_token_expires(w):
 def a_token_works_once(w):
     bucket = w.alice.bucket()
     push, pull = w.alice.token(bucket), w.alice.token(bucket, "PULL")
-    file_hash = w.alice.store(bucket, b"once", token=push)
-    w.alice.pointers(bucket, file_hash, pull)
+    file_hash = w.alice.store(bucket, token=push)
+    w.alice.ask_pointers(bucket, file_hash, pull)
 
-    w.expect(w.alice.put(bucket, b"once", token=push), SPENT)
-    w.expect(w.alice.pointers(bucket, file_hash, pull), SPENT)
+    w.expect(w.alice.put(bucket, token=push), SPENT)
+    w.expect(w.alice.ask_pointers(bucket, file_hash, pull), SPENT)
 
 
 @point
@@ -172,7 +172,7 @@ def a_refused_request_spends_its_token_too(w):
 @point
 def of_requests_that_race_with_one_token_one_passes(w):
     bucket = w.alice.bucket()
-    file_hash = w.alice.store(bucket, b"race")
+    file_hash = w.alice.store(bucket)
     token, statuses = w.alice.token(bucket, "PULL"), []
 
     def pull():
@@ -194,4 +194,4 @@ def a_missing_or_unknown_token_is_refused(w):
 
     for token in ("", "0" * 64, "short"):
         w.expect(w.alice.put(bucket, token=token), SPENT)
-        w.expect(w.alice.pointers(bucket, "0" * 40, token), SPENT)
+        w.expect(w.alice.ask_pointers(bucket, "0" * 40, token), SPENT)

@@ -2,11 +2,13 @@
 
 import http.client
 import json
+import time
 import urllib.parse
 from dataclasses import dataclass, field
 
 PATIENCE = 20  # seconds
 SHORT = 5  # seconds to wait for what servers of 2016 never sent
+AWAY = 30  # seconds that a server may need to come back after a crash
 BOUNDARY = "----conformance7f3a"
 
 
@@ -54,16 +56,33 @@ class Wire:
     """
     Sends requests to one bridge, each on a connection of its own.
 
+    :param away: seconds to wait for a bridge that has answered before, and does not any more.
     :ivar last: the newest answer.
     """
 
-    def __init__(self, url):
+    def __init__(self, url, away=AWAY):
         self.url = url.rstrip("/")
         self.last = None
+        self._away = away
+        self._was_there = False
 
     def send(self, request: Request, patience=PATIENCE) -> Answer:
+        if self.last is not None and self.last.status is None:
+            self.wait()
+        self.last = self._send(request, patience)
+        self._was_there = self._was_there or self.last.status is not None
+        return self.last
+
+    def wait(self):
+        """Wait until the bridge answers again, but only once for one that stays away."""
+        if self._was_there:
+            self._was_there = until(self._answers, self._away)
+
+    def _answers(self):
+        return self._send(Request("GET", "/"), SHORT).status is not None
+
+    def _send(self, request, patience):
         connection, prefix = _connect(self.url, patience)
-        self.last = Answer(None)
         try:
             try:
                 connection.request(request.method, prefix + request.target, request.body or None, request.headers)
@@ -71,12 +90,11 @@ class Wire:
                 pass  # the answer may have come before the body was sent
             response = connection.getresponse()
             headers = {name.lower(): value for name, value in response.getheaders()}
-            self.last = Answer(response.status, headers, response.read())
+            return Answer(response.status, headers, response.read())
         except (OSError, http.client.HTTPException):
-            pass  # no answer
+            return Answer(None)
         finally:
             connection.close()
-        return self.last
 
     def ask(self, method, target, body=b"", headers=None, patience=PATIENCE) -> Answer:
         return self.send(Request(method, target, body, headers or {}), patience)
@@ -87,7 +105,8 @@ class Wire:
         return Wire(f"{parts.scheme}://{parts.netloc}").ask("GET", parts.path, headers=headers)
 
     def break_off(self, request: Request, sent: int):
-        """Send a request's head and the first bytes of its body, and leave."""
+        """Send a request's head and the first bytes of its body, and leave: there is no answer then."""
+        self.last = Answer(None)
         connection, prefix = _connect(self.url, PATIENCE)
         try:
             connection.putrequest(request.method, prefix + request.target)
@@ -96,6 +115,16 @@ class Wire:
             connection.endheaders(request.body[:sent])
         finally:
             connection.close()
+
+
+def until(holds, seconds) -> bool:
+    """Ask again and again whether something holds, and return whether it came to."""
+    deadline = time.monotonic() + seconds
+    while not holds():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.1)
+    return True
 
 
 def _connect(url, patience):

@@ -1,6 +1,7 @@
 """Who asks: the accounts that the rules are tried with, and what is cleaned up after them."""
 
 import base64
+import contextlib
 import email
 import email.policy
 import hashlib
@@ -15,17 +16,27 @@ from pymdc._digest import content_hash
 from pymdc.keypair import ECDSA
 
 from .point import NotTried, Otherwise, brief
-from .wire import BOUNDARY, PATIENCE, SHORT, Answer, Request, Wire, form, part
+from .wire import AWAY, BOUNDARY, PATIENCE, SHORT, Answer, Request, Wire, form, part
 
 MAIL_PATIENCE = 10  # seconds
 FRESH = object()  # a value of its own for each request
-HELLO = b"Hello Metadisk!\n"
 _count = itertools.count()
 
 
 def fresh_nonce() -> int:
     """Return a nonce above all before: the servers of 2016 refuse any that is lower, whichever key signs."""
     return int(time.time() * 1000) + next(_count)
+
+
+def fresh_content(size=32) -> bytes:
+    """
+    Return content that nobody has uploaded before.
+
+    The servers of 2016 keep the shards of all uploads of one content, and hand out those of all of them.
+
+    :param size: bytes, 16 or more, or it may not be new.
+    """
+    return (uuid.uuid4().hex.encode() * (size // 32 + 1))[:size]
 
 
 def hash_of(content: bytes) -> str:
@@ -39,14 +50,18 @@ class World:
     :param activation: a function that returns the token in the mail to an address, to register accounts; or None.
     :param account: e-mail and password of an account to use when there is no mail.
     :param short: seconds to wait for what servers of 2016 never sent.
+    :param away: seconds to wait for a server that has crashed.
     :ivar alice: the account whose requests most rules look at.
+    :ivar content: which no other point uploads, and no other run.
+    :ivar lost_farmers: who did not come back after a crash.
     :ivar old: what was seen of the servers of 2016 in the point at hand.
     """
 
-    def __init__(self, url, activation=None, account=None, short=SHORT):
-        self.wire = Wire(url)
-        self.short = short
+    def __init__(self, url, activation=None, account=None, short=SHORT, away=AWAY):
+        self.wire = Wire(url, away)
+        self.short, self.away = short, away
         self.old = []
+        self.lost_farmers = set()
         self.activation = activation
         self._accounts = []
         self._bob = None
@@ -64,6 +79,8 @@ class World:
 
     def begin(self):
         self.old.clear()
+        self.content = fresh_content()
+        self.wire.wait()
 
     def expect(self, came, wanted, *old):
         """Require that what came is what the protocol says, or what a server of 2016 sent in its place."""
@@ -101,9 +118,11 @@ class World:
         return account
 
     def clean_up(self):
-        """Delete the buckets and keys that were made.  The protocol has no way to delete an account."""
+        """Delete the buckets and keys that were made, if the bridge lets it be done.  An account cannot be deleted."""
+        self.wire.wait()
         for account in self._accounts:
-            account.forget()
+            with contextlib.suppress(Otherwise):
+                account.forget()
 
 
 class Account:
@@ -141,16 +160,17 @@ class Account:
     def token(self, bucket, operation="PUSH") -> str:
         return succeed(self.signed("POST", bucket + "/tokens", {"operation": operation}))["token"]
 
-    def put(self, bucket, content=HELLO, body=None, patience=PATIENCE, **odd) -> Answer:
+    def put(self, bucket, content=FRESH, body=None, patience=PATIENCE, **odd) -> Answer:
         return self.wire.send(self.upload(bucket, content, body, **odd), patience)
 
-    def upload(self, bucket, content=HELLO, body=None, size=FRESH, token=None) -> Request:
+    def upload(self, bucket, content=FRESH, body=None, size=FRESH, token=None) -> Request:
         """
         Return the request that uploads *content*, unless *body* is a form to send in its place.
 
         :param size: to declare, None to declare none; *token*: to present, empty to present none.
         """
         headers = {"Content-Type": "multipart/form-data; boundary=" + BOUNDARY}
+        content = fresh_content() if content is FRESH else content
         token = self.token(bucket) if token is None else token
         size = len(content) if size is FRESH else size
         headers.update({"x-token": token} if token else {})
@@ -158,16 +178,19 @@ class Account:
         body = form(part(content, filename="file.bin", mimetype="application/octet-stream")) if body is None else body
         return Request("PUT", bucket + "/files", body, headers)
 
-    def store(self, bucket, content, **options) -> str:
+    def store(self, bucket, content=FRESH, **options) -> str:
         """Upload a file and return its hash."""
         return succeed(self.put(bucket, content, **options))["hash"]
 
-    def pointers(self, bucket, file_hash, token=None) -> Answer:
+    def ask_pointers(self, bucket, file_hash, token=None) -> Answer:
         token = self.token(bucket, "PULL") if token is None else token
         return self.wire.ask("GET", f"{bucket}/files/{file_hash}", headers={"x-token": token} if token else {})
 
+    def pointers(self, bucket, file_hash) -> list:
+        return listed(self.ask_pointers(bucket, file_hash))
+
     def files(self, bucket) -> list:
-        return succeed(self.signed("GET", bucket + "/files")).json
+        return listed(self.signed("GET", bucket + "/files"))
 
     # Cleaning up
 
@@ -180,8 +203,8 @@ class Account:
             self.basic("DELETE", path)
 
     def _paths(self):
-        return {f"{list_of}/{one['id']}" for list_of in ("/buckets", "/keys")
-                for one in succeed(self.basic("GET", list_of)).json}
+        return {f"{list_of}/{one.get('id')}" for list_of in ("/buckets", "/keys")
+                for one in listed(self.basic("GET", list_of))}
 
 
 def sign(pair, method, target, fields=None, body=None, nonce=FRESH, text=None, key=None, written=str, headers=None):
@@ -225,6 +248,14 @@ def succeed(answer: Answer) -> Answer:
     if answer.status not in (200, 204, 302):
         raise Otherwise(brief(answer))
     return answer
+
+
+def listed(answer: Answer) -> list:
+    """Require of what a rule only needs that it is a list of objects, and return it."""
+    entries = succeed(answer).json
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        raise Otherwise(brief(answer))
+    return entries
 
 
 def long_form(pair) -> str:

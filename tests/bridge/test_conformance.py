@@ -16,8 +16,9 @@ import uuid
 import pytest
 
 import pymdc
-from pymdc.conformance import command
+from pymdc.conformance import channel, command, upload, wire
 from pymdc.conformance.point import AS_IN_2016, AS_SAID, OTHERWISE, POINTS
+from pymdc.conformance.world import World
 from servers_of_2016 import VERSIONS, Server
 from wire import Basic
 
@@ -53,6 +54,103 @@ def test_each_server_of_2016_is_as_the_protocol_says_or_as_it_was(version):
 
     assert lines_beside({AS_SAID, AS_IN_2016}, outcomes) == []
     assert "a wrong password is refused" in [each.point.rule for each in outcomes if each.verdict == AS_IN_2016]
+
+
+@pytest.fixture
+def old_server():
+    with contextlib.closing(Server("0.5.1")) as server:
+        yield server
+
+
+def test_a_point_that_brings_a_server_down_fails_alone(old_server):
+    old_server.crashes.append(("GET", "/nope", 0.3))
+
+    outcomes = list(command.look(old_server.url, old_server.activation_token, only="1. General", short=SHORT))
+
+    otherwise = [(each.point.rule, each.seen) for each in outcomes if each.verdict == OTHERWISE]
+    assert otherwise == [("an unknown route is not found", "no answer")]
+
+
+def test_a_server_that_is_brought_down_is_waited_for_within_a_point_too(old_server):
+    rule = "a form that ends early is refused and not stored"
+    old_server.crashes.append(("PUT", "/buckets/.*/files", 0.3))
+
+    outcome, = command.look(old_server.url, old_server.activation_token, only=rule, short=SHORT)
+
+    assert str(outcome) == AS_IN_2016 + ": no answer"
+
+
+def test_a_server_that_stays_away_is_waited_for_once_and_no_point_holds_any_more(old_server, monkeypatch):
+    came, until = [], wire.until
+    monkeypatch.setattr(wire, "until", lambda holds, seconds: came.append(until(holds, seconds)) or came[-1])
+    old_server.crashes.append(("GET", "/nope", 1000))
+
+    outcomes = list(command.look(old_server.url, old_server.activation_token, short=SHORT, away=SHORT))
+
+    rules = [outcome.point.rule for outcome in outcomes]
+    later = outcomes[rules.index("an unknown route is not found"):]
+    assert lines_beside({AS_SAID, AS_IN_2016}, outcomes) == [f"{each.point.rule}: {each}" for each in later]
+    assert came.count(False) == 1
+
+
+def test_a_farmer_who_is_brought_down_is_waited_for(old_server):
+    world = World(old_server.url, old_server.activation_token, short=SHORT)
+    pointer, = channel.pointers_to(world, b"here again")
+    old_server.farmer.away = 0.3
+
+    channel.pull(world, pointer["channel"], "{not", SHORT)
+    end = channel.pull(world, pointer["channel"], channel.wanted(pointer))
+
+    assert old_server.farmer.crashes == 1
+    assert end.shard == b"here again"
+
+
+def test_a_farmer_who_stays_away_is_waited_for_once(old_server, monkeypatch):
+    world = World(old_server.url, old_server.activation_token, away=SHORT)
+    pointer, = channel.pointers_to(world, b"gone")
+    old_server.farmer.close()
+    came, until = [], wire.until
+    monkeypatch.setattr(channel, "until", lambda holds, seconds: came.append(until(holds, seconds)) or came[-1])
+
+    for _ in range(2):
+        channel.pull(world, pointer["channel"], channel.wanted(pointer))
+
+    assert came == [False]
+
+
+def test_each_point_uploads_content_of_its_own(old_server):
+    uploaded = []
+
+    for _ in command.look(old_server.url, old_server.activation_token, short=SHORT):
+        uploaded.append(set(old_server.stored))
+        del old_server.stored[:]
+
+    hashes = [file_hash for of_point in uploaded for file_hash in of_point]
+    (_, empty), *_ = upload.HASHES
+    assert [file_hash for file_hash in set(hashes) if hashes.count(file_hash) > 1] == [empty]
+
+
+def test_pointers_that_are_a_refusal_fail_their_points_and_end_no_run(old_server):
+    old_server.lost_contracts = 1000
+
+    outcomes = list(command.look(old_server.url, old_server.activation_token, only="pointers", short=SHORT))
+
+    assert [(outcome.point.rule, outcome.verdict) for outcome in outcomes] == [
+        ("pointers tell where each shard is", OTHERWISE), ("pointers tell size and url too", OTHERWISE),
+        ("an unknown file has no pointers", AS_IN_2016 if old_server.version.mistakes else AS_SAID),
+    ]
+    assert all("Failed to load the shard contracts" in outcome.seen for outcome in outcomes[:2])
+
+
+@pytest.mark.parametrize("version", ["0.2.2", "0.5.1"])
+def test_a_key_that_an_earlier_run_registered_is_no_fault(version):
+    with contextlib.closing(Server(version)) as server:
+        server.keys.update({"02" + "f" * 64: "earlier@example.com", "04" + "1" * 128: "earlier@example.com"})
+
+        outcome, = command.look(server.url, server.activation_token, only="a key must be a point of the curve")
+
+    assert outcome.verdict == AS_IN_2016
+    assert "Public key is already registered" in outcome.seen
 
 
 def test_each_section_of_the_protocol_has_points_and_each_point_a_rule_of_its_own():
@@ -228,6 +326,20 @@ def nothing_is_said(given):
         given.status = None
 
 
+def signature_has_no_r(given):
+    if given.headers.get("x-signature") == "zz":
+        given.status, given.body = 500, b'{"error": "Signature without r or s"}'
+
+
+def pointers_are(pointers):
+    def pointers_are_others(given):
+        if given.method == "GET" and "/files/" in given.target and given.status == 200:
+            given.body = json.dumps(pointers).encode()
+    return pointers_are_others
+
+
+LOST = {"error": "Failed to load the shard contracts"}
+
 FAULTS = [
     (remembers("x-token"), "a token works once", OTHERWISE, "200 "),
     (remembers("x-token"), "a refused request spends its token too", OTHERWISE, "Missing or invalid x-filesize"),
@@ -244,6 +356,13 @@ FAULTS = [
     (deletion_is_talkative, "a deleted bucket is gone with its files", OTHERWISE, "200 {}"),
     (origin_is_not_echoed, "the origin is echoed", OTHERWISE, "None"),
     (nothing_is_said, "more or less than declared is refused and not stored", OTHERWISE, "no answer"),
+    (signature_has_no_r, "a signature that is not hex is refused", AS_IN_2016, "Signature without r or s"),
+    (pointers_are(LOST), "pointers tell size and url too", OTHERWISE, LOST["error"]),
+    (pointers_are(LOST), "a shard comes over HTTP where a pointer has a url", OTHERWISE, LOST["error"]),
+    (pointers_are(["text"]), "a shard comes over HTTP where a pointer has a url", OTHERWISE, '200 ["text"]'),
+    (pointers_are([{}]), "a shard can be asked for again", OTHERWISE, "KeyError"),
+    (pointers_are([{"hash": 5}]), "pointers tell where each shard is", OTHERWISE, "KeyError"),
+    (pointers_are(None), "pointers tell where each shard is", OTHERWISE, "200 null"),
 ]
 
 
