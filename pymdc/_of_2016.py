@@ -2,7 +2,8 @@
 All that only the bridges of 2016 need.
 
 Who deletes this module, and the few lines that ask it, gives up those bridges and nothing else.  The dialects of their
-farmers are in ``_transfer``.  Source: docs/protocol, "Differences between the old servers".
+farmers, and what comes of a content that is uploaded twice, are in ``_transfer``.  Source: docs/protocol, "Differences
+between the old servers".
 """
 
 from __future__ import absolute_import, division, print_function

@@ -125,6 +125,65 @@ def test_shards_of_uneven_length_are_put_together(server, version, member):
     assert all(8 * MIB < size < 8450000 for size in (first, second))
 
 
+@pytest.fixture
+def upload_anew(monkeypatch):
+    """A function that uploads, and has the server cut small shards, elsewhere each time."""
+    writes = itertools.cycle([610, 730, 410])
+    monkeypatch.setattr("servers_of_2016._SHARD", 1000)
+
+    def upload(files, sent):
+        monkeypatch.setattr("servers_of_2016._WRITE", next(writes))
+        return files.upload(io.BytesIO(sent))
+
+    return upload
+
+
+@pytest.mark.parametrize("times", [2, 3])
+@pytest.mark.parametrize("sent", [content(size) for size in (0, 700, 1700, 5000)] + [b"\0" * 5000])
+def test_a_content_that_was_uploaded_more_than_once_comes_back(server, member, tmpdir, upload_anew, sent, times):
+    path, copy = tmpdir.join("copy"), io.BytesIO()
+
+    stored = [upload_anew(member.bucket.files, sent) for _ in range(times)][-1]
+    answers = [member.bucket.files.download(stored, target) for target in (str(path), copy)]
+
+    assert path.read_binary() == copy.getvalue() == sent
+    assert [answer["size"] for answer in answers] == [len(sent)] * 2
+    assert tmpdir.listdir() == [path]
+
+
+def test_a_content_that_was_uploaded_to_another_bucket_before_comes_back(server, member, upload_anew):
+    other = pymdc.api.Bucket(member.buckets.create("other", 1, 1), member.key_pair, client=member.client)
+    upload_anew(other.files, content(5000))
+    copy = io.BytesIO()
+
+    member.bucket.files.download(upload_anew(member.bucket.files, content(5000)), copy)
+
+    assert copy.getvalue() == content(5000)
+
+
+@pytest.mark.parametrize("version", NEWER)
+def test_a_content_that_was_deleted_and_uploaded_again_comes_back(server, version, member, upload_anew):
+    member.bucket.files.delete(upload_anew(member.bucket.files, content(5000)))
+    copy = io.BytesIO()
+
+    member.bucket.files.download(upload_anew(member.bucket.files, content(5000)), copy)
+
+    assert copy.getvalue() == content(5000)
+
+
+def test_the_stand_in_keeps_the_shards_of_all_uploads_of_a_content(server, member, upload_anew):
+    stored = [upload_anew(member.bucket.files, content(5000)) for _ in range(2)][-1]
+    first, second = server.shards[stored["hash"]]
+    token = member.bucket.files.token("PULL")["token"]
+    ask = requests.Session()
+    ask.trust_env = False
+
+    answer = ask.get(server.url + "/buckets/{bucket}/files/{hash}".format(**stored), headers={"x-token": token})
+
+    assert [pointer["hash"] for pointer in answer.json()][:4] == [first[0], second[0], first[1], second[1]]
+    assert len(answer.json()) == len(first) + len(second)
+
+
 def test_callbacks_that_overtake_each_other_all_succeed(server, version, member):
     results, done = [], threading.Semaphore(0)
 

@@ -8,11 +8,12 @@ import itertools
 import json
 import re
 import threading
+from functools import partial
 
 from .._compat import integer_types, path_text, text_type, to_path, urlsplit
 from .._digest import content_hash
 from ..errors import IntegrityError, TransportError
-from . import channel
+from . import channel, uploads
 from .fileobject import flush, name_of, unbuffered, write_all
 from .target import PartFile, find, open_stream
 
@@ -38,7 +39,7 @@ def download(pointers, file_hash, path, progress=None, concurrency=4, told_size=
     """
     name = to_path(path)
     if name is None:
-        size = _in_order(pointers, file_hash, unbuffered(path), progress, told_size)
+        size = _to_stream(pointers, file_hash, unbuffered(path), progress, told_size)
         flush(path)
         return {"hash": file_hash, "size": size, "path": path_text(name_of(path))}
     if not name:
@@ -48,7 +49,7 @@ def download(pointers, file_hash, path, progress=None, concurrency=4, told_size=
         size = _to_part(pointers, file_hash, where, progress, concurrency, told_size)
     else:
         with open_stream(where) as stream:
-            size = _in_order(pointers, file_hash, stream, progress, told_size)
+            size = _to_stream(pointers, file_hash, stream, progress, told_size)
     return {"hash": file_hash, "size": size, "path": path_text(path)}
 
 
@@ -56,12 +57,32 @@ def _to_part(pointers, file_hash, path, progress, concurrency, told_size):
     with PartFile(path, file_hash) as part:
         pointers.load()
         if pointers.sizes is None:
-            left = _left_shards(pointers, part.file)
-            size = _in_order(pointers, file_hash, part.file, progress, told_size, left)
+            size = _to_part_in_order(pointers, file_hash, part.file, progress, told_size)
         else:
             size = _in_parallel(pointers, file_hash, part, progress, concurrency)
         part.finish(size)
     return size
+
+
+def _to_part_in_order(pointers, file_hash, file, progress, told_size):
+    left = _left_shards(pointers, file)
+    whole, places = _in_order(pointers, partial(write_all, file), progress, told_size, left)
+    if content_hash(whole) != file_hash:
+        chosen = uploads.one_of(file, places, file_hash)
+        if chosen:
+            return uploads.keep_only(file, chosen)
+    return _checked(whole, places, file_hash)
+
+
+def _to_stream(pointers, file_hash, stream, progress, told_size):
+    pointers.load()
+    if pointers.sizes is not None:
+        whole, places = _in_order(pointers, partial(write_all, stream), progress, told_size)
+        return _checked(whole, places, file_hash)
+    with uploads.Cautious(stream) as cautious:
+        whole, places = _in_order(pointers, cautious.write, progress, told_size)
+        size = cautious.finish(places, file_hash)
+    return _checked(whole, places, file_hash) if size is None else size
 
 
 class Pointers(object):
@@ -160,22 +181,22 @@ def _is_good_again(pointer, failure):
     return untouched or ("url" in pointer and not isinstance(failure, channel.Refused))
 
 
-def _in_order(pointers, file_hash, file, progress, told_size, left=()):
+def _in_order(pointers, write, progress, told_size, left=()):
     """
-    Write the shards one after the other, each after it was verified, and return their size.
+    Write the shards one after the other, each after it was verified, and return the SHA-256 of all and their places.
 
-    :param left: yields the first shards, as far as they are in the file already.
+    :param left: yields the first shards, as far as they are there already.
 
     Where nobody knows its size, the progress is told how long the file is at least.
     """
-    pointers.load()
-    whole, done, left, least = hashlib.sha256(), 0, iter(left), _SHARD
+    whole, places, done, left, least = hashlib.sha256(), [], 0, iter(left), _SHARD
     for index in range(len(pointers)):
         shard = next(left, None)
         if shard is None:
             shard = pointers.whole(index)
-            write_all(file, shard)
+            write(shard)
         whole.update(shard)
+        places.append((done, done + len(shard)))
         least = min(least, len(shard))
         told = told_size if pointers.sizes is None else sum(pointers.sizes)
         total = _total(done + len(shard), len(pointers) - index - 1, least, told)
@@ -183,8 +204,13 @@ def _in_order(pointers, file_hash, file, progress, told_size, left=()):
             done += len(shard[start:start + _BLOCK])
             if progress is not None:
                 progress(done, total)
+    return whole, places
+
+
+def _checked(whole, places, file_hash):
+    """Return how long the whole is, once it is known to be right."""
     _check_whole(whole, file_hash)
-    return done
+    return places[-1][1] if places else 0
 
 
 def _total(so_far, shards_to_come, least, told):

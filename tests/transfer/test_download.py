@@ -138,6 +138,82 @@ def test_a_part_of_other_content_is_not_taken_for_this(store, tmpdir, sizes):
     assert other.read_binary() == b"other"
 
 
+# The shards of several uploads.
+
+CUT = [(300, 700), (310, 720), (250, 800)]  # where each upload is cut
+LONG = b"".join(b"%d," % number for number in range(300))
+ZEROS = b"\0" * 1000
+
+
+def interleaved(uploads, content=LONG):
+    """The shards of the first few of CUT."""
+    shards = [[content[:first], content[first:second], content[second:]] for first, second in CUT[:uploads]]
+    return [shard for each in zip(*shards) for shard in each]
+
+
+UNEVEN = [LONG[:300], LONG[:500], LONG[300:700], LONG[500:], LONG[700:]]
+
+
+@pytest.mark.parametrize("shards", [
+    interleaved(2), interleaved(3), interleaved(2, ZEROS), [LONG] * 2, [LONG] * 5, UNEVEN,
+    [LONG[:500], LONG[:300], LONG[500:], LONG[300:700], LONG[700:]],
+])
+@pytest.mark.parametrize("to_path", [True, False])
+def test_the_shards_of_one_upload_are_chosen(store, tmpdir, shards, to_path):
+    stored, path, copy = store(shards, sizes=False), tmpdir.join("copy"), io.BytesIO()
+    whole = ZEROS if shards[0] == ZEROS[:300] else LONG
+    stored.hash = hash_of(whole)
+
+    answer = stored.download(str(path) if to_path else copy)
+
+    assert (path.read_binary() if to_path else copy.getvalue()) == whole
+    assert answer["size"] == len(whole)
+    assert stored.fetched == len(shards)
+
+
+def test_a_part_with_shards_of_two_uploads_is_taken_up(store, tmpdir):
+    shards = interleaved(2)
+    stored, path = store(shards, sizes=False), tmpdir.join("copy")
+    stored.hash = hash_of(LONG)
+    leave_part(stored, path, b"".join(shards[:3]))
+
+    stored.download(str(path))
+
+    assert path.read_binary() == LONG
+    assert tmpdir.listdir() == [path]
+    assert stored.fetched == 3
+
+
+def test_shards_that_all_begin_alike_may_be_of_one_upload(store):
+    stored, copy = store([ZEROS[:300], ZEROS[:200], ZEROS[:100]], sizes=False), io.BytesIO()
+
+    assert stored.download(copy)["size"] == 600
+    assert copy.getvalue() == ZEROS[:600]
+
+
+@pytest.mark.parametrize("shards", [interleaved(2), interleaved(2)[:-1], interleaved(3)[:-2] + [b"x"] * 2, SHARDS])
+def test_shards_of_which_no_choice_makes_the_file_are_refused(store, tmpdir, shards):
+    stored, path, copy = store(shards, sizes=False), tmpdir.join("copy"), io.BytesIO()
+    stored.hash = hash_of(LONG + b"other")
+    path.write_binary(b"old")
+
+    for target in (str(path), copy):
+        with pytest.raises(IntegrityError, match="the shards make"):
+            stored.download(target)
+
+    assert path.read_binary() == b"old"
+    if shards is not SHARDS:
+        assert copy.getvalue() == shards[0]
+
+
+def test_where_sizes_are_told_every_shard_counts(store):
+    stored = store(interleaved(2))
+    stored.hash = hash_of(LONG)
+
+    with pytest.raises(IntegrityError):
+        stored.download(io.BytesIO())
+
+
 # Progress.
 
 @pytest.mark.parametrize("shards", [SHARDS, SHARDS[:1], [b"a" * 5000, b"b" * 6000, b"c" * 7000, b"d"]])
