@@ -42,6 +42,7 @@ def test_a_browser_gets_a_page_and_an_api_client_json(leading):
 def test_a_page_is_not_for_scripts_of_other_origins(leading):
     page = Wire(leading.url).get(register(leading), headers={**BROWSER, "Origin": "https://evil.example"})
 
+    assert page.status_code == 200 and page.headers["Content-Type"].startswith("text/html")
     assert "Access-Control-Allow-Origin" not in page.headers
 
 

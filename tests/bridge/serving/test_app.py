@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 import pymdc.bridge
 from pymdc.bridge import LocalBridge
 from pymdc.bridge.serving.app import ROUTES
+from waiting import eventually
 from wire import Account, Wire, multipart
 
 
@@ -52,12 +53,12 @@ def test_a_method_that_a_path_does_not_know_is_405(wire, method, path):
 
 
 @pytest.mark.parametrize("path", [
-    "/nope", "/buckets/a/b/c/d", "//", "/buckets/%2F", "/%2e%2e/etc/passwd", "/buckets/%00", "/\u732b", "/keys/",
+    "/nope", "/buckets/a/b/c/d", "/buckets/%2F", "/%2e%2e/etc/passwd", "/buckets/%00", "/\u732b", "/keys/",
 ])
 def test_a_path_that_leads_nowhere_is_a_json_error(wire, path):
     answer = wire.get(path)
 
-    assert answer.status_code in (200, 401, 404)
+    assert answer.status_code in (401, 404) and set(answer.json()) == {"error"}
     assert answer.headers["Content-Type"] == "application/json; charset=utf-8"
 
 
@@ -281,7 +282,7 @@ def test_the_command_can_be_named(tmp_path):
 
 
 def test_an_upload_that_breaks_off_leaves_nothing(alice, local):
-    bucket = alice.bucket()
+    bucket, incoming = alice.bucket(), local.outbox.parent / "shards" / "incoming"
     token, body = alice.token(bucket), multipart(b"x" * 3000000)
     head = (f"PUT /buckets/{bucket}/files HTTP/1.1\r\nHost: x\r\nx-token: {token}\r\nx-filesize: 3000000\r\n"
             f"Content-Type: multipart/form-data; boundary=----boundary7f3a\r\nContent-Length: {len(body)}\r\n\r\n")
@@ -289,7 +290,10 @@ def test_an_upload_that_breaks_off_leaves_nothing(alice, local):
 
     with socket.create_connection((host, int(port)), timeout=30) as connection:
         connection.sendall(head.encode() + body[:2000000])
+        eventually(lambda: list(incoming.iterdir()))
 
+    eventually(lambda: not list(incoming.iterdir()))
+    eventually(lambda: not local._server.services.metadata.uploads.dead(10**18))  # which is all there are
     assert alice.signed.get(f"/buckets/{bucket}/files").json() == []
     assert alice.nobody.put(f"/buckets/{bucket}/files", body, token, 3000000).status_code == 401
 
