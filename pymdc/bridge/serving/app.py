@@ -28,7 +28,7 @@ from .front import Front
 
 MAX_JSON = 1024 * 1024  # bytes of a body
 MAX_BODIES = 64 * 1024 * 1024  # bytes of all that are on their way, or being worked on
-SMALL = 16 * 1024  # bytes of a body that do not count, so that who sends much does not keep out who sends little
+SMALL = 4 * 1024  # bytes of a body that do not count, so that who sends much does not keep out who sends little
 MAX_DRAIN = 1024 * 1024  # bytes of a refused body that are still read
 DRAIN_SECONDS = 5
 SPARE_THREADS = 8  # for calls with a password that is known, or cannot be compared now

@@ -15,7 +15,7 @@ from websockets.server import ServerProtocol
 MAX_HEADERS = 64 * 1024  # bytes of a request's line and headers
 MAX_PIPELINE = 32  # requests that wait for the one before to be answered; what comes behind them is not read yet
 PIECE = 4096  # bytes that are parsed at once where nothing tells how many requests they are
-READ = 64 * 1024  # bytes that are read at once, for many connections may hold as many
+READ = 16 * 1024  # bytes that are read at once, for many connections may hold as many
 READ_UPLOAD = 256 * 1024
 MAX_FRAGMENTS = 1000  # of a message; also of empty ones there would be no end
 FRAMES = 16 * 1024  # bytes of frames that are parsed at once
