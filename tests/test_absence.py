@@ -193,12 +193,12 @@ def test_a_transfer_survives_that_the_bridge_is_started_anew(wire, known, time, 
 def test_the_error_tells_the_attempts_of_the_token_and_of_the_transfer(wire, known):
     buckets = known(retries=2)
     files = pymdc.api.Bucket(buckets.create("photos", 1, 1), buckets).files
-    wire.faults += [Fault("reset", "PUT", nth=1), Fault("answer", "POST", "*/tokens", status=504, nth=2),
+    wire.faults += [Fault("answer", "PUT", status=504, nth=1), Fault("answer", "POST", "*/tokens", status=503, nth=2),
                     Fault("answer", "PUT", status=502, nth=0)]
 
     with pytest.raises(APIError) as failed:
         files.upload(io.BytesIO(b"content"))
-    assert [fault for fault, _ in failed.value.attempts] == ["TransportError", 504, 502, 502]
+    assert [fault for fault, _ in failed.value.attempts] == [504, 503, 502, 502]
 
 
 def test_the_error_of_a_token_tells_the_transfer_before_it(wire, known):

@@ -92,7 +92,7 @@ class Pointers(object):
     :param ask: returns the bridge's list of pointers.
     :param bool again: whether it can be asked again, for new ones.
     :param network: the :class:`pymdc._http.network.Network` to fetch by.
-    :param tries: gives, as a context, the :class:`pymdc.rest.Tries` of a shard.
+    :param tries: gives, as a context, the :class:`pymdc._tries.Tries` of a shard.
     """
 
     def __init__(self, ask, again, network, tries):
