@@ -11,7 +11,7 @@ from concurrent.futures import CancelledError, Future
 
 from ._compat import main_thread
 from ._fork import PerProcess
-from .errors import PymdcError, Timeout, as_answer
+from .errors import Timeout, as_answer
 
 __all__ = ["Background", "is_last_to_end"]
 
@@ -40,8 +40,7 @@ class Background(object):
         Run *work* soon, and *callback* with its result, or with a :class:`pymdc.errors.Refusal`, exactly once.
 
         :param bool listing: whether the result is a list.
-        :param bool raising: whether the future raises what *work* has raised, in place of returning the refusal; but
-            what the caller has handed in wrong, which is not the call's fault, is always returned.
+        :param bool raising: whether the future raises what *work* has raised, in place of returning the refusal.
         :returns: a ``concurrent.futures.Future`` of what the callback is given.
         """
         _check_callback(callback)
@@ -142,15 +141,11 @@ def _do(state, future, work, listing, raising):
     answer, error = _outcome(state, work)
     if error is not None:
         answer = as_answer(error, listing)
-    if error is not None and raising and not _is_of_the_caller(error):
+    if error is not None and raising:
         future.set_exception(error)
     else:
         future.set_result(answer)
     return answer
-
-
-def _is_of_the_caller(error):
-    return isinstance(error, ValueError) and not isinstance(error, PymdcError)
 
 
 def _outcome(state, work):

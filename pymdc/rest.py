@@ -80,8 +80,8 @@ class Client(KeepsSecrets):
         limit on a whole transfer.
     :param int retries: how often a call is repeated at most, where that is safe.
     :param bool raise_errors: whether :class:`pymdc.errors.APIError` is raised when the bridge says no, in place of
-        returning ``{"error": text}``; and every fault but a bad argument by the Future of a call with a callback.
-        The way of scripts.
+        returning ``{"error": text}``; and every fault, but of a transfer that cannot begin, by the Future of a call
+        with a callback.  The way of scripts.
     :param verify: whether to check certificates, or the path of a CA bundle; by default as the environment says
         (``REQUESTS_CA_BUNDLE``).
     :param dict proxies: URL scheme to proxy URL; by default as the environment says.
@@ -335,8 +335,8 @@ def configure(api_url=None, timeout=(10, 60), retries=4, raise_errors=False, ver
     :param tuple timeout: seconds to wait for a connection, and seconds of silence; never a limit on a whole transfer.
     :param int retries: how often a call is repeated at most, where that is safe.
     :param bool raise_errors: whether :class:`pymdc.errors.APIError` is raised when the bridge says no, in place of
-        returning ``{"error": text}``; and every fault but a bad argument by the Future of a call with a callback.
-        The way of scripts.
+        returning ``{"error": text}``; and every fault, but of a transfer that cannot begin, by the Future of a call
+        with a callback.  The way of scripts.
     :param verify: whether to check certificates, or the path of a CA bundle.
     :param dict proxies: URL scheme to proxy URL.
     :param bool allow_http: whether passwords and tokens may go over plain HTTP to another host.

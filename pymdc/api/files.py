@@ -2,26 +2,13 @@
 
 from __future__ import absolute_import, division, print_function
 
-import itertools
-from functools import partial
-
-from .. import _of_2016
-from .._compat import integer_types
-from .._transfer.download import Pointers, download
-from .._transfer.handed import Handed, guarded, own_errors
-from .._transfer.upload import Source
-from ..errors import APIError, TransportError
-from ..keypair import ECDSA
-from ..rest import ALWAYS, UNCONNECTED
-from ._arguments import bucket_id_text, file_hash_text, token_text
-from ._resource import Resource
+from ._arguments import bucket_id_text, file_hash_text
+from ._transfers import Transfers
 
 __all__ = ["Files"]
 
-_SPENT = "the token is spent, so another try needs a new one"
 
-
-class Files(Resource):
+class Files(Transfers):
     """
     The files of one bucket.
 
@@ -108,179 +95,6 @@ class Files(Resource):
 
     def __repr__(self):
         return "<Files of {0}>".format(self._ids["bucket_id"])
-
-    def _token(self, operation):
-        if operation not in ("PUSH", "PULL"):
-            raise ValueError("operation must be 'PUSH' or 'PULL', not {0!r}".format(operation))
-        if self._auth is None:
-            raise ValueError("a key pair or a user is needed to ask for a token; or hand one in")
-
-        def ask(**besides):
-            fields = dict(besides, operation=operation)
-            return self._request("POST", "/buckets/{bucket_id}/tokens", self._ids, fields=fields, secret=True)
-
-        if isinstance(self._auth, ECDSA):
-            ask_for_bucket = partial(self._request, "GET", "/buckets/{bucket_id}", self._ids)
-            return _of_2016.token(ask, ask_for_bucket, self._client_in_use().take_turns)
-        return ask()
-
-    def _own_token(self, operation):
-        answer = self._token(operation)
-        try:
-            return token_text(answer)
-        except ValueError:
-            failure = TransportError("the bridge's answer is not a token", passing=False)
-        raise failure
-
-    def _transfer_options(self, operation, token):
-        """Return what a call needs to present a token: the one handed in, or one of its own for each attempt."""
-        if token is None:
-            return {"auth": None, "token": lambda: self._own_token(operation), "repeat": ALWAYS}
-        text = token_text(token)
-        return {"auth": None, "token": lambda: text, "repeat": UNCONNECTED}
-
-    def _run_transfer(self, callback, prepare):
-        """
-        Run a transfer with the arguments as they are now, not as they are when a worker gets to it.
-
-        :param prepare: returns what was handed in for the path, and the work to do.
-        """
-        if callback is None:
-            handed, work = prepare()
-            with handed:
-                return own_errors(lambda: self._run(None, work))
-        try:
-            handed, work = prepare()
-        except Exception as error:
-            return self._run(callback, partial(_fail, error))
-        return self._run_claimed(callback, handed, work)
-
-    def _run_claimed(self, callback, handed, work):
-        def transfer():
-            with handed:
-                return own_errors(work)
-
-        try:
-            future = self._run(callback, transfer)
-        except BaseException:
-            handed.release()
-            raise
-        future.add_done_callback(lambda future: handed.release())  # for it may be cancelled before it begins
-        return future
-
-    def _prepared_upload(self, path, token, filename, mimetype, progress):
-        progress = _checked_progress(progress)
-        options = self._transfer_options("PUSH", token)
-        handed = Handed(path, "read")
-        return handed, partial(_telling_of, token, self._upload, handed, options, filename, mimetype, progress)
-
-    def _upload(self, handed, options, filename, mimetype, progress):
-        with Source(handed, filename, mimetype) as source:
-            attempts = itertools.count()
-
-            def body():
-                if next(attempts):
-                    self._look_for(source)
-                return source.body(progress)
-
-            try:
-                answer = self._request(
-                    "PUT", "/buckets/{bucket_id}/files", self._ids, body=body, headers=source.headers, **options
-                )
-            except _Stored as stored:
-                return stored.file
-            except APIError as error:
-                # When there is no room for it twice, an attempt whose answer was lost may have stored it.
-                stored = error.status == 413 and error.maybe_done and self._stored(source.content_hash())
-                if not stored:
-                    raise
-                return stored
-            source.verify(answer)
-        return answer
-
-    def _look_for(self, source):
-        """Raise _Stored when an attempt whose answer was lost has stored the file: a bridge of 2016 spoils a second."""
-        file = self._auth and self._stored(source.content_hash())
-        if file and _is_entry_of(file, source):
-            raise _Stored(file)
-
-    def _stored(self, content_hash):
-        """Return the file with this hash from the listing; None when it is not there, or the listing not to be had."""
-        try:
-            listing = self._request("GET", "/buckets/{bucket_id}/files", self._ids)
-        except APIError:
-            return None
-        return next((file for file in listing if file["hash"] == content_hash), None)
-
-    def _prepared_download(self, file_hash, path, token, progress, concurrency):
-        if not isinstance(concurrency, integer_types) or isinstance(concurrency, bool) or concurrency < 1:
-            raise ValueError("concurrency must be a whole number, one or more")
-        progress = _checked_progress(progress)
-        ids = dict(self._ids, file_hash=file_hash_text(file_hash))
-        options = self._transfer_options("PULL", token)
-        size, handed = _size_in(file_hash), Handed(path, "write")
-        return handed, partial(
-            _telling_of, token, self._download, ids, handed, options, token is None, progress, concurrency, size
-        )
-
-    def _download(self, ids, handed, options, again, progress, concurrency, told_size):
-        client = self._client_in_use()
-        pointers = Pointers(
-            ask=lambda: self._request("GET", "/buckets/{bucket_id}/files/{file_hash}", ids, **options),
-            again=again, network=client.network, tries=client.tries,
-        )
-        if handed.path is None:
-            handed.restore()
-            return download(pointers, ids["file_hash"], handed.file, progress, concurrency, told_size)
-        answer = download(pointers, ids["file_hash"], handed.path, progress, concurrency, told_size)
-        return dict(answer, path=handed.text)
-
-
-class _Stored(Exception):
-    """An upload has nothing left to do, as an attempt before has stored the file."""
-
-    def __init__(self, file):
-        super(_Stored, self).__init__()
-        self.file = file
-
-
-def _size_in(file):
-    """Return the size that the bridge's dict of a file tells; None when it is none, or only a hash."""
-    size = file.get("size") if isinstance(file, dict) else None
-    return size if isinstance(size, integer_types) else None
-
-
-def _is_entry_of(file, source):
-    """Return whether the entry of a content in the listing has the name and the type that an upload gives it."""
-    mimetype = source.mimetype.partition(";")[0].strip().lower()
-    return file.get("filename") == (source.filename or file["hash"]) and file.get("mimetype") == mimetype
-
-
-def _checked_progress(progress):
-    """Return a function whose errors end the transfer, whatever they are; or None."""
-    if progress is None:
-        return None
-    if not callable(progress):
-        raise ValueError("progress must be callable, not {0!r}".format(type(progress).__name__))
-    return guarded(progress)
-
-
-def _fail(error):
-    raise error
-
-
-def _telling_of(token, transfer, *arguments):
-    """Run a transfer; when it breaks after its request was sent, say that the token that was handed in is spent."""
-    try:
-        return transfer(*arguments)
-    except TransportError as error:
-        if token is not None and error.sent:
-            error.hint = _SPENT
-        raise
-    except APIError as error:
-        if token is not None and error.status in (502, 503, 504):
-            error.hint = _SPENT
-        raise
 
 
 def __dir__():
