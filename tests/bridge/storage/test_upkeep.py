@@ -369,3 +369,18 @@ def test_commands_refuse_folders_that_are_not_theirs(world, tmp_path):
     for ended, complaint in refusals:
         assert ended.returncode != 0
         assert complaint in ended.stderr and "Traceback" not in ended.stderr
+
+
+def test_a_bridge_goes_on_with_what_an_earlier_version_has_left(world):
+    """Its shard tokens told neither the file nor the key: they end, and all else is there."""
+    file_hash = world.account.upload(world.bucket, b"content")
+    world.bridge.__exit__(None, None, None)
+    with contextlib.closing(sqlite3.connect(world.folder / "bridge.sqlite")) as db:
+        db.executescript("""
+            DROP TABLE shard_tokens;
+            CREATE TABLE shard_tokens (hash VARCHAR(64) PRIMARY KEY, shard INTEGER NOT NULL,
+                                       bucket VARCHAR(24) NOT NULL, "left" INTEGER NOT NULL, expires BIGINT NOT NULL);
+        """)
+
+    with UsedBridge(world.folder, world.key_pair) as again:
+        assert again.download(world.bucket, file_hash) == (200, b"content")
