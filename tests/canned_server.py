@@ -44,9 +44,12 @@ class CannedServer(object):
 
     def _converse(self, connection):
         try:
-            request = _read_request(connection)
+            self._answer_one(connection)
         except EnvironmentError:
-            return  # the client has left, or the test has ended
+            pass  # the client has left, or the test has ended
+
+    def _answer_one(self, connection):
+        request = _read_request(connection)
         self.requests.append(request)
         answer = self._answer(request) if callable(self._answer) else self._answer
         if answer:
