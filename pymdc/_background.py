@@ -141,10 +141,13 @@ def _do(state, future, work, listing, raising):
     answer, error = _outcome(state, work)
     if error is not None:
         answer = as_answer(error, listing)
-    if error is not None and raising:
-        future.set_exception(error)
-    else:
-        future.set_result(answer)
+    try:
+        if error is not None and raising:
+            future.set_exception(error)
+        else:
+            future.set_result(answer)
+    except BaseException:  # of what waits for the future, which is not the worker's business either
+        _log.exception("a callback of a future raised")
     return answer
 
 

@@ -46,7 +46,8 @@ class Call(object):
     :param auth: a key pair that signs, or a :class:`pymdc._signing.Basic`, or None.
     :param dict fields: the JSON body, or for a GET or DELETE the query.
     :param token: a function that returns the token of each attempt.
-    :param body: a function that returns the body of each attempt, in place of fields; it streams.
+    :param body: a function that returns the body of each attempt, in place of fields; it streams.  It is given whether
+        an earlier attempt may have been carried out.
     :param dict headers: further headers, for a call with a body of its own.
     :param prove: a key pair that signs beside HTTP Basic, to prove that the caller holds it.
     :param repeat: ``ALWAYS``, ``UNDONE`` or ``UNCONNECTED``.
@@ -63,6 +64,7 @@ class Call(object):
         self.fields = fields or {}
         self.token = token
         self.body = body
+        self.maybe_done = False
         self.headers = headers or {}
         self.repeat = repeat
         self.secret = bool(secret or self.basic or token)
@@ -138,7 +140,7 @@ class Client(KeepsSecrets):
             return self._request(call, tries)
 
     def _request(self, call, tries):
-        maybe_done, refusals = False, 0
+        refusals = 0
         while True:
             tries.begin()
             try:
@@ -149,7 +151,7 @@ class Client(KeepsSecrets):
                 raise failure  # of the token that this call asked for; that was tried often enough
             tries.failed(failure)
             self._reached = self._reached or isinstance(failure, APIError) and not failure.away
-            failure.maybe_done = maybe_done
+            failure.maybe_done = call.maybe_done
             fault, seconds = failure.attempts[-1]
             _log.debug("%s %s: %s, attempt %d, %d ms", call.method, call.route, fault, len(failure.attempts),
                        1000 * seconds)
@@ -161,7 +163,7 @@ class Client(KeepsSecrets):
                     continue
             if not self._may_repeat(call, failure):
                 raise failure
-            maybe_done = maybe_done or _may_be_done(failure)
+            call.maybe_done = call.maybe_done or _may_be_done(failure)
             tries.pause(failure)
 
     @contextlib.contextmanager
@@ -249,7 +251,7 @@ def _encoded(call):
     if call.token:
         headers["x-token"] = call.token()
     if call.body:
-        return "", call.body(), headers
+        return "", call.body(call.maybe_done), headers
     nonce = _nonces.next() if call.key_pair else None
     if call.method in ("GET", "DELETE"):
         return "?__nonce=" + nonce if nonce else "", None, headers

@@ -111,6 +111,16 @@ def test_raise_errors_makes_the_future_raise_what_is_no_answer_too(nobody, tmpdi
     assert all(set(answer.keys()) == {"error"} for answer in calls.wait(3))
 
 
+def test_what_waits_for_a_future_cannot_end_a_worker(nobody):
+    calls, client = Calls(), pymdc.Client(nobody, retries=0)
+    user = pymdc.api.Users("a@example.com", "password", client=client)
+
+    for _ in range(20):  # more than there are workers
+        user.register(callback=calls).add_done_callback(lambda future: sys.exit(1))
+
+    assert len(calls.wait(20)) == 20
+
+
 def test_a_bridge_that_is_not_there_is_an_answer_too(nobody):
     calls, client = Calls(), pymdc.Client(nobody, retries=0)
 

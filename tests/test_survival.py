@@ -391,6 +391,19 @@ def test_an_upload_whose_answer_was_lost_is_looked_for_and_not_sent_twice(wired,
     assert [method for method, _ in wired.requests].count("PUT") == 1
 
 
+@pytest.mark.parametrize("status, headers", [(429, {}), (503, {"Retry-After": "0"})])
+def test_an_upload_that_was_surely_not_stored_is_sent_again_whatever_is_listed(wired, wired_bucket, status, headers):
+    client = pymdc.Client(wired.url, raise_errors=True, sleep=lambda seconds: None)
+    bucket = pymdc.api.Bucket(wired_bucket.list(), wired_bucket._auth, client=client)
+    bucket.files.upload(io.BytesIO(b"content"), filename="there.bin")
+    wired.faults.append(Fault("answer", "PUT", status=status, headers=headers))
+    del wired.requests[:]
+
+    bucket.files.upload(io.BytesIO(b"content"), filename="there.bin")
+
+    assert [method for method, _ in wired.requests].count("PUT") == 2
+
+
 @pytest.mark.parametrize("changed", [{"filename": "new.bin"}, {"mimetype": "image/png"}])
 def test_an_upload_that_changes_the_entry_of_its_content_is_sent_again(wired, wired_bucket, changed):
     client = pymdc.Client(wired.url, raise_errors=True, sleep=lambda seconds: None)

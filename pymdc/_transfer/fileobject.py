@@ -20,6 +20,7 @@ except ImportError:  # Windows, where nothing but a socket can be told not to wa
 __all__ = ["Reader", "flush", "name_of", "unbuffered", "write_all"]
 
 _NOTHING_FOR_NOW = (errno.EAGAIN, errno.EWOULDBLOCK)
+_BLOCK = 256 * 1024  # bytes: what a file object does not take of one is copied
 _PATIENCE = 30  # seconds that a file object may take or give nothing while it says that it would
 
 
@@ -76,6 +77,11 @@ class Reader(object):
 
 def write_all(file, data):
     """Write *data*, and wait as long as *file* takes nothing."""
+    for start in range(0, len(data), _BLOCK):
+        _write_block(file, data[start:start + _BLOCK])
+
+
+def _write_block(file, data):
     wait = _Wait(file, writing=True)
     while data:
         count = _write(file, data)
@@ -141,7 +147,7 @@ def _write(file, data):
         return getattr(error, "characters_written", 0)
     if count is None:  # of a raw file this is "nothing for now"; any other writes all, and does not say so
         return 0 if isinstance(getattr(file.write, "__self__", file), io.RawIOBase) else len(data)
-    if not isinstance(count, integer_types) or not 0 <= count <= len(data):
+    if isinstance(count, bool) or not isinstance(count, integer_types) or not 0 <= count <= len(data):
         raise IOError(errno.EIO, "the file object says that it has written {0!r} of {1} bytes".format(count, len(data)))
     return count
 

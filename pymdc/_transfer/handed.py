@@ -33,7 +33,11 @@ class Handed(object):
         if self.path is None:
             _check_file(given, method)
             self._claim(given)
-            self.start = position(given)
+            try:
+                self.start = position(given)
+            except BaseException:
+                self.release()
+                raise
 
     def restore(self):
         """Go to where the file object stood when it was handed in, if it has been moved since."""

@@ -93,6 +93,8 @@ class PartFile(object):
             self.file.close()
         if not wanted:
             _try(os.remove, self.name)
+        if fcntl and not self.file.closed:
+            _try(fcntl.flock, self.file, fcntl.LOCK_UN)  # which a forked child would keep
         self.file.close()
 
     def finish(self, size):

@@ -106,6 +106,10 @@ class Source(object):
         self._stamp = _stamp(self._file)
         return Reader(self._file)
 
+    def was_read_whole(self):
+        """Return whether the newest body was read to its end; what was not cannot have been stored."""
+        return self._body is not None and self._body.ended
+
     def verify(self, answer):
         """Raise unless *answer* tells the hash of the bytes that were sent."""
         sent = self._body.content_hash()
@@ -135,6 +139,7 @@ class _Body(object):
         self._left = size
         self._head = head
         self._tail = tail
+        self.ended = False
         self._progress = progress
         self._sha256 = hashlib.sha256()
 
@@ -162,6 +167,7 @@ class _Body(object):
             return self._read_file()
         if self._tail and self._changed():
             raise IntegrityError("the file changed while it was read")
+        self.ended = True
         tail, self._tail = self._tail, b""
         return tail
 

@@ -2,7 +2,6 @@
 
 from __future__ import absolute_import, division, print_function
 
-import itertools
 from functools import partial
 
 from .. import _of_2016
@@ -92,10 +91,8 @@ class Transfers(Resource):
 
     def _upload(self, handed, options, filename, mimetype, progress):
         with Source(handed, filename, mimetype) as source:
-            attempts = itertools.count()
-
-            def body():
-                if next(attempts):
+            def body(maybe_done):
+                if maybe_done and source.was_read_whole():
                     self._look_for(source)
                 return source.body(progress)
 
@@ -126,7 +123,8 @@ class Transfers(Resource):
             listing = self._request("GET", "/buckets/{bucket_id}/files", self._ids)
         except APIError:
             return None
-        return next((file for file in listing if file["hash"] == content_hash), None)
+        entries = [file for file in listing if isinstance(file, dict)] if isinstance(listing, list) else []
+        return next((file for file in entries if file.get("hash") == content_hash), None)
 
     def _prepared_download(self, file_hash, path, token, progress, concurrency):
         if not isinstance(concurrency, integer_types) or isinstance(concurrency, bool) or concurrency < 1:

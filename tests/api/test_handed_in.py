@@ -181,6 +181,22 @@ def test_a_file_object_is_free_again_however_its_transfer_ends(bucket, end):
     assert bucket.files.upload(file)["hash"] == hash_of(CONTENT)
 
 
+def test_a_file_object_that_is_interrupted_while_it_tells_where_it_stands_is_free_again(bucket):
+    class Interrupted(io.BytesIO):
+        interrupts = [KeyboardInterrupt()]
+
+        def tell(self):
+            if self.interrupts:
+                raise self.interrupts.pop()
+            return io.BytesIO.tell(self)
+
+    source = Interrupted(b"content")
+    with pytest.raises(KeyboardInterrupt):
+        bucket.files.upload(source)
+
+    assert bucket.files.upload(source)["size"] == 7
+
+
 def test_a_callback_can_hand_in_the_file_object_again(bucket):
     file, done, hashes = io.BytesIO(CONTENT), threading.Event(), []
 

@@ -111,7 +111,7 @@ def test_what_was_taken_before_there_was_no_room_is_not_offered_again():
     assert sink.taken == b"3456789"
 
 
-@pytest.mark.parametrize("answer", [-1, 11, "10", 2.5])
+@pytest.mark.parametrize("answer", [-1, 11, "10", 2.5, True])
 def test_a_count_that_cannot_be_is_an_error(answer):
     class Liar(object):
         def write(self, data):
