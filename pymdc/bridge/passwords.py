@@ -40,24 +40,34 @@ class Passwords:
 
         :raises Refusal: too many wait to be hashed.
         """
-        with self._turn():
+        with self.turn():
             return _hasher.hash(password)
 
     def compare(self, hashed: str | None, password: str) -> bool:
-        """
-        Return whether it is the password, and remember it if it is.
-
-        :raises Refusal: too many wait to be compared.
-        """
-        with self._turn():
-            try:
-                _hasher.verify(_nobody if hashed is None else hashed, password)
-            except argon2.exceptions.VerificationError:
-                return False
+        """Return whether it is the password, and remember it if it is.  To be asked within a turn."""
+        try:
+            _hasher.verify(_nobody if hashed is None else hashed, password)
+        except argon2.exceptions.VerificationError:
+            return False
         if hashed is None:
             return False
         self._remember(hashed, password)
         return True
+
+    @contextlib.contextmanager
+    def turn(self):
+        """
+        Wait until something can be hashed.
+
+        :raises Refusal: too many wait already.
+        """
+        if not self._room.acquire(blocking=False):
+            raise Refusal(503, "Too many passwords are waiting to be compared: try again", {"Retry-After": "1"})
+        try:
+            with self._turns:
+                yield
+        finally:
+            self._room.release()
 
     def remembered(self, hashed: str | None, password: str) -> bool | None:
         """Return whether it is the password that was right lately; None when there was none."""
@@ -74,13 +84,3 @@ class Passwords:
 
     def _digest(self, hashed, password):
         return hmac.digest(self._key, f"{hashed}\n{password}".encode("utf-8", "surrogatepass"), hashlib.sha256)
-
-    @contextlib.contextmanager
-    def _turn(self):
-        if not self._room.acquire(blocking=False):
-            raise Refusal(503, "Too many passwords are waiting to be compared: try again", {"Retry-After": "1"})
-        try:
-            with self._turns:
-                yield
-        finally:
-            self._room.release()

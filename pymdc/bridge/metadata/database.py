@@ -11,7 +11,8 @@ import sqlalchemy
 from sqlalchemy import event
 
 from .. import private
-from .tables import schema, shard_tokens
+from .earlier import take_over
+from .tables import schema
 
 
 class Database:
@@ -34,7 +35,7 @@ class Database:
             event.listen(self._engine, "begin", _begin_sqlite)
         with self.write() as transaction:
             _check_ours(transaction)
-            _forget_old_shard_tokens(transaction)
+            take_over(transaction)
             schema.create_all(transaction)
 
     @contextlib.contextmanager
@@ -70,14 +71,6 @@ def _check_ours(transaction):
     tables = set(sqlalchemy.inspect(transaction).get_table_names())
     if tables and not {"accounts", "buckets", "files", "shards"} <= tables:
         raise OSError(errno.EINVAL, "the database of another program", transaction.engine.url.database)
-
-
-def _forget_old_shard_tokens(transaction):
-    """Make room for the table as it is now: what an earlier version has handed out is good for a day at most."""
-    inspector = sqlalchemy.inspect(transaction)
-    if inspector.has_table("shard_tokens"):
-        if {column["name"] for column in inspector.get_columns("shard_tokens")} != set(shard_tokens.c.keys()):
-            shard_tokens.drop(transaction)
 
 
 class _Turn:

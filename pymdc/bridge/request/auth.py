@@ -201,10 +201,14 @@ def _is_password(call, email, hashed, password) -> bool:
         return True
     if remembered is False:  # a wrong one, even if it is refused below: who guesses learns so much from that
         limits.count_guess(call, email)
-    limits.check_guesses_of_address(call)
-    if passwords.compare(hashed, password):
-        return True
-    limits.count_guess_of_address(call)
-    if remembered is None:
-        limits.count_guess(call, email)
+    with passwords.turn():
+        # Not before: all those that wait their turn may be guesses.
+        limits.check_guesses_of_address(call)
+        if remembered is None:
+            limits.check_guesses(call, email)
+        if passwords.compare(hashed, password):
+            return True
+        limits.count_guess_of_address(call)
+        if remembered is None:
+            limits.count_guess(call, email)
     return False

@@ -62,6 +62,20 @@ def test_a_password_is_compared_for_unknown_users_too(alice, local, hasher):
     assert (known.status_code, known.json()) == (unknown.status_code, unknown.json())
 
 
+def test_of_guesses_at_once_no_more_are_compared_than_may_be_wrong(tmp_path, hasher):
+    with LocalBridge(tmp_path, rates="on", wrong_passwords=1, passwords_at_once=1) as bridge:
+        guess = Basic(bridge.url, "pat@example.com", "00" * 32)
+        threads = [threading.Thread(target=guess.get, args=("/keys",)) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        eventually(lambda: hasher.running == 1)
+        hasher.go_on.set()
+        for thread in threads:
+            thread.join()
+
+    assert hasher.compared == 1
+
+
 def test_two_passwords_are_compared_at_once_and_nobody_else_waits(alice, local, hasher):
     answers, guess = [], Basic(local.url, alice.email, "00" * 32)
     threads = [threading.Thread(target=lambda: answers.append(guess.get("/keys"))) for _ in range(8)]
