@@ -14,6 +14,7 @@ import pytest
 
 import pymdc
 from canned_server import CannedServer
+from pymdc._background import Background
 from pymdc.errors import APIError, TransportError
 from waiting import eventually
 
@@ -111,12 +112,12 @@ def test_raise_errors_makes_the_future_raise_what_is_no_answer_too(nobody, tmpdi
     assert all(set(answer.keys()) == {"error"} for answer in calls.wait(3))
 
 
-def test_what_waits_for_a_future_cannot_end_a_worker(nobody):
-    calls, client = Calls(), pymdc.Client(nobody, retries=0)
-    user = pymdc.api.Users("a@example.com", "password", client=client)
+def test_what_waits_for_a_future_cannot_end_a_worker():
+    calls, background, all_wait = Calls(), Background(), threading.Event()
 
     for _ in range(20):  # more than there are workers
-        user.register(callback=calls).add_done_callback(lambda future: sys.exit(1))
+        background.submit(all_wait.wait, calls).add_done_callback(lambda future: sys.exit(1))
+    all_wait.set()  # a future that is done would call back at once, on this thread
 
     assert len(calls.wait(20)) == 20
 
