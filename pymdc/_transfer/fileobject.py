@@ -28,10 +28,12 @@ class Reader(object):
     """
     Reads a file object, whose own ``read`` may return more or fewer bytes than it is asked for, or None for now.
 
+    :ivar taken: how many bytes the file object has given.
     :raises ValueError: when it is read: it gives something else than bytes.
     """
 
     def __init__(self, file):
+        self.taken = 0
         self._file = file
         self._more = io.BytesIO()  # than was asked for
 
@@ -67,6 +69,7 @@ class Reader(object):
                     raise
                 data = None
             if isinstance(data, bytes):
+                self.taken += len(data)
                 return data
             if data is not None:
                 raise ValueError("the file object must be opened in binary mode: its read() returns {0!r}".format(

@@ -73,7 +73,9 @@ class Source(object):
     def body(self, progress=None):
         """Return a body that streams the file from its start.  Only the newest one may be read."""
         reader, self._reader = self._reader or guarded(self._again)(), None
-        self._body = _Body(self._file, reader, self._stamp, self.size, self._head(), self._tail(), progress)
+        self._body = _Body(
+            self._file, self._start, reader, self._stamp, self.size, self._head(), self._tail(), progress
+        )
         return self._body
 
     def _open(self):
@@ -130,9 +132,10 @@ class Source(object):
 class _Body(object):
     """The multipart body of one attempt.  requests streams what has ``read``, ``len`` and ``__iter__``."""
 
-    def __init__(self, file, reader, stamp, size, head, tail, progress):
+    def __init__(self, file, start, reader, stamp, size, head, tail, progress):
         self.len = len(head) + size + len(tail)
         self._file = file
+        self._start = start
         self._reader = reader
         self._stamp = stamp
         self._size = size
@@ -173,6 +176,8 @@ class _Body(object):
 
     def _read_file(self):
         block = self._reader.read(min(_BLOCK, self._left))
+        if self._was_moved():
+            raise IntegrityError("the file object was moved while it was read: open the file once more for each use")
         if not block:
             raise IntegrityError("the file became shorter while it was read")
         self._left -= len(block)
@@ -180,6 +185,10 @@ class _Body(object):
         if self._progress is not None:
             self._progress(self._size - self._left, self._size)
         return block
+
+    def _was_moved(self):
+        """Return whether somebody else, say a child that was forked, has read or moved what is read here."""
+        return position(self._file) not in (None, self._start + self._reader.taken)
 
     def _changed(self):
         return bool(self._reader.read(1)) or _stamp(self._file) != self._stamp

@@ -20,6 +20,7 @@ from pymdc._background import Background
 from pymdc._digest import content_hash
 from pymdc._transfer.handed import Handed
 from pymdc._transfer.upload import Source
+from pymdc.errors import IntegrityError
 
 CONTENT = bytes(bytearray(range(256))) * 3000
 
@@ -127,6 +128,26 @@ def test_a_file_object_is_in_one_transfer_at_a_time(bridge, bucket, busy, first,
 
     assert "in another transfer" in refused.get("error")
     assert under_way.result(60)["hash"] == (hash_of(CONTENT) if first == "upload" else stored["hash"])
+
+
+def raw_of(file):
+    return file.raw
+
+
+def twin_of(file):
+    return io.open(os.dup(file.fileno()), "rb", buffering=0)
+
+
+@pytest.mark.parametrize("other_of", [raw_of, twin_of])
+@pytest.mark.parametrize("move", [lambda file: file.seek(0), lambda file: file.read(100)], ids=["moved", "read"])
+def test_a_file_that_somebody_else_moves_meanwhile_is_never_stored_as_a_success(bucket, tmpdir, other_of, move):
+    tmpdir.join("file").write_binary(CONTENT)
+
+    with io.open(str(tmpdir.join("file")), "rb") as file, other_of(file) as other:
+        with pytest.raises(IntegrityError, match="moved while it was read"):
+            bucket.files.upload(file, progress=lambda done, total: move(other))
+
+    assert bucket.files.list() == []
 
 
 def test_file_objects_are_told_apart_by_what_they_are_not_by_what_they_equal(bucket, busy):
