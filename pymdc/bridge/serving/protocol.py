@@ -232,8 +232,8 @@ class Protocol(_Patient, HttpToolsProtocol):
             raise ValueError("an upgrade with a body")
         if self._is_answering():
             raise ValueError("an upgrade behind a request that is not answered yet")
-        if not all(value.isascii() for name, value in self.headers if name.startswith(b"sec-websocket-")):
-            raise ValueError("a handshake that is not ASCII")  # which some versions of websockets fail on
+        if not all(value.isascii() for name, value in self.headers):
+            raise ValueError("a handshake that is not ASCII")  # which uvicorn fails on with websockets before 17
 
     def _wait_for_headers(self):
         self._deadline = self.loop.call_later(self._silence, self.transport.abort)

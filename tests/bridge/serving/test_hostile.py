@@ -1025,6 +1025,7 @@ def test_another_scheme_is_nobody(world, scheme):
     "no version": {"Sec_WebSocket_Version": None}, "an old version": {"Sec_WebSocket_Version": "8"},
     "version x": {"Sec_WebSocket_Version": "x"}, "a key that is not Latin": {"Sec_WebSocket_Key": b"\xff" * 16},
     "a path that leads nowhere": {"target": "/nope"}, "a path of HTTP": {"target": "/keys"},
+    "bytes that are no text": {"X": b"\xff\xfe"}, "a strange origin": {"Origin": b"\xff\xfe"},
 })
 def test_a_handshake_that_is_none_is_refused(world, changes):
     with raw.Connection(world.url) as connection:
@@ -1036,11 +1037,11 @@ def test_a_handshake_that_is_none_is_refused(world, changes):
 
 
 @cases("headers", {
-    "bytes that are no text": {"X": b"\xff\xfe"}, "1 000": {f"X_{number}": "y" for number in range(1000)},
+    "1 000": {f"X_{number}": "y" for number in range(1000)},
     "a long one": {"X": "y" * 20000}, "an extension that is none": {"Sec_WebSocket_Extensions": ";;,,=="},
     "a subprotocol that is none": {"Sec_WebSocket_Protocol": ",,;\""},
     "two keys": {"sec_websocket_key": "YWFhYWFhYWFhYWFhYWFhYQ=="},
-    "a strange origin": {"Origin": b"\xff\xfe"}, "a long path": {"target": "/?" + "x" * 20000},
+    "a long path": {"target": "/?" + "x" * 20000},
     "a strange method": {"method": "POST"},
 })
 def test_odd_headers_of_a_handshake_are_no_harm(world, headers):
@@ -1286,4 +1287,4 @@ def test_afterwards_the_memory_is_back(started, at_first):
 
 
 def test_afterwards_no_traceback_was_written(started):
-    assert started.errors.read_text().count("Traceback") == 0
+    assert "Traceback" not in started.errors.read_text()
