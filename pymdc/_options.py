@@ -7,7 +7,7 @@ import re
 
 from ._compat import fsdecode, integer_types, text_type, to_path
 
-__all__ = ["api_url", "patience", "proxies", "retries", "switch", "timeout", "verify"]
+__all__ = ["api_url", "function", "patience", "proxies", "retries", "switch", "timeout", "verify"]
 
 _URL = re.compile(
     r"(https?)://(\[[0-9a-f:.]+\]|[0-9a-z_-]+(?:\.[0-9a-z_-]+)*\.?)(?::([0-9]{1,5}))?"
@@ -62,6 +62,12 @@ def proxies(value):
 def switch(name, value):
     if not isinstance(value, bool):
         raise ValueError("{0} must be True or False".format(name))
+    return value
+
+
+def function(name, value):
+    if not callable(value):
+        raise ValueError("{0} must be a function, not {1!r}".format(name, type(value).__name__))
     return value
 
 

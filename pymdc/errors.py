@@ -176,6 +176,9 @@ class Refusal(dict):
                 raise self._lookup()
             return super(Refusal, self).__iter__()
 
+        def __reversed__(self):
+            return reversed(list(self))
+
     def __repr__(self):
         return super(Refusal, self).__repr__() + ("  # " + self.hint if self.hint else "")
 

@@ -105,8 +105,8 @@ class Client(KeepsSecrets):
         allow_http = _options.switch("allow_http", allow_http)
         self._allow_http = allow_http or self.api_url.startswith("https:") or is_loopback(self.api_url)
         self._background = Background()
-        self._sleep = sleep or sleep_until_last
-        self._clock = clock
+        self._sleep = sleep_until_last if sleep is None else _options.function("sleep", sleep)
+        self._clock = _options.function("clock", clock)
         self._patience = _options.patience(patience)
         self._reached = False  # whether the bridge has ever answered
         self._told = threading.local()

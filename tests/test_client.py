@@ -136,7 +136,7 @@ def test_an_address_that_is_none_is_refused(url):
     {"retries": True}, {"raise_errors": "no"}, {"allow_http": 1}, {"verify": ""}, {"verify": 0},
     {"verify": "/no/such/bundle"}, {"proxies": {"https": 5}}, {"timeout": (float("nan"), 1)},
     {"timeout": None}, {"proxies": "http://proxy"}, {"patience": -1}, {"patience": "long"}, {"patience": True},
-    {"patience": None}, {"patience": float("nan")},
+    {"patience": None}, {"patience": float("nan")}, {"sleep": 3}, {"sleep": 0}, {"clock": 3}, {"clock": None},
 ])
 def test_an_option_that_makes_no_sense_is_refused(options):
     with pytest.raises(ValueError, match=list(options)[0]):

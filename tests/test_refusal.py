@@ -84,6 +84,7 @@ def test_looking_for_what_a_refusal_does_not_have_says_why(refusal, key):
 @pytest.mark.skipif(json_iterates, reason="on Python 2 json iterates over a dict")
 @pytest.mark.parametrize("iterate", [
     list, sorted, set, lambda each: [item for item in each], lambda each: next(iter(each)), lambda each: "".join(each),
+    reversed,
 ])
 def test_a_refusal_in_place_of_a_list_cannot_be_gone_through(refusal, iterate):
     with pytest.raises(APIError, match="Public key not registered"):

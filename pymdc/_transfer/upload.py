@@ -22,6 +22,7 @@ __all__ = ["Source"]
 _BLOCK = 256 * 1024
 _MAX_NAME = 1000  # characters; a bridge may take fewer, but more do not fit its headers
 _SAMPLE = 4096  # bytes that python-magic looks at
+_HALF = re.compile(u"[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]")  # of a pair
 _MIMETYPE = re.compile(r"[a-z0-9!#$&^_.+-]{1,127}/[a-z0-9!#$&^_.+-]{1,127}\Z")
 
 
@@ -250,7 +251,13 @@ def _check_filename(name):
     """Return the base name, cut as every bridge cuts it."""
     if not isinstance(name, (bytes, text_type)):
         raise ValueError("filename must be text, not {0!r}".format(type(name).__name__))
-    name = re.split(r"[/\\]", file_name(name))[-1]
+    try:
+        name = file_name(name)
+    except UnicodeEncodeError:
+        pass  # Python 2 encodes half a character too
+    name = re.split(r"[/\\]", name)[-1]
+    if _HALF.search(name):
+        raise ValueError("the file name holds half a character: pass another as filename")
     if re.search(u"[\x00-\x1f\x7f]", name):
         raise ValueError("the file name holds a control character: pass another as filename")
     if len(name) > _MAX_NAME:

@@ -125,6 +125,8 @@ def test_name_and_type_can_be_given(bucket):
     ({"mimetype": "text"}, "mimetype"),
     ({"mimetype": "text/plain\r\nx-evil: 1"}, "mimetype"),
     ({"filename": "a\r\nx-evil: 1"}, "control character"),
+    ({"filename": u"a\ud800"}, "half a character"),
+    ({"filename": u"\udc00\ud800"}, "half a character"),
     ({"filename": 5}, "filename"),
     ({"token": ""}, "token"),
     ({"token": u"\u732b"}, "token"),
