@@ -28,13 +28,15 @@ class Database:
             url, pool_size=16, max_overflow=0, pool_timeout=60, hide_parameters=True,
         )
         self._turn = contextlib.nullcontext()
-        if self._engine.dialect.name == "sqlite":
-            open(self._engine.url.database, "ab", opener=private.opener).close()  # what lies beside it is made alike
-            self._turn = _Turn(self._engine.url.database + "-turn")
+        file = self._engine.url.database if self._engine.dialect.name == "sqlite" else None
+        if file:
+            open(file, "ab", opener=private.opener).close()  # what lies beside it is made alike
+        _check_ours(self._engine)
+        if file:
+            self._turn = _Turn(file + "-turn")
             event.listen(self._engine, "connect", _prepare_sqlite)
             event.listen(self._engine, "begin", _begin_sqlite)
         with self.write() as transaction:
-            _check_ours(transaction)
             take_over(transaction)
             schema.create_all(transaction)
 
@@ -67,10 +69,13 @@ class Database:
         self._engine.dispose()
 
 
-def _check_ours(transaction):
-    tables = set(sqlalchemy.inspect(transaction).get_table_names())
+def _check_ours(engine):
+    """Raise OSError for the database of another program, before anything is set that it would keep."""
+    with engine.connect() as connection:
+        tables = set(sqlalchemy.inspect(connection).get_table_names())
+    engine.dispose()
     if tables and not {"accounts", "buckets", "files", "shards"} <= tables:
-        raise OSError(errno.EINVAL, "the database of another program", transaction.engine.url.database)
+        raise OSError(errno.EINVAL, "the database of another program", engine.url.database)
 
 
 class _Turn:
