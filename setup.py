@@ -16,7 +16,6 @@ BRIDGE = [
     "anyio>=4.9",
     "argon2-cffi>=23.1",
     "click>=8.1",
-    "coincurve>=21",
     "httptools>=0.9",
     "platformdirs>=4",
     "prometheus-client>=0.20",
@@ -25,6 +24,11 @@ BRIDGE = [
     "starlette>=1.7",
     "uvicorn>=0.54",
     "websockets>=16.1",
+]
+
+FAST = [
+    "coincurve>=14; python_version < '3.10'",
+    "coincurve>=21; python_version >= '3.10'",
 ]
 
 setup(
@@ -48,8 +52,9 @@ setup(
         "websocket-client>=0.59",
     ],
     extras_require={
-        "bridge": ['{0}; python_version >= "3.10"'.format(need) for need in BRIDGE],
-        "test": [
+        "bridge": ['{0}; python_version >= "3.10"'.format(need) for need in BRIDGE] + FAST,
+        "fast": FAST,
+        "test": FAST + [
             'aiosmtpd>=1.4.4; python_version >= "3.10"', "coverage", "hypothesis", "pytest", "pytest-xdist",
             'schemathesis>=4.32.5; python_version >= "3.11"',
         ],

@@ -5,6 +5,7 @@ from __future__ import absolute_import, division, print_function
 import binascii
 import hashlib
 import re
+from functools import partial
 
 import ecdsa
 from ecdsa.util import sigdecode_der, sigencode_der_canonize
@@ -36,6 +37,7 @@ class ECDSA(KeepsSecrets):
             self._signing_key = ecdsa.SigningKey.generate(_CURVE, hashfunc=hashlib.sha256)
         else:
             self._signing_key = None if private_key is None else _read_private_key(private_key)
+        self._sign = self._signing_key and _signer(self._signing_key)
         own = self._signing_key and self._signing_key.get_verifying_key()
         self._verifying_key = own if public_key is None else _read_public_key(public_key)
         if own and own.to_string() != self._verifying_key.to_string():
@@ -59,11 +61,9 @@ class ECDSA(KeepsSecrets):
         :returns: hex of the DER encoding, low S; the same message always gives the same signature (RFC 6979).
         :raises InvalidKey: there is no private key.
         """
-        if self._signing_key is None:
+        if self._sign is None:
             raise InvalidKey("this key pair has no private key, so it cannot sign")
-        return _hex(self._signing_key.sign_deterministic(
-            _bytes(message), hashfunc=hashlib.sha256, sigencode=sigencode_der_canonize,
-        ))
+        return _hex(self._sign(_bytes(message)))
 
     def verify(self, message, signature):
         """Return whether *signature* (hex of DER, either case, high or low S) is this key's, of *message*."""
@@ -90,6 +90,15 @@ class ECDSA(KeepsSecrets):
 
     def _point(self):
         return self._verifying_key.to_string("compressed")
+
+
+def _signer(key):
+    """Return the function that signs bytes with a private key of ecdsa's: the same signatures, whoever makes them."""
+    try:
+        import coincurve  # of the extra "fast": some fifteen times as fast, and constant in time
+    except ImportError:
+        return partial(key.sign_deterministic, hashfunc=hashlib.sha256, sigencode=sigencode_der_canonize)
+    return coincurve.PrivateKey(key.to_string()).sign
 
 
 def _read_private_key(text):

@@ -2,8 +2,10 @@ from __future__ import absolute_import, division, print_function
 
 import copy
 import pickle
+import sys
 import traceback
 
+import coincurve
 import ecdsa
 import pytest
 from hypothesis import given
@@ -40,6 +42,27 @@ def test_what_is_signed_is_verified_and_nothing_else_is(private_key, message):
     assert public.verify(message, signature)
     assert public.verify(message, signature.upper())
     assert not public.verify(message + b"x", signature)
+
+
+class Without(object):
+    """No coincurve, while the block lasts."""
+
+    def __enter__(self):
+        self._found = sys.modules["coincurve"]
+        sys.modules["coincurve"] = None  # which import takes for "it is not there"
+
+    def __exit__(self, *exception):
+        sys.modules["coincurve"] = self._found
+
+
+@given(private_keys, st.binary(max_size=100))
+def test_coincurve_and_ecdsa_sign_alike(private_key, message):
+    fast = ECDSA(private_key=private_key)
+    with Without():
+        slow = ECDSA(private_key=private_key)
+
+    assert fast._sign.__self__.__class__ is coincurve.PrivateKey and slow._sign.func.__self__ is slow._signing_key
+    assert fast == slow and fast.sign(message) == slow.sign(message)
 
 
 @given(private_keys, st.binary(max_size=100))
