@@ -43,6 +43,16 @@ def memory(bridge):
         return 1024 * int(next(line for line in status if line.startswith("VmRSS")).split()[1])
 
 
+def test_the_memory_that_a_password_is_hashed_in_is_given_back():
+    with contextlib.closing(RunningBridge()) as bridge:
+        before = memory(bridge)
+
+        made = Wire(bridge.url).post("/users", {"email": "alice@example.com", "password": "5" * 64})
+
+        assert made.status_code == 200
+        assert memory(bridge) - before < 12 * MIB  # of 19
+
+
 def pour(connection, data, most):
     """Send *data* again and again, until nobody takes more of it, or the connection is closed, or so many bytes are."""
     sent = 0
