@@ -177,6 +177,16 @@ class Client(KeepsSecrets):
         finally:
             self._told.attempts = outer
 
+    def apart(self, function):
+        """Return *function*, a caller's own, so that the calls which it makes are not told as attempts of this one."""
+        def call(*arguments):
+            outer, self._told.attempts = getattr(self._told, "attempts", None), None
+            try:
+                return function(*arguments)
+            finally:
+                self._told.attempts = outer
+        return call
+
     def take_turns(self):
         """Make signed calls one after the other from now on, as a bridge that wants each nonce to rise needs it."""
         self._turns.begin()

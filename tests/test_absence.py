@@ -300,3 +300,17 @@ def test_what_passes_on_bridges_of_2016_is_tried_again(canned, time, text):
 ])
 def test_what_only_looks_like_it_is_not(canned, time, text):
     assert listed(canned(refusal("500 Internal", text), NO_KEYS), time) == {"error": text}
+
+
+def test_the_error_tells_no_attempts_of_calls_that_progress_makes(bridge, bucket):
+    client = pymdc.Client(bridge.url, raise_errors=True)
+    files = pymdc.api.Files(bucket.list(), bucket._auth, client=client)
+
+    def ask(done, total):
+        with pytest.raises(APIError):
+            pymdc.api.Bucket("0" * 24, bucket._auth, client=client).list()
+        bucket.delete()
+
+    with pytest.raises(APIError) as failed:
+        files.upload(io.BytesIO(b"content"), progress=ask)
+    assert [fault for fault, _ in failed.value.attempts] == [404]

@@ -83,8 +83,16 @@ class Transfers(Resource):
         future.add_done_callback(lambda future: handed.release())  # for it may be cancelled before it begins
         return future
 
+    def _checked_progress(self, progress):
+        """Return a function whose errors end the transfer, whatever they are; or None."""
+        if progress is None:
+            return None
+        if not callable(progress):
+            raise ValueError("progress must be callable, not {0!r}".format(type(progress).__name__))
+        return guarded(self._client_in_use().apart(progress))
+
     def _prepared_upload(self, path, token, filename, mimetype, progress):
-        progress = _checked_progress(progress)
+        progress = self._checked_progress(progress)
         options = self._transfer_options("PUSH", token)
         handed = Handed(path, "read")
         return handed, partial(_telling_of, token, self._upload, handed, options, filename, mimetype, progress)
@@ -129,7 +137,7 @@ class Transfers(Resource):
     def _prepared_download(self, file_hash, path, token, progress, concurrency):
         if not isinstance(concurrency, integer_types) or isinstance(concurrency, bool) or concurrency < 1:
             raise ValueError("concurrency must be a whole number, one or more")
-        progress = _checked_progress(progress)
+        progress = self._checked_progress(progress)
         ids = dict(self._ids, file_hash=file_hash_text(file_hash))
         options = self._transfer_options("PULL", token)
         size, handed = _size_in(file_hash), Handed(path, "write")
@@ -168,15 +176,6 @@ def _is_entry_of(file, source):
     """Return whether the entry of a content in the listing has the name and the type that an upload gives it."""
     mimetype = source.mimetype.partition(";")[0].strip().lower()
     return file.get("filename") == (source.filename or file["hash"]) and file.get("mimetype") == mimetype
-
-
-def _checked_progress(progress):
-    """Return a function whose errors end the transfer, whatever they are; or None."""
-    if progress is None:
-        return None
-    if not callable(progress):
-        raise ValueError("progress must be callable, not {0!r}".format(type(progress).__name__))
-    return guarded(progress)
 
 
 def _telling_of(token, transfer, *arguments):
