@@ -313,6 +313,7 @@ class _Passage(object):
 
     @property
     def done(self):
+        """Whether as many bytes have passed as were to pass."""
         return self._passed >= self.length
 
     def _next(self, most):
@@ -375,7 +376,7 @@ class _Nowhere(object):
     """Where the bytes go that nobody wants."""
 
     def sendall(self, data):
-        pass
+        """Take the place of a socket's."""
 
 
 def _happen(fault, client, bridge):
