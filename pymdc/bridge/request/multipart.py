@@ -33,7 +33,7 @@ class FileReader:
 
     def __init__(self, content_type: str, sink: Sink):
         kind, options = parse_options_header(content_type)
-        if kind != b"multipart/form-data" or not options.get(b"boundary"):
+        if kind.lower() != b"multipart/form-data" or not options.get(b"boundary"):
             raise Refusal(400, "No file in the request: its Content-Type must be multipart/form-data with a boundary")
         self._sink = sink
         self._found = self._reading = self._ended = False
