@@ -2,6 +2,7 @@
 
 import sqlite3
 import threading
+import types
 import uuid
 
 import pytest
@@ -140,7 +141,7 @@ def test_only_the_very_password_is_remembered(remembered, hasher):
 
 def test_a_password_is_remembered_for_a_minute(hasher, monkeypatch):
     moment = [1000.0]
-    monkeypatch.setattr(passwords.time, "monotonic", lambda: moment[0])
+    monkeypatch.setattr(passwords, "time", types.SimpleNamespace(monotonic=lambda: moment[0]))  # and no event loop's
     hasher.go_on.set()
     known = passwords.Passwords(1)
     hashed = known.hash("right")
