@@ -4,7 +4,6 @@ from __future__ import absolute_import, division, print_function
 
 import collections
 import functools
-import inspect
 import logging
 import threading
 from concurrent.futures import CancelledError, Future
@@ -128,6 +127,8 @@ def _check_callback(callback):
 
 
 def _makes_coroutines(function):
+    import inspect  # takes long, and only a callback needs it
+
     return any(
         getattr(inspect, kind)(function) for kind in ("iscoroutinefunction", "isasyncgenfunction")
         if hasattr(inspect, kind)  # Python 2 knows neither

@@ -8,7 +8,6 @@ import threading
 import time
 
 if sys.version_info[0] == 2:
-    from cookielib import DefaultCookiePolicy
     from urllib import quote
     from urlparse import urljoin, urlsplit
 
@@ -30,7 +29,6 @@ if sys.version_info[0] == 2:
         # A forked child takes the thread that forked for its main one, but does not say so.
         return threading._shutdown.__self__ if os.getpid() == _pid else threading.current_thread()
 else:
-    from http.cookiejar import DefaultCookiePolicy
     from os import fsdecode, fsencode, replace
     from threading import main_thread
     from time import monotonic
@@ -43,8 +41,8 @@ else:
     json_iterates = False  # whether json iterates over a dict in place of asking for its items
 
 __all__ = [
-    "DefaultCookiePolicy", "file_name", "fsdecode", "fsencode", "integer_types", "json_iterates", "main_thread",
-    "monotonic", "old_file_types", "path_text", "quote", "replace", "text_type", "to_path", "urljoin", "urlsplit",
+    "file_name", "fsdecode", "fsencode", "integer_types", "json_iterates", "main_thread", "monotonic",
+    "old_file_types", "path_text", "quote", "replace", "text_type", "to_path", "urljoin", "urlsplit",
 ]
 
 

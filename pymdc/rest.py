@@ -13,7 +13,7 @@ import threading
 from . import _of_2016, _options, _signing
 from ._background import Background
 from ._compat import monotonic, quote, text_type
-from ._http.network import Network, is_loopback
+from ._http.address import is_loopback
 from ._secret import KeepsSecrets
 from ._tries import Absence, Tries, sleep_until_last
 from .errors import APIError, InsecureTransport, TransportError, as_answer
@@ -98,6 +98,8 @@ class Client(KeepsSecrets):
                  allow_http=False, sleep=None, clock=monotonic, patience=30):
         if api_url is None:
             api_url = os.environ.get("PYMDC_API_URL") or DEFAULT_URL
+        from ._http.network import Network  # takes as long as all the rest, and is not needed before
+
         self.api_url = _options.api_url(api_url)
         self.retries = _options.retries(retries)
         self.raise_errors = _options.switch("raise_errors", raise_errors)

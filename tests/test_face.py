@@ -52,15 +52,6 @@ def test_every_class_lives_in_its_module_and_in_api():
     assert pymdc.api.buckets.Bucket is pymdc.api.Bucket
 
 
-def test_the_library_does_not_import_the_bridge_nor_what_is_not_always_needed():
-    script = "import pymdc, sys; sys.stdout.write(' '.join(sys.modules))"
-
-    loaded = subprocess.check_output([sys.executable, "-c", script]).decode("ascii").split()
-
-    assert "pymdc.rest" in loaded
-    assert not {"magic", "websocket", "pymdc.bridge", "starlette"} & set(loaded)
-
-
 def test_nobody_is_told_to_install_what_is_somebody_elses():
     """On the package index the name of this package is that of another program."""
     paths = [os.path.join(ROOT, name) for name in ("CONTRIBUTING.md", "README.md", "setup.py")]

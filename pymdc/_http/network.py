@@ -12,21 +12,22 @@ import time
 
 import requests
 import urllib3
+from requests.compat import cookielib
 from requests.utils import get_auth_from_url, getproxies, prepend_scheme_if_needed, select_proxy, should_bypass_proxies
 
-from .._compat import DefaultCookiePolicy, urljoin, urlsplit
+from .._compat import urljoin, urlsplit
 from .._fork import PerProcess
 from .._secret import KeepsSecrets
 from ..errors import Timeout, TransportError
+from .address import is_loopback, origin
 from .connection import Adapter, Unruly
 
-__all__ = ["Network", "Reply", "is_loopback", "permanent_fault"]
+__all__ = ["Network", "Reply", "permanent_fault"]
 
 MAX_ANSWER = 256 * 1024 * 1024  # bytes, of an answer that is read whole
 _CHUNK = 256 * 1024
 _DIGITS = re.compile(r"[0-9]{1,15}\Z")
 _GOOD_LOGIN = "put user name and password into its address: http://user:password@proxy.example:3128"
-_LOOPBACK = re.compile(r"(localhost|127(\.\d{1,3}){3}|::1)\Z")
 
 
 class Network(KeepsSecrets):
@@ -54,12 +55,12 @@ class Network(KeepsSecrets):
 
     def proxies_for(self, url):
         """Return the proxies to use for *url*; none for a host that is this one."""
-        origin = _origin(url)
-        if origin not in self._direct:
-            self._direct[origin] = is_loopback(url) or (
+        place = origin(url)
+        if place not in self._direct:
+            self._direct[place] = is_loopback(url) or (
                 not self._given_proxies and should_bypass_proxies(url, no_proxy=None)
             )
-        return {} if self._direct[origin] else self._proxies
+        return {} if self._direct[place] else self._proxies
 
     def websocket_options(self, url):
         """Return what websocket-client has to be told to take the same way as requests does."""
@@ -125,7 +126,7 @@ class Network(KeepsSecrets):
             if response.status_code != 407 or not proxies:
                 return Reply(response, url)
             response.close()
-            failure = permanent_fault(IOError("Tunnel connection failed: 407"), _origin(url))
+            failure = permanent_fault(IOError("Tunnel connection failed: 407"), origin(url))
         raise failure  # outside the handler, so that it chains nothing: what requests says quotes the whole URL
 
     def close(self):
@@ -142,7 +143,8 @@ def _session(silence):
     session = _Session()
     session.trust_env = False
     session.headers["Accept-Encoding"] = "identity"  # a few bytes could stand for more than fits the memory
-    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))  # what one account is told, no other sends
+    nothing = cookielib.DefaultCookiePolicy(allowed_domains=[])
+    session.cookies.set_policy(nothing)  # what one account is told, no other sends
     for scheme in ("http://", "https://"):
         session.mount(scheme, Adapter(silence, pool_maxsize=64))
     return session
@@ -175,14 +177,14 @@ class Reply(object):
         if self.headers.get("Content-Encoding", "").strip().lower() not in ("", "identity"):
             self.close()
             raise TransportError(
-                "the answer of {0} is compressed, which was not asked for".format(_origin(self._url)),
+                "the answer of {0} is compressed, which was not asked for".format(origin(self._url)),
                 passing=self.status >= 500,
             )
         chunks, count = self._response.iter_content(_CHUNK), 0
         while True:
             chunk, failure = self._next(chunks)
             if failure is None and chunk is None and self._length() not in (None, count):
-                failure = TransportError("the answer of {0} was cut short".format(_origin(self._url)))
+                failure = TransportError("the answer of {0} was cut short".format(origin(self._url)))
             if failure is not None:
                 raise failure
             if chunk is None:
@@ -207,7 +209,7 @@ class Reply(object):
         for chunk in self.chunks():
             count += len(chunk)
             if count > MAX_ANSWER:
-                raise TransportError("the answer of {0} does not end".format(_origin(self._url)), passing=False)
+                raise TransportError("the answer of {0} does not end".format(origin(self._url)), passing=False)
             chunks.append(chunk)
         return b"".join(chunks)
 
@@ -221,26 +223,16 @@ class Reply(object):
         self.close()
 
 
-def is_loopback(url):
-    """Return whether *url* leads to this very machine, by its name alone."""
-    return bool(_LOOPBACK.match(urlsplit(url).hostname or ""))
-
-
 def _no_auth(request):
     """Stand where an ``auth`` would, so that requests does not look for one in a ``.netrc``."""
     return request
-
-
-def _origin(url):
-    parts = urlsplit(url)
-    return str(re.sub(u"[^\x21-\x7e]", u"?", u"{0}://{1}".format(parts.scheme, parts.netloc.rpartition("@")[2])))
 
 
 def _led(url, location):
     """Return in words where a ``Location`` leads, and its path; None and the path of *url* without one."""
     try:
         target = urljoin(url, location or "")
-        return _origin(target) if location is not None else None, urlsplit(target).path
+        return origin(target) if location is not None else None, urlsplit(target).path
     except ValueError:
         return "an address that is none", None
 
@@ -263,7 +255,7 @@ def _timestamp(text):
 
 
 def _translated(error, url):
-    where, causes = _origin(url), list(_causes(error))
+    where, causes = origin(url), list(_causes(error))
 
     def caused_by(*classes):
         return any(isinstance(cause, classes) for cause in causes)
