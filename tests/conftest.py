@@ -9,6 +9,7 @@ import hypothesis
 import pytest
 
 import pymdc
+from pymdc._signing import Nonces
 from running_bridge import RunningBridge
 
 collect_ignore = [] if sys.version_info >= (3, 10) else ["bridge"]  # the bridge's own tests are plain modern Python
@@ -31,6 +32,12 @@ def pytest_configure(config):
 def full(request):
     """Whether counts are large."""
     return request.config.getoption("--full")
+
+
+@pytest.fixture(autouse=True)
+def nonces(monkeypatch):
+    """The nonces of this process, which an earlier test may have led far ahead of the clock."""
+    monkeypatch.setattr(pymdc.rest, "_nonces", Nonces())
 
 
 @pytest.fixture(scope="session")
