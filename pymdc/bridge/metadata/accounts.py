@@ -1,6 +1,6 @@
 """Accounts, and the registrations that wait for their link to be followed."""
 
-from sqlalchemy import and_, delete, exists, insert, select, update
+from sqlalchemy import and_, delete, exists, insert, select, tuple_, update
 
 from ..refusal import Refusal
 from .keys import KEY_TAKEN, taken
@@ -8,6 +8,9 @@ from .tables import accounts, keys, registrations
 
 EMAIL_TAKEN = "Email is already registered"
 REGISTRATION_LIFE = 7 * 24 * 60 * 60 * 1000  # milliseconds in which its link can be followed
+
+_MANY = 100
+_WHO = accounts.c.email, accounts.c.created
 
 
 class Accounts:
@@ -18,6 +21,16 @@ class Accounts:
         """Return the account's row, or None."""
         with self._database.read() as db:
             return _account(db, email)
+
+    def oldest(self) -> list:
+        """Return e-mail and creation of those accounts that have been here for longest."""
+        with self._database.read() as db:
+            return db.execute(select(*_WHO).order_by(accounts.c.created).limit(_MANY)).all()
+
+    def know_any_of(self, others: list) -> bool:
+        """Return whether one of these accounts, as :meth:`oldest` returns them, is here too."""
+        with self._database.read() as db:
+            return db.execute(select(exists().where(tuple_(*_WHO).in_(others)))).scalar()
 
     def check_free(self, email: str, point: str | None, now: int) -> bool:
         """

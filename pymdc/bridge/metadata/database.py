@@ -12,6 +12,7 @@ from sqlalchemy import event
 
 from .. import private
 from .earlier import take_over
+from .sqlitefile import check_length
 from .tables import schema
 
 
@@ -31,6 +32,7 @@ class Database:
         file = self._engine.url.database if self._engine.dialect.name == "sqlite" else None
         if file:
             open(file, "ab", opener=private.opener).close()  # what lies beside it is made alike
+            check_length(file)
         _check_ours(self._engine)
         if file:
             self._turn = _Turn(file + "-turn")
@@ -39,6 +41,7 @@ class Database:
         with self.write() as transaction:
             take_over(transaction)
             schema.create_all(transaction)
+            _check_columns(transaction)
 
     @contextlib.contextmanager
     def write(self):
@@ -76,6 +79,15 @@ def _check_ours(engine):
     engine.dispose()
     if tables and not {"accounts", "buckets", "files", "shards"} <= tables:
         raise OSError(errno.EINVAL, "the database of another program", engine.url.database)
+
+
+def _check_columns(connection):
+    """Raise OSError for a database that another version of this program has made, and this one cannot use."""
+    inspector = sqlalchemy.inspect(connection)
+    for table in schema.sorted_tables:
+        if {column["name"] for column in inspector.get_columns(table.name)} != set(table.c.keys()):
+            text = f"the database of another version, whose table {table.name} has other columns"
+            raise OSError(errno.EINVAL, text, connection.engine.url.database)
 
 
 class _Turn:

@@ -20,7 +20,7 @@ from ..mail.outbox import discard_partial
 from ..metrics import Metrics
 from ..services import Services
 from ..settings import Settings
-from ..storage.data import Data, check_named
+from ..storage.data import Data, check_named, set_unnamed_aside
 from ..storage.datafolder import DataFolder
 from .app import make_app
 from .protocol import Protocol, WebSocketProtocol
@@ -53,7 +53,9 @@ class Site:
     def _take_possession(self, folder):
         folder.check_usable()
         self._lock = folder.lock()
-        if not self.settings.new:
+        if self.settings.new:
+            set_unnamed_aside(folder)
+        else:
             check_named(folder)
         folder.tighten()
         with Data(folder) as data:

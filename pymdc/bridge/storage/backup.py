@@ -42,8 +42,8 @@ def back_up(source: DataFolder, target: DataFolder, tell, new: bool = False) -> 
     target.mark_as_backup()
     with target.lock(), Data(source) as data, _Hold(data) as hold, _unfinished(target) as folder:
         data.metadata.check_whole()
-        if not new and names_objects(target) and not data.metadata.shards.name_objects():
-            text = "the bridge names no shard, the backup does: say --new to let them go"
+        if not new and _is_another(data.metadata, target):
+            text = "the bridge names no shard, and no account of the backup, which does: say --new to let them go"
             raise OSError(errno.EINVAL, text, str(source.database))
         target.tighten()
         snapshot = folder / "snapshot.sqlite"
@@ -72,11 +72,19 @@ def restore(source: DataFolder, target: DataFolder, tell) -> Findings:
         _copy_mails(source, target)
         open(target.database, "xb", opener=private.opener).close()
         shutil.copyfile(source.database, target.database)
-        check_named(target)
+        check_named(target, "the backup is not whole")
         with Data(target) as data:
             data.metadata.forget_the_passing(now() + AHEAD)
             findings = scrub(data, now(), tell)
     return findings
+
+
+def _is_another(metadata, target):
+    """Return whether a bridge without shards is not that of a backup that has some, as far as accounts tell."""
+    if metadata.shards.name_objects() or not names_objects(target):
+        return False
+    with contextlib.closing(sqlite(target.database)) as copied:
+        return not metadata.accounts.know_any_of(copied.accounts.oldest())
 
 
 @contextlib.contextmanager

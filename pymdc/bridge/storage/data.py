@@ -65,11 +65,21 @@ class Data:
         return len(orphans)
 
 
-def check_named(folder: DataFolder):
+def check_named(folder: DataFolder, way_out="put back the right one, or say --new to begin without them"):
     """Raise OSError where shards lie and the database names none: what is missing may be the database."""
     if any(Store(folder.shards).objects()) and not names_objects(folder):
-        text = "shards lie beside it, and it names none: put back the right one, or say --new to begin without them"
+        text = "shards lie beside it, and it names none: " + way_out
         raise OSError(errno.EINVAL, text, str(folder.database))
+
+
+def set_unnamed_aside(folder: DataFolder):
+    """Where the database names no shards, move those that lie there to where nobody gets them."""
+    store = Store(folder.shards)
+    unnamed = [] if names_objects(folder) else list(store.objects())
+    for name in unnamed:
+        store.set_aside(name)
+    if unnamed:
+        _log.warning("%d shards that the database does not name are in %s now", len(unnamed), folder.quarantine)
 
 
 def names_objects(folder: DataFolder) -> bool:

@@ -1,0 +1,39 @@
+"""The file of a SQLite database, looked at before SQLite opens it.  Source: sqlite.org/fileformat2.html"""
+
+import errno
+import os
+
+_HEADER, _LOG_HEADER, _FRAME_HEADER = 100, 32, 24  # bytes
+
+
+def check_length(path: str):
+    """
+    Raise OSError for a database that has been cut, unless what is missing waits in the log beside it.
+
+    SQLite looks at the length only where there is no log; else it would fill the file up with zeros.
+    """
+    with open(path, "rb") as file:
+        header = file.read(_HEADER)
+    page = int.from_bytes(header[16:18], "big")
+    page = 65536 if page == 1 else page
+    pages = int.from_bytes(header[28:32], "big")
+    if os.path.getsize(path) >= page * pages:
+        return
+    logged = _logged_pages(path + "-wal", page)
+    there = os.path.getsize(path) // page  # now, for a bridge that runs may have written them meanwhile
+    if not logged.issuperset(range(there + 1, pages + 1)):
+        raise OSError(errno.EIO, "the database has been cut: put back a backup", path)
+
+
+def _logged_pages(path, page):
+    """Return the numbers of the pages that a log holds."""
+    found = set()
+    try:
+        with open(path, "rb") as log:
+            log.seek(_LOG_HEADER)
+            while frame := log.read(_FRAME_HEADER):
+                found.add(int.from_bytes(frame[:4], "big"))
+                log.seek(page, os.SEEK_CUR)
+    except FileNotFoundError:
+        pass
+    return found
