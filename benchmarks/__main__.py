@@ -1,0 +1,95 @@
+"""``python -m benchmarks``: every case, by pymdc and by its peers, in one run."""
+
+import argparse
+import dataclasses
+import os
+import random
+import signal
+import sys
+import tempfile
+import time
+
+from . import growth, picture, processes, report
+from .cases import CASES, MIB, QUICK, Scale
+from .measure import Bench, Failed, needed
+
+
+def main():
+    options = _options()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupted)
+    with tempfile.TemporaryDirectory(prefix="benchmarks-", dir=options.folder) as folder, processes.all_ended():
+        return _grow(options, folder) if options.growth else _compare(options, folder)
+
+
+def _options():
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="in less than 3 minutes: 2 rounds, smaller, less certain")
+    parser.add_argument("--only", action="append", choices=[case.name for case in CASES], metavar="CASE",
+                        help="; ".join(f"{case.name}: {case.what}" for case in CASES))
+    parser.add_argument("--rounds", type=_positive, help="how often, by default 5")
+    parser.add_argument("--megabytes", type=_positive, help="size of a large file in MiB, by default 1024")
+    parser.add_argument("--calls", type=_positive, help="how many small transfers, by default 500")
+    parser.add_argument("--growth", nargs="?", const=900, type=_positive, metavar="SECONDS",
+                        help="in place of all that: time and memory as files and clients grow, for 900 seconds or so")
+    parser.add_argument("--folder", help="where the files go while it runs: a disk, not memory")
+    parser.add_argument("--picture", metavar="FILE.svg", help="draw it")
+    return parser.parse_args()
+
+
+def _positive(text):
+    number = int(text)
+    if number < 1:
+        raise ValueError
+    return number
+
+
+def _interrupted(number, frame):
+    """End in order, and let nothing interrupt that."""
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, signal.SIG_IGN)
+    raise SystemExit(128 + number)
+
+
+def _grow(options, folder):
+    charts = growth.charts(folder, options.growth)
+    print(growth.text(charts))
+    if options.picture:
+        picture.draw_growth(charts, options.picture)
+
+
+def _compare(options, folder):
+    load = os.getloadavg()[0]
+    scale = _scale(options)
+    cases = [case for case in CASES if not options.only or case.name in options.only]
+    lacking = {(case.name, side): ", ".join(needed(side)) for case in cases for side in case.sides}
+    results = report.Results({where: what for where, what in lacking.items() if what})
+    _measure(Bench(folder), cases, scale, results)
+    print(report.text(results, scale, load))
+    if options.picture:
+        picture.draw_targets(report.rows(results), options.picture)
+    return 1 if results.failures else 0
+
+
+def _scale(options):
+    given = {"rounds": options.rounds, "calls": options.calls,
+             "size": options.megabytes and options.megabytes * MIB}
+    chosen = {name: value for name, value in given.items() if value}
+    return dataclasses.replace(QUICK if options.quick else Scale(), **chosen)
+
+
+def _measure(bench, cases, scale, results):
+    for number in range(scale.rounds):
+        pairs = [(case, side) for case in cases for side in case.sides if (case.name, side) not in results.missing]
+        random.shuffle(pairs)
+        for case, side in pairs:
+            began = time.monotonic()
+            try:
+                results.samples += bench.samples(case, side, case.work(scale))
+            except Failed as failure:
+                results.failures.append(f"{case.name} by {side}: {failure}")
+            print(f"round {number + 1}: {case.name} by {side}, {time.monotonic() - began:.1f} s", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,173 @@
+"""The servers, each on free loopback ports with its data in a folder of its own."""
+
+import contextlib
+import getpass
+import importlib.util
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+
+from . import processes
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+
+_PATIENCE = 60  # seconds to start in
+_BENCHMARKS = 'pip install -e ".[benchmarks]"'
+_PROGRAMS = {"curl": "apt-get install curl", "nginx": "apt-get install nginx-light", "weed": _BENCHMARKS}
+_MODULES = {"boto3": _BENCHMARKS, "minio": _BENCHMARKS, "coincurve": 'pip install -e ".[fast]"'}
+_NGINX = """
+daemon off;
+pid {folder}/pid;
+user {user};
+error_log stderr error;
+events {{}}
+http {{
+    access_log {folder}/access.log;
+    client_body_temp_path {folder}/body;
+    proxy_temp_path {folder}/unused;
+    fastcgi_temp_path {folder}/unused;
+    uwsgi_temp_path {folder}/unused;
+    scgi_temp_path {folder}/unused;
+    sendfile on;
+    tcp_nopush on;
+    server {{
+        listen 127.0.0.1:{port};
+        root {folder}/files;
+        client_max_body_size 0;
+        location / {{ dav_methods PUT DELETE; }}
+    }}
+}}
+"""
+
+
+def missing(needed):
+    """Return what of the programs and modules *needed* is not there, each with the command that brings it."""
+    programs = [f"{name} ({_PROGRAMS[name]})" for name in needed if name in _PROGRAMS and not _program(name)]
+    return programs + [f"{name} ({_MODULES[name]})" for name in needed if name in _MODULES and not _module(name)]
+
+
+class Peer:
+    """
+    A server.
+
+    :cvar needs: the programs and modules without which it cannot start.
+    :ivar facts: what a client has to know of it.
+    """
+
+    needs = ()
+
+    def __init__(self, folder):
+        self.facts = {}
+        self._process = self._start(folder)
+
+    def processes(self):
+        """Return the ids of its processes."""
+        return processes.tree(self._process.pid)
+
+    def _serve(self, command, port, **options):
+        process = processes.start(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **options)
+        _await(lambda: socket.create_connection(("127.0.0.1", port), 1).close(), process)
+        self.facts["url"] = f"http://127.0.0.1:{port}"
+        return process
+
+
+class Bridge(Peer):
+    """The bridge, with its defaults."""
+
+    def _start(self, folder):
+        process = processes.start(
+            [sys.executable, "-m", "pymdc.bridge", "--port", "0", "--data-dir", folder],
+            cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+        )
+        line = processes.line(process, _PATIENCE)
+        if not line.startswith("listening on "):
+            sys.exit('the bridge does not start: pip install -e ".[bridge]"')
+        self.facts["url"] = line.split()[-1]
+        self._register(os.path.join(folder, "outbox"))
+        return process
+
+    def _register(self, outbox):
+        import pymdc.testing
+
+        os.environ["PYMDC_TEST_OUTBOX"] = outbox
+        account = pymdc.testing.account(self.facts["url"])
+        bucket = pymdc.api.Buckets(account.key_pair, client=account.client).create("benchmark", 100, 10**5)
+        self.facts.update(bucket_id=bucket["id"], private_key=account.key_pair.get_private_key())
+
+
+class Route(Peer):
+    """A bare Starlette route under the bridge's own server."""
+
+    def _start(self, folder):
+        port = _free_port()
+        command = [sys.executable, "-m", "uvicorn", "benchmarks.route:app", "--port", str(port), "--no-access-log"]
+        return self._serve(command, port, cwd=ROOT)
+
+
+class Nginx(Peer):
+    """nginx, which takes and gives files as they are."""
+
+    needs = ("nginx",)
+
+    def _start(self, folder):
+        port, settings = _free_port(), os.path.join(folder, "nginx.conf")
+        self.facts["folder"] = os.path.join(folder, "files")
+        os.makedirs(self.facts["folder"])
+        with open(settings, "w") as file:
+            file.write(_NGINX.format(folder=folder, port=port, user=getpass.getuser()))
+        return self._serve([_program("nginx"), "-c", settings, "-e", "stderr"], port)
+
+
+class SeaweedFS(Peer):
+    """SeaweedFS, which speaks S3; it lets in whoever comes."""
+
+    needs = ("weed",)
+
+    def _start(self, folder):
+        os.makedirs(folder)
+        s3 = _free_port()
+        process = self._serve([
+            _program("weed"), "-logtostderr", "server", f"-dir={folder}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1",
+            *(f"-{what}.port={_free_port()}" for what in ("master", "volume", "filer")),
+            *(f"-{what}.port.grpc={_free_port()}" for what in ("master", "volume", "filer", "s3")),
+            "-s3", f"-s3.port={s3}", "-s3.port.iceberg=0", "-s3.port.lance=0",
+        ], s3, cwd=folder)
+        for path in ("benchmark", "benchmark/first"):  # the first object waits until there is a volume to put it in
+            _await(lambda: self._put(path), process)
+        return process
+
+    def _put(self, path):
+        request = urllib.request.Request(f"{self.facts['url']}/{path}", data=b"", method="PUT")
+        urllib.request.urlopen(request, timeout=_PATIENCE).close()
+
+
+PEERS = {"bridge": Bridge, "route": Route, "nginx": Nginx, "seaweedfs": SeaweedFS}
+
+
+def _await(attempt, process):
+    """Return once *attempt* raises no OSError any more."""
+    deadline = time.monotonic() + _PATIENCE
+    while process.poll() is None and time.monotonic() < deadline:
+        with contextlib.suppress(OSError):
+            return attempt()
+        time.sleep(0.05)
+    sys.exit(f"{process.args[0]} does not serve")
+
+
+def _free_port():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+def _program(name):
+    folders = [os.path.dirname(sys.executable), os.environ.get("PATH", os.defpath), "/usr/sbin"]
+    return shutil.which(name, path=os.pathsep.join(folders))
+
+
+def _module(name):
+    return importlib.util.find_spec(name)
