@@ -20,6 +20,9 @@ from .uploads import Room, Uploads
 
 __all__ = ["GIGABYTE", "Metadata", "Room", "sqlite"]
 
+_PASSING = (tables.tokens, tables.shard_tokens, tables.uploads, tables.unneeded, tables.holds, tables.rates)
+FORGET_THE_PASSING = [delete(table) for table in _PASSING]
+
 
 class Metadata:
     """
@@ -50,8 +53,8 @@ class Metadata:
         this moment, since those that were seen after the copy was made are not in it.
         """
         with self._database.write() as db:
-            for name in ("tokens", "shard_tokens", "uploads", "unneeded", "holds", "rates"):
-                db.execute(delete(tables.schema.tables[name]))
+            for statement in FORGET_THE_PASSING:
+                db.execute(statement)
         self.nonces.raise_floors(moment)
 
     def check_whole(self):

@@ -1,6 +1,6 @@
 """Accounts, and the registrations that wait for their link to be followed."""
 
-from sqlalchemy import and_, delete, exists, insert, select, tuple_, update
+from sqlalchemy import bindparam, delete, exists, insert, select, tuple_, update
 
 from ..refusal import Refusal
 from .keys import KEY_TAKEN, taken
@@ -11,6 +11,28 @@ REGISTRATION_LIFE = 7 * 24 * 60 * 60 * 1000  # milliseconds in which its link ca
 
 _MANY = 100
 _WHO = accounts.c.email, accounts.c.created
+_EMAIL = bindparam("email_")
+_ALIVE = registrations.c.created > bindparam("long_ago")
+
+FIND = select(accounts).where(accounts.c.email == _EMAIL)
+OLDEST = select(*_WHO).order_by(accounts.c.created).limit(_MANY)
+ANY_OF = select(exists().where(tuple_(*_WHO).in_(bindparam("others", expanding=True))))
+ADD = insert(accounts)
+ACTIVATE = update(accounts).where(accounts.c.email == _EMAIL).values(activated=True)
+FORGET_WAITING = delete(accounts).where(
+    accounts.c.activated.is_(False), ~exists().where(registrations.c.email == accounts.c.email)
+)
+
+REGISTER = insert(registrations)
+REGISTRATION = select(registrations).where(registrations.c.token == bindparam("token_"), _ALIVE)
+WAITS_ELSEWHERE = select(exists().where(
+    registrations.c.point == bindparam("point_"), registrations.c.email != _EMAIL, _ALIVE
+))
+FORGET_OLD = delete(registrations).where(registrations.c.created <= bindparam("long_ago"))
+FORGET_OLD_OF = FORGET_OLD.where(registrations.c.email == _EMAIL)
+LAPSE = delete(registrations).where(registrations.c.email == _EMAIL)
+
+ADD_KEY = insert(keys)
 
 
 class Accounts:
@@ -25,12 +47,12 @@ class Accounts:
     def oldest(self) -> list:
         """Return e-mail and creation of those accounts that have been here for longest."""
         with self._database.read() as db:
-            return db.execute(select(*_WHO).order_by(accounts.c.created).limit(_MANY)).all()
+            return db.execute(OLDEST).all()
 
     def know_any_of(self, others: list) -> bool:
         """Return whether one of these accounts, as :meth:`oldest` returns them, is here too."""
         with self._database.read() as db:
-            return db.execute(select(exists().where(tuple_(*_WHO).in_(others)))).scalar()
+            return db.execute(ANY_OF, {"others": others}).scalar()
 
     def check_free(self, email: str, point: str | None, now: int) -> bool:
         """
@@ -54,18 +76,16 @@ class Accounts:
             _check_free(db, email, registration["point"], registration["created"])
             known = _account(db, email)
             if not known:
-                db.execute(insert(accounts).values(activated=False, **account))
-            old = registration["created"] - REGISTRATION_LIFE
-            db.execute(delete(registrations).where(registrations.c.email == email, registrations.c.created < old))
-            db.execute(insert(registrations).values(email=email, **registration))
+                db.execute(ADD, {"activated": False, **account})
+            db.execute(FORGET_OLD_OF, {"email_": email, "long_ago": registration["created"] - REGISTRATION_LIFE})
+            db.execute(REGISTER, {"email": email, **registration})
             return not known
 
     def forget_waiting(self, now: int):
         """Forget the registrations that nobody has activated in time, and the accounts that wait for nothing else."""
         with self._database.write() as db:
-            db.execute(delete(registrations).where(registrations.c.created <= now - REGISTRATION_LIFE))
-            waiting = exists().where(registrations.c.email == accounts.c.email)
-            db.execute(delete(accounts).where(accounts.c.activated.is_(False), ~waiting))
+            db.execute(FORGET_OLD, {"long_ago": now - REGISTRATION_LIFE})
+            db.execute(FORGET_WAITING)
 
     def activate(self, token: str, now: int):
         """
@@ -75,28 +95,28 @@ class Accounts:
         :returns: the account's row, and where the registration asked to go.
         """
         with self._database.write() as db:
-            alive = and_(registrations.c.token == token, registrations.c.created > now - REGISTRATION_LIFE)
-            chosen = db.execute(select(registrations).where(alive)).mappings().first()
+            wanted = {"token_": token, "long_ago": now - REGISTRATION_LIFE}
+            chosen = db.execute(REGISTRATION, wanted).mappings().first()
             if chosen is None:
                 raise Refusal(400, "Invalid activation token")
             email, point = chosen["email"], chosen["point"]
-            db.execute(update(accounts).where(accounts.c.email == email)
-                       .values(activated=True, password=chosen["password"]))
+            db.execute(ACTIVATE, {"email_": email, "password": chosen["password"]})
             if point is not None and not taken(db, point):
-                db.execute(insert(keys).values(email=email, point=point, text=chosen["text"], proved=False))
-            db.execute(delete(registrations).where(registrations.c.email == email))
+                db.execute(ADD_KEY, {"email": email, "point": point, "text": chosen["text"], "proved": False})
+            db.execute(LAPSE, {"email_": email})
             return _account(db, email), chosen["redirect"]
 
 
 def _account(db, email):
-    return db.execute(select(accounts).where(accounts.c.email == email)).mappings().first()
+    return db.execute(FIND, {"email_": email}).mappings().first()
 
 
 def _check_free(db, email, point, now):
     account = _account(db, email)
     if account and account["activated"]:
         raise Refusal(400, EMAIL_TAKEN)
-    recent = registrations.c.created > now - REGISTRATION_LIFE
-    elsewhere = exists().where(registrations.c.point == point, registrations.c.email != email, recent)
-    if point is not None and (taken(db, point) or db.execute(select(elsewhere)).scalar()):
+    if point is None:
+        return
+    elsewhere = {"point_": point, "email_": email, "long_ago": now - REGISTRATION_LIFE}
+    if taken(db, point) or db.execute(WAITS_ELSEWHERE, elsewhere).scalar():
         raise Refusal(400, KEY_TAKEN)

@@ -2,11 +2,11 @@
 
 import secrets
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import bindparam, delete, func, insert, select, update
 
 from ..refusal import Refusal
 from . import pages
-from .keys import check_count, check_registered, lapse
+from .keys import check_count, check_registered, lapse_in_bucket
 from .shards import free
 from .tables import bucket_keys, buckets, file_shards, files
 
@@ -16,6 +16,27 @@ MAX_KEYS = 1000  # of a bucket
 MAX_ALL_KEYS = 10_000  # of all buckets of an account together
 LEAST_FILE = 4096  # bytes that a file counts as at least: its row, and its place on the disk
 
+_THIS = buckets.c.id == bindparam("bucket_")
+_OF_ACCOUNT = buckets.c.email == bindparam("email_")
+_ITS_KEYS = bucket_keys.c.bucket == bindparam("bucket_")
+
+FIND = select(buckets).where(_THIS)
+PAGE = pages.paged(select(buckets).where(_OF_ACCOUNT), buckets.c.number)
+COUNT = select(func.count()).where(_OF_ACCOUNT)
+ADD = insert(buckets)
+CHANGE = update(buckets).where(_THIS)
+STORE = update(buckets).where(_THIS).values(stored=buckets.c.stored + bindparam("more"))
+CHARGE = update(buckets).where(_THIS).values(transferred=buckets.c.transferred + bindparam("more"))
+DELETE = delete(buckets).where(_THIS)
+HELD_SHARDS = select(file_shards.c.shard).distinct().join_from(file_shards, files).where(
+    files.c.bucket == bindparam("bucket_")
+)
+
+KEYS = select(bucket_keys.c.text, bucket_keys.c.point).where(_ITS_KEYS).order_by(bucket_keys.c.position)
+LIST_KEYS = insert(bucket_keys)
+UNLIST_KEYS = delete(bucket_keys).where(_ITS_KEYS)
+COUNT_ALL_KEYS = select(func.count()).where(bucket_keys.c.bucket.in_(select(buckets.c.id).where(_OF_ACCOUNT)))
+
 
 class Buckets:
     def __init__(self, database):
@@ -24,7 +45,7 @@ class Buckets:
     def page(self, email: str, after: int = 0):
         """Return a page of an account's buckets, the oldest first, and where the next begins.  Keys fill it too."""
         with self._database.read() as db:
-            rows, after = pages.read(db, select(buckets).where(buckets.c.email == email), buckets.c.number, after)
+            rows, after = pages.read(db, PAGE, buckets.c.number, after, email_=email)
             found, count = [], 0
             for row in rows:
                 found.append(_with_keys(db, row))
@@ -48,9 +69,9 @@ class Buckets:
         bucket_id = secrets.token_hex(12)
         with self._database.write() as db:
             check_registered(db, email, signer)
-            check_count(db, buckets.c.email == email, MAX_BUCKETS, "buckets")
-            db.execute(insert(buckets).values(id=bucket_id, email=email, created=created, **fields))
-            _set_keys(db, bucket_id, points)
+            check_count(db, COUNT, email, MAX_BUCKETS, "buckets")
+            db.execute(ADD, {"id": bucket_id, "email": email, "created": created, **fields})
+            _set_keys(db, email, bucket_id, points)
             return _with_keys(db, find_bucket(db, bucket_id, email))
 
     def change(self, email: str, bucket_id: str, fields: dict, points: dict[str, str] | None, signer: str | None):
@@ -59,12 +80,12 @@ class Buckets:
             check_registered(db, email, signer)
             find_bucket(db, bucket_id, email)
             if fields:
-                db.execute(update(buckets).where(buckets.c.id == bucket_id).values(**fields))
+                db.execute(CHANGE, {"bucket_": bucket_id, **fields})
             if points is not None:
                 gone = set(_points(db, bucket_id).values()) - set(points.values())
-                _set_keys(db, bucket_id, points)
+                _set_keys(db, email, bucket_id, points)
                 for point in gone:
-                    lapse(db, point, buckets.c.id == bucket_id)
+                    lapse_in_bucket(db, point, bucket_id)
             return _with_keys(db, find_bucket(db, bucket_id, email))
 
     def delete(self, email: str, bucket_id: str, signer: str | None = None):
@@ -72,9 +93,8 @@ class Buckets:
         with self._database.write() as db:
             check_registered(db, email, signer)
             find_bucket(db, bucket_id, email)
-            held = select(file_shards.c.shard).select_from(file_shards.join(files)).where(files.c.bucket == bucket_id)
-            shards = db.execute(held.distinct()).scalars().all()
-            db.execute(delete(buckets).where(buckets.c.id == bucket_id))
+            shards = db.execute(HELD_SHARDS, {"bucket_": bucket_id}).scalars().all()
+            db.execute(DELETE, {"bucket_": bucket_id})
             free(db, shards)
 
 
@@ -83,13 +103,20 @@ def counted(size: int) -> int:
     return max(size, LEAST_FILE)
 
 
+def store(db, bucket_id: str, more: int):
+    """Count so many bytes more, or fewer, among those that a bucket stores."""
+    db.execute(STORE, {"bucket_": bucket_id, "more": more})
+
+
+def charge(db, bucket_id: str, more: int):
+    """Take bytes off the transfer that a bucket has left, or give them back."""
+    db.execute(CHARGE, {"bucket_": bucket_id, "more": more})
+
+
 def find_bucket(db, bucket_id: str, email: str | None = None):
     """Return a bucket's row; another account's is as good as none."""
-    query = select(buckets).where(buckets.c.id == bucket_id)
-    if email is not None:
-        query = query.where(buckets.c.email == email)
-    row = db.execute(query).mappings().first()
-    if row is None:
+    row = db.execute(FIND, {"bucket_": bucket_id}).mappings().first()
+    if row is None or email not in (None, row["email"]):
         raise Refusal(404, "Bucket not found")
     return row
 
@@ -101,27 +128,23 @@ def _with_keys(db, row):
 
 def _points(db, bucket_id):
     """Return the points of a bucket's keys, by how each is written, in order."""
-    query = select(bucket_keys.c.text, bucket_keys.c.point).where(bucket_keys.c.bucket == bucket_id)
-    return dict(db.execute(query.order_by(bucket_keys.c.position)).all())
+    return dict(db.execute(KEYS, {"bucket_": bucket_id}).all())
 
 
-def _set_keys(db, bucket_id, points):
-    db.execute(delete(bucket_keys).where(bucket_keys.c.bucket == bucket_id))
-    _check_room_for_keys(db, bucket_id, len(points))
+def _set_keys(db, email, bucket_id, points):
+    db.execute(UNLIST_KEYS, {"bucket_": bucket_id})
+    _check_room_for_keys(db, email, len(points))
     rows = [
         {"bucket": bucket_id, "position": position, "text": text, "point": point}
         for position, (text, point) in enumerate(points.items())
     ]
     if rows:
-        db.execute(insert(bucket_keys), rows)
+        db.execute(LIST_KEYS, rows)
 
 
-def _check_room_for_keys(db, bucket_id, count):
+def _check_room_for_keys(db, email, count):
     """Raise Refusal if a bucket, or all of its account, would list too many keys; it lists none now."""
     if count > MAX_KEYS:
         raise Refusal(400, f"Too many public keys: a bucket may list {MAX_KEYS}")
-    if count:
-        email = select(buckets.c.email).where(buckets.c.id == bucket_id).scalar_subquery()
-        elsewhere = bucket_keys.c.bucket.in_(select(buckets.c.id).where(buckets.c.email == email))
-        if db.execute(select(func.count()).where(elsewhere)).scalar() + count > MAX_ALL_KEYS:
-            raise Refusal(400, f"Too many public keys: the buckets of an account may list {MAX_ALL_KEYS} together")
+    if count and db.execute(COUNT_ALL_KEYS, {"email_": email}).scalar() + count > MAX_ALL_KEYS:
+        raise Refusal(400, f"Too many public keys: the buckets of an account may list {MAX_ALL_KEYS} together")

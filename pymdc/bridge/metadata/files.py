@@ -1,13 +1,32 @@
 """The files in buckets, and the tokens for their shards."""
 
-from sqlalchemy import and_, delete, insert, select, update
+from sqlalchemy import bindparam, delete, insert, select, update
 
 from ..refusal import Refusal
 from . import pages
-from .buckets import GIGABYTE, counted, find_bucket
+from .buckets import GIGABYTE, charge, counted, find_bucket, store
 from .keys import check_may_ask, check_registered
 from .shards import free
-from .tables import buckets, file_shards, files, shard_tokens, shards
+from .tables import file_shards, files, shard_tokens, shards
+
+_OF_BUCKET = files.c.bucket == bindparam("bucket_")
+_OF_FILE = file_shards.c.file == bindparam("file_")
+_TOKEN = shard_tokens.c.hash == bindparam("token_")
+
+PAGE = pages.paged(select(files).where(_OF_BUCKET), files.c.id)
+FIND = select(files).where(_OF_BUCKET, files.c.hash == bindparam("hash_"))
+DELETE = delete(files).where(files.c.id == bindparam("file_"))
+HELD_SHARDS = select(file_shards.c.shard).distinct().where(_OF_FILE)
+SHARDS = select(shards).join_from(shards, file_shards).where(_OF_FILE).order_by(file_shards.c.position)
+
+ADD_TOKENS = insert(shard_tokens)
+FORGET_EXPIRED = delete(shard_tokens).where(shard_tokens.c.expires <= bindparam("now"))
+WANTED = (
+    select(shards, shard_tokens.c.bucket).join_from(shards, shard_tokens)
+    .where(_TOKEN, shard_tokens.c.expires > bindparam("now"))
+)
+SPEND_LAST = delete(shard_tokens).where(_TOKEN, shard_tokens.c.left <= 1)
+SPEND = update(shard_tokens).where(_TOKEN).values(left=shard_tokens.c.left - 1)
 
 
 class Files:
@@ -19,7 +38,7 @@ class Files:
         with self._database.read() as db:
             if not after:  # later on, one that has been deleted meanwhile has no more files
                 find_bucket(db, bucket_id, email)
-            return pages.read(db, select(files).where(files.c.bucket == bucket_id), files.c.id, after)
+            return pages.read(db, PAGE, files.c.id, after, bucket_=bucket_id)
 
     def delete(self, email: str, bucket_id: str, file_hash: str, signer: str | None = None):
         """
@@ -33,11 +52,9 @@ class Files:
             file = _file(db, bucket_id, file_hash)
             if file is None:
                 raise Refusal(404, "File not found")
-            held = db.execute(select(file_shards.c.shard).where(file_shards.c.file == file["id"]).distinct())
-            shards = held.scalars().all()
-            db.execute(delete(files).where(files.c.id == file["id"]))
-            db.execute(update(buckets).where(buckets.c.id == bucket_id)
-                       .values(stored=buckets.c.stored - counted(file["size"])))
+            shards = db.execute(HELD_SHARDS, {"file_": file["id"]}).scalars().all()
+            db.execute(DELETE, {"file_": file["id"]})
+            store(db, bucket_id, -counted(file["size"]))
             free(db, shards)
 
     def hand_out(self, bucket_id: str, file_hash: str, point: str | None, make_token, now: int):
@@ -56,11 +73,11 @@ class Files:
                 raise Refusal(404, "The requested file was not found")
             _check_transfer(bucket, file["size"])
             held = _shards(db, file["id"])
-            db.execute(delete(shard_tokens).where(shard_tokens.c.expires <= now))
+            db.execute(FORGET_EXPIRED, {"now": now})
             owed = {"file": file["id"], "bucket": bucket_id, "point": point}
             rows = [{"shard": shard["id"], **owed, **make_token()} for shard in held]
             if rows:
-                db.execute(insert(shard_tokens), rows)
+                db.execute(ADD_TOKENS, rows)
             return held
 
     def wanted_shard(self, token: str, shard_hash: str, now: int):
@@ -73,27 +90,22 @@ class Files:
         with self._database.write() as db:
             shard = _wanted_shard(db, token, shard_hash, now)
             _check_transfer(find_bucket(db, shard["bucket"]), shard["size"])
-            this = shard_tokens.c.hash == token
-            if not db.execute(delete(shard_tokens).where(this, shard_tokens.c.left <= 1)).rowcount:
-                db.execute(update(shard_tokens).where(this).values(left=shard_tokens.c.left - 1))
-            db.execute(update(buckets).where(buckets.c.id == shard["bucket"])
-                       .values(transferred=buckets.c.transferred + shard["size"]))
+            if not db.execute(SPEND_LAST, {"token_": token}).rowcount:
+                db.execute(SPEND, {"token_": token})
+            charge(db, shard["bucket"], shard["size"])
 
     def give_back(self, bucket_id: str, size: int):
         """Take bytes that were charged, but not sent or not whole, off a bucket's transfer."""
         with self._database.write() as db:
-            db.execute(update(buckets).where(buckets.c.id == bucket_id)
-                       .values(transferred=buckets.c.transferred - size))
+            charge(db, bucket_id, -size)
 
 
 def _file(db, bucket_id, file_hash):
-    query = select(files).where(files.c.bucket == bucket_id, files.c.hash == file_hash)
-    return db.execute(query).mappings().first()
+    return db.execute(FIND, {"bucket_": bucket_id, "hash_": file_hash}).mappings().first()
 
 
 def _shards(db, file_id):
-    query = select(shards).select_from(shards.join(file_shards)).where(file_shards.c.file == file_id)
-    rows = db.execute(query.order_by(file_shards.c.position)).mappings().all()
+    rows = db.execute(SHARDS, {"file_": file_id}).mappings().all()
     lost = [str(number) for number, row in enumerate(rows, start=1) if row["damaged"]]
     if lost:
         raise Refusal(410, f"The file is damaged: of its {len(rows)} shards, number {', '.join(lost[:20])} is lost")
@@ -101,9 +113,7 @@ def _shards(db, file_id):
 
 
 def _wanted_shard(db, token, shard_hash, now):
-    live = and_(shard_tokens.c.hash == token, shard_tokens.c.expires > now)
-    query = select(shards, shard_tokens.c.bucket).select_from(shards.join(shard_tokens)).where(live)
-    shard = db.execute(query).mappings().first()
+    shard = db.execute(WANTED, {"token_": token, "now": now}).mappings().first()
     if shard is None:
         raise Refusal(401, "The supplied token is not accepted")
     if shard["hash"] != shard_hash:

@@ -1,6 +1,6 @@
 """Public keys."""
 
-from sqlalchemy import and_, delete, exists, func, insert, select, update
+from sqlalchemy import bindparam, delete, exists, func, insert, select, update
 
 from ..refusal import Refusal
 from . import pages
@@ -8,6 +8,37 @@ from .tables import bucket_keys, buckets, keys, registrations, shard_tokens, tok
 
 KEY_TAKEN = "Public key is already registered"
 MAX_KEYS = 1000  # of an account
+
+_POINT, _EMAIL = bindparam("point_"), bindparam("email_")
+_UNPROVED = (keys.c.point == _POINT, keys.c.proved.is_(False))
+
+FIND = select(keys.c.email, keys.c.text).where(keys.c.point == _POINT)
+FIND_WAITING = select(registrations.c.email, registrations.c.text).where(registrations.c.point == _POINT)
+PAGE = pages.paged(select(keys).where(keys.c.email == _EMAIL), keys.c.id)
+COUNT = select(func.count()).where(keys.c.email == _EMAIL)
+TAKEN = select(exists().where(keys.c.point == _POINT))
+REGISTERED = select(exists().where(keys.c.point == _POINT, keys.c.email == _EMAIL))
+LISTED = select(exists().where(bucket_keys.c.bucket == bindparam("bucket_"), bucket_keys.c.point == _POINT))
+
+ADD = insert(keys)
+PROVE = update(keys).where(*_UNPROVED).values(proved=True)
+DISPLACE = delete(keys).where(*_UNPROVED, keys.c.email != _EMAIL).returning(keys.c.email)
+DELETE = delete(keys).where(keys.c.email == _EMAIL, keys.c.text == bindparam("text_")).returning(keys.c.point)
+UNLIST = delete(bucket_keys).where(
+    bucket_keys.c.point == _POINT, bucket_keys.c.bucket.in_(select(buckets.c.id).where(buckets.c.email == _EMAIL))
+)
+
+
+def _lapse(whose):
+    """Return the statements that end what a key has asked for, in those of the buckets for which it may ask no more."""
+    listed = exists().where(bucket_keys.c.bucket == buckets.c.id, bucket_keys.c.point == _POINT)
+    registered = exists().where(keys.c.email == buckets.c.email, keys.c.point == _POINT)
+    lost = select(buckets.c.id).where(whose, ~listed, ~registered)
+    return [delete(table).where(table.c.point == _POINT, table.c.bucket.in_(lost)) for table in (tokens, shard_tokens)]
+
+
+LAPSE_IN_ACCOUNT = _lapse(buckets.c.email == _EMAIL)
+LAPSE_IN_BUCKET = _lapse(buckets.c.id == bindparam("bucket_"))
 
 
 class Keys:
@@ -17,9 +48,8 @@ class Keys:
     def find(self, point: str):
         """Return ``email``, ``text`` and ``activated`` of a key, also of one that waits with its account; or None."""
         with self._database.read() as db:
-            for table, activated in ((keys, True), (registrations, False)):
-                query = select(table.c.email, table.c.text).where(table.c.point == point)
-                row = db.execute(query).mappings().first()
+            for statement, activated in ((FIND, True), (FIND_WAITING, False)):
+                row = db.execute(statement, {"point_": point}).mappings().first()
                 if row is not None:
                     return {**row, "activated": activated}
         return None
@@ -27,7 +57,7 @@ class Keys:
     def page(self, email: str, after: int = 0):
         """Return the rows of a page of an account's keys, the oldest first, and where the next begins."""
         with self._database.read() as db:
-            return pages.read(db, select(keys).where(keys.c.email == email), keys.c.id, after)
+            return pages.read(db, PAGE, keys.c.id, after, email_=email)
 
     def add(self, email: str, point: str, text: str, proved: bool, signer: str | None):
         """
@@ -37,15 +67,13 @@ class Keys:
         """
         with self._database.write() as db:
             check_registered(db, email, signer)
-            unproved = and_(keys.c.point == point, keys.c.proved.is_(False))
             if proved:
-                displaced = delete(keys).where(unproved, keys.c.email != email).returning(keys.c.email)
-                for loser in db.execute(displaced).scalars().all():
-                    lapse(db, point, buckets.c.email == loser)
-                db.execute(update(keys).where(unproved).values(proved=True))
+                for loser in db.execute(DISPLACE, {"point_": point, "email_": email}).scalars().all():
+                    _lapse_in_account(db, point, loser)
+                db.execute(PROVE, {"point_": point})
             if not taken(db, point):
-                check_count(db, keys.c.email == email, MAX_KEYS, "public keys")
-                db.execute(insert(keys).values(email=email, point=point, text=text, proved=proved))
+                check_count(db, COUNT, email, MAX_KEYS, "public keys")
+                db.execute(ADD, {"email": email, "point": point, "text": text, "proved": proved})
                 return
         raise Refusal(400, KEY_TAKEN)
 
@@ -53,50 +81,42 @@ class Keys:
         """Forget a key, and take away its power over all that is the account's; as :meth:`add`."""
         with self._database.write() as db:
             check_registered(db, email, signer)
-            point = db.execute(
-                delete(keys).where(keys.c.email == email, keys.c.text == text).returning(keys.c.point)
-            ).scalar()
+            point = db.execute(DELETE, {"email_": email, "text_": text}).scalar()
             if point is None:
                 raise Refusal(404, "Public key was not found")
-            own = select(buckets.c.id).where(buckets.c.email == email)
-            db.execute(delete(bucket_keys).where(bucket_keys.c.point == point, bucket_keys.c.bucket.in_(own)))
-            lapse(db, point, buckets.c.email == email)
+            db.execute(UNLIST, {"point_": point, "email_": email})
+            _lapse_in_account(db, point, email)
 
 
-def check_count(db, whose, most: int, what: str):
-    """Raise Refusal if there are so many rows already for which *whose* is true."""
-    if db.execute(select(func.count()).where(whose)).scalar() >= most:
+def check_count(db, count, email: str, most: int, what: str):
+    """Raise Refusal if an account has so many already, by the statement that counts them."""
+    if db.execute(count, {"email_": email}).scalar() >= most:
         raise Refusal(400, f"Too many {what}: an account may have {most}")
 
 
 def check_registered(db, email: str, point: str | None):
     """Raise Refusal if the key that has signed a request has been deleted since it was looked up."""
-    if point is not None:
-        registered = exists().where(keys.c.point == point, keys.c.email == email)
-        if not db.execute(select(registered)).scalar():
-            raise Refusal(401, "Public key not registered")
+    if point is not None and not db.execute(REGISTERED, {"point_": point, "email_": email}).scalar():
+        raise Refusal(401, "Public key not registered")
 
 
 def check_may_ask(db, bucket, point: str | None):
     """Raise Refusal if a key is (no longer) one that may ask for tokens of a bucket, given by its row."""
-    listed = exists().where(bucket_keys.c.bucket == bucket["id"], bucket_keys.c.point == point)
-    if point is not None and not db.execute(select(listed)).scalar():
+    if point is not None and not db.execute(LISTED, {"bucket_": bucket["id"], "point_": point}).scalar():
         check_registered(db, bucket["email"], point)
 
 
-def lapse(db, point: str, whose):
-    """
-    End the tokens that a key has asked for, and what they led to, in those buckets for which it may ask no more.
+def lapse_in_bucket(db, point: str, bucket_id: str):
+    """End the tokens that a key has asked for, and what they led to, in a bucket for which it may ask no more."""
+    for statement in LAPSE_IN_BUCKET:
+        db.execute(statement, {"point_": point, "bucket_": bucket_id})
 
-    :param whose: a condition on the buckets.
-    """
-    listed = exists().where(bucket_keys.c.bucket == buckets.c.id, bucket_keys.c.point == point)
-    registered = exists().where(keys.c.email == buckets.c.email, keys.c.point == point)
-    lost = select(buckets.c.id).where(whose, ~listed, ~registered)
-    for table in (tokens, shard_tokens):
-        db.execute(delete(table).where(table.c.point == point, table.c.bucket.in_(lost)))
+
+def _lapse_in_account(db, point, email):
+    for statement in LAPSE_IN_ACCOUNT:
+        db.execute(statement, {"point_": point, "email_": email})
 
 
 def taken(db, point: str) -> bool:
     """Return whether any account has registered this key."""
-    return db.execute(select(exists().where(keys.c.point == point))).scalar()
+    return db.execute(TAKEN, {"point_": point}).scalar()

@@ -1,11 +1,35 @@
 """The nonces of each key: which requests have been seen."""
 
-from sqlalchemy import delete, exists, func, insert, select, update
+from sqlalchemy import bindparam, delete, exists, func, insert, select, update
 
 from .tables import seen, windows
 
 MAX_TEXTS = 100_000  # signed texts kept for one key
 _YEAR_2001 = 10**12  # milliseconds since the epoch
+
+_THIS = windows.c.point == bindparam("point_")
+
+#: The row is written before anything is read: that locks it, also on PostgreSQL.
+LOCK = update(windows).where(_THIS).values(texts=windows.c.texts).returning(windows)
+OPEN = insert(windows)
+NARROW = update(windows).where(_THIS)
+HIGHEST = select(windows.c.highest).where(_THIS)
+
+_TEXT = [bindparam(column.name + "_", type_=column.type) for column in seen.c]
+_AGAIN = exists().where(seen.c.point == bindparam("point_"), seen.c.text == bindparam("text_"))
+
+SEE = insert(seen).from_select(seen.c, select(*_TEXT).where(~_AGAIN))
+FORGET = delete(seen).where(seen.c.point == bindparam("point_"), seen.c.nonce <= bindparam("floor_"))
+OLDEST = (
+    select(seen.c.nonce).where(seen.c.point == bindparam("point_"))
+    .order_by(seen.c.nonce).offset(bindparam("so_many")).limit(1)
+)
+
+RAISE = (
+    update(windows)
+    .where(windows.c.highest.between(bindparam("least"), bindparam("most")), windows.c.floor < bindparam("moment"))
+    .values(floor=bindparam("moment"), highest=func.max(windows.c.highest, bindparam("moment")))
+)
 
 
 class Nonces:
@@ -20,39 +44,32 @@ class Nonces:
         :returns: None when it passes, else the highest nonce of the key so far, which is 0 at first.
         """
         with self._database.write() as db:
-            # The row is written before anything is read: that locks it, also on PostgreSQL.
-            db.execute(update(windows).where(windows.c.point == point).values(texts=windows.c.texts))
-            row = db.execute(select(windows).where(windows.c.point == point)).mappings().first()
-            known = row or {"highest": 0.0, "floor": -1.0, "texts": 0}
-            again = select(exists().where(seen.c.point == point, seen.c.text == text))
-            if nonce <= known["floor"] or nonce > ceiling or db.execute(again).scalar():
+            row = db.execute(LOCK, {"point_": point}).mappings().first()
+            known = row or {"point": point, "highest": 0.0, "floor": -1.0, "texts": 0}
+            if nonce <= known["floor"] or nonce > ceiling:
+                return known["highest"]
+            if not db.execute(SEE, {"point_": point, "text_": text, "nonce_": nonce}).rowcount:
                 return known["highest"]
             if row is None:
-                db.execute(insert(windows).values(point=point, **known))
-            db.execute(insert(seen).values(point=point, text=text, nonce=nonce))
+                db.execute(OPEN, known)
             highest = max(known["highest"], nonce)
-            db.execute(update(windows).where(windows.c.point == point).values(
-                **_narrowed(db, point, highest, max(known["floor"], highest - window), known["texts"] + 1)
-            ))
+            narrowed = _narrowed(db, point, highest, max(known["floor"], highest - window), known["texts"] + 1)
+            db.execute(NARROW, {"point_": point, **narrowed})
 
     def raise_floors(self, moment: int):
         """Refuse every nonce up to this moment, for keys that count in milliseconds or in seconds."""
         with self._database.write() as db:
             for unit, least in ((1, _YEAR_2001), (1000, _YEAR_2001 / 1000)):
-                counted_so = windows.c.highest.between(least, 1000 * least - 1)
-                floor = moment / unit
-                raised = {"floor": floor, "highest": func.max(windows.c.highest, floor)}
-                db.execute(update(windows).where(counted_so, windows.c.floor < floor).values(raised))
+                db.execute(RAISE, {"least": least, "most": 1000 * least - 1, "moment": moment / unit})
 
     def highest(self, point: str) -> float:
         with self._database.read() as db:
-            return db.execute(select(windows.c.highest).where(windows.c.point == point)).scalar() or 0.0
+            return db.execute(HIGHEST, {"point_": point}).scalar() or 0.0
 
 
 def _narrowed(db, point, highest, floor, texts):
     """Forget the texts at or below the floor, and so many of the oldest that the rest is bounded."""
     if texts > MAX_TEXTS:
-        oldest = select(seen.c.nonce).where(seen.c.point == point).order_by(seen.c.nonce)
-        floor = max(floor, db.execute(oldest.offset(MAX_TEXTS // 10).limit(1)).scalar())
-    gone = db.execute(delete(seen).where(seen.c.point == point, seen.c.nonce <= floor)).rowcount
+        floor = max(floor, db.execute(OLDEST, {"point_": point, "so_many": MAX_TEXTS // 10}).scalar())
+    gone = db.execute(FORGET, {"point_": point, "floor_": floor}).rowcount
     return {"highest": highest, "floor": floor, "texts": texts - gone}

@@ -1,8 +1,16 @@
 """How often something was done lately: rows that fade."""
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import bindparam, delete, insert, select, update
 
 from .tables import rates
+
+_THIS = rates.c.subject == bindparam("subject_")
+
+IDLE = select(rates.c.idle).where(_THIS)
+BEGIN = insert(rates)
+GO_ON = update(rates).where(_THIS)
+FORGET = delete(rates).where(_THIS)
+FORGET_IDLE = delete(rates).where(rates.c.idle <= bindparam("now"))
 
 
 class Rates:
@@ -18,17 +26,18 @@ class Rates:
     def wait(self, subject: str, burst: int, interval: int, now: int) -> int:
         """Return the milliseconds to wait until it may be done once more; 0 when it may now."""
         with self._database.read() as db:
-            return _wait(db, subject, burst, interval, now)
+            return _wait(_idle(db, subject), burst, interval, now)
 
     def take(self, subject: str, burst: int, interval: int, now: int) -> int:
         """Do it once, or return the milliseconds to wait."""
         with self._database.write() as db:
-            wait = _wait(db, subject, burst, interval, now)
+            idle = _idle(db, subject)
+            wait = _wait(idle, burst, interval, now)
             if wait == 0:
-                db.execute(delete(rates).where(rates.c.idle <= now))
-                later = {"idle": max(_idle(db, subject), now) + interval}
-                if not db.execute(update(rates).where(rates.c.subject == subject).values(**later)).rowcount:
-                    db.execute(insert(rates).values(subject=subject, **later))
+                later = max(idle, now) + interval
+                db.execute(FORGET_IDLE, {"now": now})
+                if not db.execute(GO_ON, {"subject_": subject, "idle": later}).rowcount:
+                    db.execute(BEGIN, {"subject": subject, "idle": later})
             return wait
 
     def forget(self, subject: str):
@@ -37,12 +46,12 @@ class Rates:
             known = _idle(db, subject)
         if known:
             with self._database.write() as db:
-                db.execute(delete(rates).where(rates.c.subject == subject))
+                db.execute(FORGET, {"subject_": subject})
 
 
 def _idle(db, subject):
-    return db.execute(select(rates.c.idle).where(rates.c.subject == subject)).scalar() or 0
+    return db.execute(IDLE, {"subject_": subject}).scalar() or 0
 
 
-def _wait(db, subject, burst, interval, now):
-    return max(0, _idle(db, subject) - (burst - 1) * interval - now)
+def _wait(idle, burst, interval, now):
+    return max(0, idle - (burst - 1) * interval - now)

@@ -2,14 +2,40 @@
 
 from collections.abc import Iterator
 
-from sqlalchemy import and_, bindparam, delete, exists, insert, select, update
+from sqlalchemy import bindparam, delete, exists, insert, select, update
 
 from .tables import file_shards, files, holds, shards, unneeded, uploads
 
 _PAGE = 1000  # rows
 _GROUP = 500  # values that a statement has room for
 
-REPLACE = update(shards).where(shards.c.id == bindparam("known")).values(object=bindparam("fresh"), damaged=False)
+_SHARD, _OBJECT, _HOLD = bindparam("shard_"), bindparam("object_"), holds.c.id == bindparam("who")
+_THESE = shards.c.id.in_(bindparam("these", expanding=True))
+
+PAGE = select(shards).where(shards.c.id > bindparam("after")).order_by(shards.c.id).limit(bindparam("page"))
+OF_CONTENT = select(shards).where(shards.c.sha256.in_(bindparam("digests", expanding=True)))
+ADD = insert(shards)
+REPLACE = update(shards).where(shards.c.id == _SHARD).values(object=_OBJECT, damaged=False)
+MARK = update(shards).where(shards.c.id == _SHARD, shards.c.object == _OBJECT)
+FILES = (
+    select(files.c.bucket, files.c.hash, files.c.filename).distinct()
+    .join_from(files, file_shards).where(file_shards.c.shard == _SHARD)
+)
+FREE = delete(shards).where(_THESE, ~exists().where(file_shards.c.shard == shards.c.id)).returning(shards.c.object)
+HELD = select(
+    exists().where(shards.c.object == _OBJECT)
+    | exists().where(uploads.c.id == bindparam("upload_"))
+    | exists().where(unneeded.c.object == _OBJECT)
+)
+ANYTHING = select(exists(select(shards)) | exists(select(uploads)) | exists(select(unneeded)))
+
+UNNEEDED = select(unneeded.c.object).where(~exists().where(holds.c.expires > bindparam("now")))
+NOTE_UNNEEDED = insert(unneeded)
+FORGET_UNNEEDED = delete(unneeded).where(unneeded.c.object == _OBJECT)
+
+HOLD_BACK = insert(holds)
+HELD_BACK_BY = select(exists().where(_HOLD))
+RELEASE = delete(holds).where(_HOLD)
 
 
 class Shards:
@@ -25,8 +51,7 @@ class Shards:
 
     def _page(self, after):
         with self._database.read() as db:
-            query = select(shards).where(shards.c.id > after).order_by(shards.c.id).limit(_PAGE)
-            return db.execute(query).mappings().all()
+            return db.execute(PAGE, {"after": after, "page": _PAGE}).mappings().all()
 
     def mark(self, shard, damaged: bool) -> list:
         """
@@ -36,50 +61,45 @@ class Shards:
         :returns: bucket, hash and name of each file that it belongs to; none when it has changed meanwhile.
         """
         with self._database.write() as db:
-            same = and_(shards.c.id == shard["id"], shards.c.object == shard["object"])
-            if not db.execute(update(shards).where(same).values(damaged=damaged)).rowcount:
+            same = {"shard_": shard["id"], "object_": shard["object"]}
+            if not db.execute(MARK, {**same, "damaged": damaged}).rowcount:
                 return []
-            query = select(files.c.bucket, files.c.hash, files.c.filename).select_from(files.join(file_shards))
-            return db.execute(query.where(file_shards.c.shard == shard["id"]).distinct()).mappings().all()
+            return db.execute(FILES, {"shard_": shard["id"]}).mappings().all()
 
     def unheld(self, upload_id: str, name: str) -> bool:
         """Return whether an object belongs to no shard and no upload, and is not to be deleted anyway."""
-        known = (shards.c.object == name, uploads.c.id == upload_id, unneeded.c.object == name)
         with self._database.read() as db:
-            return not any(db.execute(select(exists().where(each))).scalar() for each in known)
+            return not db.execute(HELD, {"object_": name, "upload_": upload_id}).scalar()
 
     def unneeded(self, now: int) -> list[str]:
         """Return the objects to delete; none while a backup is copying."""
         with self._database.read() as db:
-            if db.execute(select(exists().where(holds.c.expires > now))).scalar():
-                return []
-            return list(db.execute(select(unneeded.c.object)).scalars())
+            return db.execute(UNNEEDED, {"now": now}).scalars().all()
 
     def forget_unneeded(self, names):
         """Forget objects that have been deleted."""
         with self._database.write() as db:
             for name in names:
-                db.execute(delete(unneeded).where(unneeded.c.object == name))
+                db.execute(FORGET_UNNEEDED, {"object_": name})
 
     def hold_back(self, who: str, expires: int):
         """Let no object be deleted until then, or until it is released."""
         with self._database.write() as db:
-            db.execute(delete(holds).where(holds.c.id == who))
-            db.execute(insert(holds).values(id=who, expires=expires))
+            db.execute(RELEASE, {"who": who})
+            db.execute(HOLD_BACK, {"id": who, "expires": expires})
 
     def is_held_back_by(self, who: str) -> bool:
         with self._database.read() as db:
-            return db.execute(select(exists().where(holds.c.id == who))).scalar()
+            return db.execute(HELD_BACK_BY, {"who": who}).scalar()
 
     def name_objects(self) -> bool:
         """Return whether anything at all is known to lie in the store."""
         with self._database.read() as db:
-            return any(db.execute(select(exists().where(each.is_not(None)))).scalar()
-                       for each in (shards.c.object, uploads.c.id, unneeded.c.object))
+            return db.execute(ANYTHING).scalar()
 
     def release(self, who: str):
         with self._database.write() as db:
-            db.execute(delete(holds).where(holds.c.id == who))
+            db.execute(RELEASE, {"who": who})
 
 
 def hold(db, pieces: list[dict]) -> tuple[list[int], list[str]]:
@@ -92,12 +112,14 @@ def hold(db, pieces: list[dict]) -> tuple[list[int], list[str]]:
     fresh = {_content(piece): piece for piece in reversed(pieces)}
     known = _with_content(db, pieces)
     if known:
-        db.execute(REPLACE, [{"known": row["id"], "fresh": fresh[content]["object"]} for content, row in known.items()])
+        db.execute(REPLACE, [
+            {"shard_": row["id"], "object_": fresh[content]["object"]} for content, row in known.items()
+        ])
     new = [piece for content, piece in fresh.items() if content not in known]
     if new:
-        db.execute(insert(shards), new)
-    held = _with_content(db, pieces)
-    kept = {row["object"] for row in held.values()}
+        db.execute(ADD, new)
+    held = {**known, **_with_content(db, new)}
+    kept = {piece["object"] for piece in fresh.values()}
     spare = [row["object"] for row in known.values()] + [piece["object"] for piece in pieces]
     return [held[_content(piece)]["id"] for piece in pieces], [name for name in spare if name not in kept]
 
@@ -111,16 +133,19 @@ def _with_content(db, pieces):
     wanted, found = {_content(piece) for piece in pieces}, {}
     digests = list({digest for digest, _ in wanted})
     for start in range(0, len(digests), _GROUP):
-        query = select(shards).where(shards.c.sha256.in_(digests[start:start + _GROUP]))
-        found.update({_content(row): row for row in db.execute(query).mappings() if _content(row) in wanted})
+        rows = db.execute(OF_CONTENT, {"digests": digests[start:start + _GROUP]}).mappings()
+        found.update({_content(row): row for row in rows if _content(row) in wanted})
     return found
 
 
 def free(db, shard_ids):
     """Forget those of the shards that no file holds any more, and note that their objects are not needed."""
-    held = exists().where(file_shards.c.shard == shards.c.id)
     for start in range(0, len(shard_ids), _GROUP):
-        these = shards.c.id.in_(shard_ids[start:start + _GROUP])
-        names = db.execute(delete(shards).where(these, ~held).returning(shards.c.object)).scalars().all()
-        if names:
-            db.execute(insert(unneeded), [{"object": name} for name in names])
+        names = db.execute(FREE, {"these": shard_ids[start:start + _GROUP]}).scalars().all()
+        note_unneeded(db, names)
+
+
+def note_unneeded(db, names):
+    """Note that objects are not needed any more."""
+    if names:
+        db.execute(NOTE_UNNEEDED, [{"object": name} for name in names])

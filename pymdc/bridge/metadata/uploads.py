@@ -2,12 +2,46 @@
 
 import dataclasses
 
-from sqlalchemy import and_, delete, exists, func, insert, select, update
+from sqlalchemy import bindparam, delete, exists, func, insert, select, update
 
 from ..refusal import Refusal
-from .buckets import GIGABYTE, counted, find_bucket
-from .shards import hold
-from .tables import buckets, file_shards, files, shards, unneeded, uploads
+from .buckets import GIGABYTE, counted, find_bucket, store
+from .shards import FORGET_UNNEEDED, hold, note_unneeded
+from .tables import buckets, file_shards, files, shards, uploads
+
+_UPLOAD, _NOW = bindparam("upload_"), bindparam("now")
+_BUCKET, _EMAIL = bindparam("bucket_"), bindparam("email_")
+_THIS, _LIVE = uploads.c.id == _UPLOAD, uploads.c.expires > _NOW
+
+BEGIN = insert(uploads)
+CHANGE = update(uploads).where(_THIS)
+END = delete(uploads).where(_THIS)
+FINISH = delete(uploads).where(_THIS, _LIVE)
+BURY = delete(uploads).where(_THIS, ~_LIVE)
+KNOWN = select(exists().where(_THIS))
+EXPIRE_ALL = update(uploads).values(expires=0)
+DEAD = select(uploads.c.id).where(~_LIVE)
+HELD = select(exists().where(shards.c.object == bindparam("object_")))
+
+
+def _sum(column, *conditions):
+    return select(func.coalesce(func.sum(column), 0)).where(*conditions).scalar_subquery()
+
+
+_OWN = uploads.c.bucket.in_(select(buckets.c.id).where(buckets.c.email == _EMAIL))
+
+#: How many uploads an account has under way; bytes stored, and bytes that uploads under way have been given.
+USED = select(
+    select(func.count()).select_from(uploads).where(_LIVE, _OWN).scalar_subquery().label("running"),
+    _sum(buckets.c.stored, buckets.c.email == _EMAIL).label("account_stored"),
+    _sum(uploads.c.size, _LIVE, uploads.c.bucket == _BUCKET).label("bucket_coming"),
+    _sum(uploads.c.size, _LIVE, _OWN).label("account_coming"),
+    _sum(uploads.c.size, _LIVE).label("coming"),
+)
+
+ENTER = insert(files)
+ENTER_SHARDS = insert(file_shards)
+ENTER_AGAIN = update(files).where(files.c.bucket == _BUCKET, files.c.hash == bindparam("hash_"))
 
 
 @dataclasses.dataclass
@@ -38,36 +72,35 @@ class Uploads:
         """Give an upload the room that it needs, in its bucket, in its account and on the disk."""
         with self._database.write() as db:
             _check_room(db, find_bucket(db, upload["bucket"]), upload["size"], room, now)
-            db.execute(insert(uploads).values({**upload, "size": counted(upload["size"])}))
+            db.execute(BEGIN, {**upload, "size": counted(upload["size"])})
 
     def renew(self, upload_id: str, expires: int):
         with self._database.write() as db:
-            db.execute(update(uploads).where(uploads.c.id == upload_id).values(expires=expires))
+            db.execute(CHANGE, {"upload_": upload_id, "expires": expires})
 
     def end(self, upload_id: str):
         """Give back the room of an upload of which nothing is left in the store."""
         with self._database.write() as db:
-            db.execute(delete(uploads).where(uploads.c.id == upload_id))
+            db.execute(END, {"upload_": upload_id})
 
     def expire_all(self):
         """Let all uploads be dead, since their bridge is."""
         with self._database.write() as db:
-            db.execute(update(uploads).values(expires=0))
+            db.execute(EXPIRE_ALL)
 
     def bury(self, upload_id: str, names, now: int):
         """Forget an upload that has expired.  Of the objects that it has brought, those that no file holds can go."""
         with self._database.write() as db:
-            expired = and_(uploads.c.id == upload_id, uploads.c.expires <= now)
-            if not db.execute(delete(uploads).where(expired)).rowcount:
+            if not db.execute(BURY, {"upload_": upload_id, "now": now}).rowcount:
                 return
             for name in names:
-                if not db.execute(select(exists().where(shards.c.object == name))).scalar():
-                    db.execute(delete(unneeded).where(unneeded.c.object == name))
-                    db.execute(insert(unneeded).values(object=name))
+                if not db.execute(HELD, {"object_": name}).scalar():
+                    db.execute(FORGET_UNNEEDED, {"object_": name})
+                    note_unneeded(db, [name])
 
     def is_known(self, upload_id: str) -> bool:
         with self._database.read() as db:
-            return db.execute(select(exists().where(uploads.c.id == upload_id))).scalar()
+            return db.execute(KNOWN, {"upload_": upload_id}).scalar()
 
     def finish(self, upload_id: str, file: dict, pieces: list[dict], now: int):
         """
@@ -78,60 +111,46 @@ class Uploads:
         """
         bucket_id = file["bucket"]
         with self._database.write() as db:
-            alive = and_(uploads.c.id == upload_id, uploads.c.expires > now)
-            if not db.execute(delete(uploads).where(alive)).rowcount:
+            if not db.execute(FINISH, {"upload_": upload_id, "now": now}).rowcount:
                 raise Refusal(408, "The upload was given up meanwhile")
             find_bucket(db, bucket_id)
             held, spare = hold(db, pieces)
-            if spare:
-                db.execute(insert(unneeded), [{"object": name} for name in spare])
+            note_unneeded(db, spare)
             _enter(db, file, held)
             return bool(spare)
 
     def dead(self, now: int) -> set[str]:
         """Return the ids of the uploads that have expired."""
         with self._database.read() as db:
-            return set(db.execute(select(uploads.c.id).where(uploads.c.expires <= now)).scalars())
+            return set(db.execute(DEAD, {"now": now}).scalars())
 
 
 def _enter(db, file, shard_ids):
     """Enter a file in its bucket.  The same content again is one entry, with the newest name and type."""
-    known = db.execute(
-        update(files).where(files.c.bucket == file["bucket"], files.c.hash == file["hash"])
-        .values(filename=file["filename"], mimetype=file["mimetype"])
-    ).rowcount
-    if known:
+    known = {"bucket_": file["bucket"], "hash_": file["hash"]}
+    if db.execute(ENTER_AGAIN, {**known, "filename": file["filename"], "mimetype": file["mimetype"]}).rowcount:
         return
-    file_id = db.execute(insert(files).values(**file)).inserted_primary_key[0]
+    file_id = db.execute(ENTER, file).inserted_primary_key[0]
     rows = [{"file": file_id, "position": position, "shard": shard} for position, shard in enumerate(shard_ids)]
     if rows:
-        db.execute(insert(file_shards), rows)
-    db.execute(update(buckets).where(buckets.c.id == file["bucket"])
-               .values(stored=buckets.c.stored + counted(file["size"])))
+        db.execute(ENTER_SHARDS, rows)
+    store(db, file["bucket"], counted(file["size"]))
 
 
 def _check_room(db, bucket, size, room, now):
-    live = uploads.c.expires > now
-    own = select(buckets.c.id).where(buckets.c.email == bucket["email"])
-    running = select(func.count()).select_from(uploads).where(live, uploads.c.bucket.in_(own))
-    if db.execute(running).scalar() >= room.at_once:
+    used = db.execute(USED, {"bucket_": bucket["id"], "email_": bucket["email"], "now": now}).one()
+    if used.running >= room.at_once:
         text = f"Too many uploads: an account may have {room.at_once} at a time"
         raise Refusal(429, text, {"Retry-After": "1"})
     needed, words = counted(size), f"{size} bytes"
     if needed > size:
         words += f", counted as {needed},"
     limits = [
-        ("Bucket", bucket["stored"], uploads.c.bucket == bucket["id"], int(bucket["storage"] * GIGABYTE)),
-        ("Account", _sum(db, buckets.c.stored, buckets.c.email == bucket["email"]), uploads.c.bucket.in_(own),
-         room.account),
+        ("Bucket", bucket["stored"] + used.bucket_coming, int(bucket["storage"] * GIGABYTE)),
+        ("Account", used.account_stored + used.account_coming, room.account),
     ]
-    for whose, stored, under_way, allowed in limits:
-        used = stored + _sum(db, uploads.c.size, live, under_way)
-        if used + needed > allowed:
-            raise Refusal(413, f"{whose} storage exceeded: {words} do not fit beside {used} of {allowed}")
-    if _sum(db, uploads.c.size, live) + needed > room.disk:
+    for whose, taken, allowed in limits:
+        if taken + needed > allowed:
+            raise Refusal(413, f"{whose} storage exceeded: {words} do not fit beside {taken} of {allowed}")
+    if used.coming + needed > room.disk:
         raise Refusal(507, "No space left on the bridge")
-
-
-def _sum(db, column, *conditions):
-    return db.execute(select(func.coalesce(func.sum(column), 0)).where(*conditions)).scalar()
