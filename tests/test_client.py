@@ -82,7 +82,7 @@ def test_what_configure_is_given_reaches_the_client(monkeypatch):
     client = pymdc.rest.default_client()
     assert (client.api_url, client.network.timeout) == ("http://bridge.example", (1, 2))
     assert (client.retries, client.raise_errors, client.network.verify) == (7, True, False)
-    assert client.network.proxies_for("https://bridge.example") == {"https": "http://p"}
+    assert client.network.proxy("https://bridge.example") == "http://p"
     assert (client._sleep, client._clock, client._patience) == (given["sleep"], given["clock"], 5)
 
 

@@ -5,11 +5,14 @@ from __future__ import absolute_import, division, print_function
 import gzip
 import io
 import os
+import re
 import shutil
 import socket
+import sys
 import threading
 
 import pytest
+import urllib3
 
 import pymdc
 from canned_server import CannedServer
@@ -235,6 +238,13 @@ def told(call, url, **options):
 
 
 WAYS = [listed, shard, shard_by_websocket]
+
+
+def plain_http(call):
+    """Return what lets a call go to another host by plain HTTP."""
+    return {"allow_http": True} if call is listed else {}
+
+
 WANTS_LOGIN = b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
 
@@ -246,9 +256,9 @@ def through(proxy):
 @pytest.mark.parametrize("call", WAYS)
 def test_a_proxy_that_wants_a_password_is_named(canned, call, scheme):
     proxy = canned(WANTS_LOGIN)
-    options = {"allow_http": True} if call is listed else {}
+    login = through(proxy.url.replace("http://", LOGIN))
 
-    said = told(call, scheme + "://bridge.example", proxies=through(proxy.url.replace("http://", LOGIN)), **options)
+    said = told(call, scheme + "://bridge.example", proxies=login, **plain_http(call))
 
     assert "407" in said and "user:password@" in said
     assert len(proxy.requests) == 1
@@ -367,3 +377,59 @@ def test_a_websocket_is_not_opened_to_such_an_address(canned, rest):
     with pytest.raises(TransportError, match="address"):
         shard_by_websocket(server.url + rest)
     assert server.requests == []
+
+
+def test_a_signature_is_of_the_path_also_where_a_proxy_is_told_the_whole_address(canned):
+    proxy = canned(answer("200 OK", b"[]"))
+
+    listed("http://bridge.example", proxies=through(proxy.url), allow_http=True)
+
+    asked = proxy.requests[0].decode("ascii")
+    query = re.match(r"GET http://bridge\.example/buckets\?(\S+) ", asked).group(1)
+    public_key, signature = (re.search(name + ": ([0-9a-f]+)", asked).group(1) for name in ("x-pubkey", "x-signature"))
+    assert pymdc.keypair.ECDSA(public_key).verify("GET\n/buckets\n" + query, signature)
+
+
+@pytest.mark.parametrize("proxy", ["http://", "://", "http://:3128", "ftp://127.0.0.1:1"])
+@pytest.mark.parametrize("url", ["http://bridge.example", "https://bridge.example"])
+@pytest.mark.parametrize("call", WAYS)
+def test_a_proxy_whose_address_is_none_is_named(call, url, proxy):
+    assert "the address of the proxy" in told(call, url, proxies=through(proxy), **plain_http(call))
+
+
+def test_a_proxy_that_websockets_cannot_go_through_is_named():
+    said = told(shard_by_websocket, "http://bridge.example", proxies=through("https://127.0.0.1:1"))
+
+    assert "the address of the proxy" in said
+
+
+def test_the_time_to_connect_is_no_limit_on_the_answer(canned):
+    def after_a_while(request):
+        threading.Event().wait(0.3)
+        return answer("200 OK", b"[]")
+
+    assert listed(canned(after_a_while).url, timeout=(0.1, 60), retries=0) == []
+
+
+def functions_run(work):
+    """Return how many functions of Python *work* runs."""
+    count = []
+    sys.setprofile(lambda frame, event, argument: count.append(event) if event == "call" else None)
+    try:
+        work()
+    finally:
+        sys.setprofile(None)
+    return len(count)
+
+
+def test_a_call_costs_little_more_than_the_request_that_it_is(canned):
+    server = canned(answer("200 OK", b"[]"))
+    pool = urllib3.PoolManager()
+    buckets = pymdc.api.Buckets(pymdc.api.Users("alice@example.com", "password", client=client_of(server.url)))
+    ways = [lambda: pool.request("GET", server.url + "/buckets"), buckets.list]
+    for way in ways:
+        way()
+
+    bare, ours = map(functions_run, ways)
+
+    assert ours < 2 * bare

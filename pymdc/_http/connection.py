@@ -18,6 +18,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.poolmanager import ProxyManager
+from urllib3.util import Timeout
 from urllib3.util.wait import wait_for_socket
 
 from .._compat import monotonic
@@ -41,13 +42,19 @@ class Adapter(HTTPAdapter):
     """
     A transport adapter of requests whose connections are watchful.
 
-    :param float silence: seconds that may pass between two reads or two writes.
+    Of requests it has the pools, of each proxy and of none.  What else requests does for a call, preparing it, merging
+    it with a session, looking for cookies, costs more than the call itself and has no use here.
+
+    :param tuple timeout: seconds to wait for a connection, and that may pass between two reads or two writes.
+    :param verify: whether to check certificates, or the path of a CA bundle.
     """
 
-    def __init__(self, silence, **options):
+    def __init__(self, timeout, verify, **options):
+        self._timeout = Timeout(connect=timeout[0], read=timeout[1])
+        self._verify = verify
         self._pools = {
-            "http": _watchful_pool(HTTPConnectionPool, silence),
-            "https": _watchful_pool(HTTPSConnectionPool, silence),
+            "http": _watchful_pool(HTTPConnectionPool, timeout[1]),
+            "https": _watchful_pool(HTTPSConnectionPool, timeout[1]),
         }
         super(Adapter, self).__init__(**options)
 
@@ -60,6 +67,30 @@ class Adapter(HTTPAdapter):
         if isinstance(manager, ProxyManager):  # one of SOCKS has pools of its own
             manager.pool_classes_by_scheme = self._pools
         return manager
+
+    def exchange(self, method, url, proxy, headers, body):
+        """
+        Send one request, and return urllib3's response, whose body is still to be read.
+
+        :param url: as ``urllib3.util.parse_url`` returns it.
+        :param proxy: the URL of the proxy on the way, or None.
+        """
+        manager = self.proxy_manager_for(proxy) if proxy else self.poolmanager
+        pool = manager.connection_from_host(url.host, url.port, url.scheme)
+        self.cert_verify(pool, url.url, self._verify, None)
+        whole = pool.proxy and url.scheme == "http"  # else the proxy only leads there
+        return pool.urlopen(
+            method,
+            str("http://" + url.netloc + url.request_uri if whole else url.request_uri),
+            body=body,
+            headers=headers,
+            retries=self.max_retries,
+            redirect=False,
+            assert_same_host=False,
+            timeout=self._timeout,
+            preload_content=False,
+            decode_content=False,
+        )
 
 
 def _watchful_pool(pool_class, silence):

@@ -12,8 +12,11 @@ import time
 
 import requests
 import urllib3
-from requests.compat import cookielib
-from requests.utils import get_auth_from_url, getproxies, prepend_scheme_if_needed, select_proxy, should_bypass_proxies
+from requests.exceptions import InvalidProxyURL
+from requests.utils import (
+    default_headers, get_auth_from_url, getproxies, prepend_scheme_if_needed, select_proxy, should_bypass_proxies,
+)
+from urllib3.util import parse_url
 
 from .._compat import urljoin, urlsplit
 from .._fork import PerProcess
@@ -26,6 +29,8 @@ __all__ = ["Network", "Reply", "permanent_fault"]
 
 MAX_ANSWER = 256 * 1024 * 1024  # bytes, of an answer that is read whole
 _CHUNK = 256 * 1024
+_HEADERS = dict(default_headers())
+_HEADERS["Accept-Encoding"] = "identity"  # a few bytes could stand for more than fits the memory
 _DIGITS = re.compile(r"[0-9]{1,15}\Z")
 _GOOD_LOGIN = "put user name and password into its address: http://user:password@proxy.example:3128"
 
@@ -48,19 +53,29 @@ class Network(KeepsSecrets):
         self.timeout = timeout
         self.verify = verify
         self._proxies = getproxies() if proxies is None else dict(proxies)
-        self._direct = {}  # whether an address is reached without a proxy
         self._given_proxies = proxies is not None
+        self._ways = {}  # scheme and host to the proxy on the way there
         self.dialects = {}
-        self._session = PerProcess(lambda: _session(timeout[1]))
+        self._adapter = PerProcess(lambda: Adapter(timeout, verify, pool_maxsize=64))
 
-    def proxies_for(self, url):
-        """Return the proxies to use for *url*; none for a host that is this one."""
-        place = origin(url)
-        if place not in self._direct:
-            self._direct[place] = is_loopback(url) or (
-                not self._given_proxies and should_bypass_proxies(url, no_proxy=None)
-            )
-        return {} if self._direct[place] else self._proxies
+    def proxy(self, url):
+        """Return the URL of the proxy on the way to *url*; None for a host that is this one."""
+        place = urlsplit(url)[:2]
+        if place not in self._ways:
+            self._ways[place] = self._find_proxy(url)
+        return self._ways[place]
+
+    def _find_proxy(self, url):
+        if is_loopback(url) or not self._given_proxies and should_bypass_proxies(url, no_proxy=None):
+            return None
+        proxy = select_proxy(url, self._proxies)
+        if not proxy:
+            return None
+        proxy = prepend_scheme_if_needed(proxy, "http")
+        parts = urlsplit(proxy)
+        if not parts.hostname or not parts.scheme.startswith(("http", "socks")):
+            raise InvalidProxyURL("unsupported proxy")
+        return proxy
 
     def websocket_options(self, url):
         """Return what websocket-client has to be told to take the same way as requests does."""
@@ -69,11 +84,11 @@ class Network(KeepsSecrets):
         options = {"timeout": self.timeout[0], "http_no_proxy": [parts.hostname], "redirect_limit": 0}
         if parts.scheme == "wss":
             options["sslopt"] = self._tls_options()
-        proxied = "http" + url[2:]  # as https goes, so does wss
-        proxy = select_proxy(proxied, self.proxies_for(proxied))
+        proxy = self.proxy("http" + url[2:])  # as https goes, so does wss
         if proxy:
-            proxy = prepend_scheme_if_needed(proxy, "http")
             parts = urlsplit(proxy)
+            if parts.scheme == "https":
+                raise InvalidProxyURL("unsupported proxy")  # by websocket-client
             user, password = get_auth_from_url(proxy)
             options.update(
                 http_no_proxy=[""], proxy_type=parts.scheme, http_proxy_host=parts.hostname,
@@ -83,8 +98,9 @@ class Network(KeepsSecrets):
 
     def _check_bundle(self, url):
         """Raise when there is no CA bundle where one should be: what others say then does not name it."""
-        secure = urlsplit(url).scheme in ("https", "wss")
-        if secure and not isinstance(self.verify, bool) and not os.path.exists(self.verify):
+        if isinstance(self.verify, bool) or urlsplit(url).scheme not in ("https", "wss"):
+            return
+        if not os.path.exists(self.verify):
             failure = TransportError("there is no CA bundle at {0}".format(self.verify), sent=False, passing=False)
             failure.hint = "check verify=, or REQUESTS_CA_BUNDLE"
             raise failure
@@ -103,51 +119,22 @@ class Network(KeepsSecrets):
         :param sign: is given the path, the query and the body as they will be sent, and returns headers.
         """
         self._check_bundle(url)
-        session = self._session.get()
-        proxies = self.proxies_for(url)
-        request = requests.Request(method, url, headers=headers, data=body, auth=_no_auth)
         try:
-            prepared = session.prepare_request(request)
-            if sign is not None:
-                path, _, query = prepared.path_url.partition("?")
-                prepared.headers.update(sign(path, query, body))
-            response = session.send(
-                prepared,
-                stream=True,
-                timeout=self.timeout,
-                verify=self.verify,
-                cert=None,
-                proxies=proxies,
-                allow_redirects=False,
-            )
+            proxy, target = self.proxy(url), parse_url(url)
+            fields = _fields(method, target, headers, body, sign)
+            response = self._adapter.get().exchange(method, target, proxy, fields, body)
         except (requests.RequestException, urllib3.exceptions.HTTPError, EnvironmentError) as error:
             failure = _translated(error, url)
         else:
-            if response.status_code != 407 or not proxies:
-                return Reply(response, url)
-            response.close()
+            reply = Reply(response, url)
+            if reply.status != 407 or not proxy:
+                return reply
+            reply.close()
             failure = permanent_fault(IOError("Tunnel connection failed: 407"), origin(url))
-        raise failure  # outside the handler, so that it chains nothing: what requests says quotes the whole URL
+        raise failure  # outside the handler, so that it chains nothing: what urllib3 says quotes the whole URL
 
     def close(self):
-        self._session.get().close()
-
-
-class _Session(requests.Session):
-    def get_redirect_target(self, response):
-        """Lead nowhere: also of a redirect that it does not follow, requests reads and decodes the whole body."""
-        return None
-
-
-def _session(silence):
-    session = _Session()
-    session.trust_env = False
-    session.headers["Accept-Encoding"] = "identity"  # a few bytes could stand for more than fits the memory
-    nothing = cookielib.DefaultCookiePolicy(allowed_domains=[])
-    session.cookies.set_policy(nothing)  # what one account is told, no other sends
-    for scheme in ("http://", "https://"):
-        session.mount(scheme, Adapter(silence, pool_maxsize=64))
-    return session
+        self._adapter.get().close()
 
 
 class Reply(object):
@@ -161,7 +148,7 @@ class Reply(object):
     """
 
     def __init__(self, response, url):
-        self.status = response.status_code
+        self.status = response.status
         self.reason = response.reason or ""
         self.headers = response.headers
         self.location, path = _led(url, response.headers.get("Location"))
@@ -180,7 +167,7 @@ class Reply(object):
                 "the answer of {0} is compressed, which was not asked for".format(origin(self._url)),
                 passing=self.status >= 500,
             )
-        chunks, count = self._response.iter_content(_CHUNK), 0
+        chunks, count = self._response.stream(_CHUNK, decode_content=False), 0
         while True:
             chunk, failure = self._next(chunks)
             if failure is None and chunk is None and self._length() not in (None, count):
@@ -215,6 +202,7 @@ class Reply(object):
 
     def close(self):
         self._response.close()
+        self._response.release_conn()
 
     def __enter__(self):
         return self
@@ -223,9 +211,20 @@ class Reply(object):
         self.close()
 
 
-def _no_auth(request):
-    """Stand where an ``auth`` would, so that requests does not look for one in a ``.netrc``."""
-    return request
+def _fields(method, target, headers, body, sign):
+    """Return the header fields of a request, with those that *sign* returns for it."""
+    fields = dict(_HEADERS, **headers)
+    if body is not None or method not in ("GET", "HEAD"):
+        fields["Content-Length"] = str(_length(body))
+    if sign is not None:
+        path, _, query = str(target.request_uri).partition("?")
+        fields.update(sign(path, query, body))
+    return fields
+
+
+def _length(body):
+    """Return how many bytes a body has: none, bytes, or an object that streams."""
+    return 0 if body is None else len(body) if isinstance(body, bytes) else body.len
 
 
 def _led(url, location):
