@@ -119,7 +119,7 @@ def _in_exit_handler():
 
 def _check_callback(callback):
     if not callable(callback):
-        raise TypeError("callback must be callable, not {0!r}".format(type(callback).__name__))
+        raise ValueError("callback must be callable, not {0!r}".format(type(callback).__name__))
     while isinstance(callback, functools.partial):
         callback = callback.func
     if _makes_coroutines(callback) or _makes_coroutines(type(callback).__call__):

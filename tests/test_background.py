@@ -142,7 +142,7 @@ def test_a_bad_argument_is_an_answer_too(bucket):
 
 
 def test_a_callback_must_be_callable(buckets):
-    with pytest.raises(TypeError, match="callback"):
+    with pytest.raises(ValueError, match="callback"):
         buckets.list(callback="print")
 
 

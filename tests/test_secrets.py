@@ -10,10 +10,10 @@ import pickle
 import traceback
 
 import pytest
-import requests
 
 import pymdc
 from canned_server import CannedServer
+from pymdc._http.connection import Adapter
 from pymdc._signing import Basic
 from pymdc.errors import APIError
 
@@ -74,19 +74,18 @@ def test_keys_and_buckets_say_whose_they_are():
 @pytest.fixture
 def sent(monkeypatch):
     """What must not be seen of each request that goes over the wire: tokens, signatures, passwords."""
-    secrets, send = set(), requests.Session.send
+    secrets, exchange = set(), Adapter.exchange
 
-    def listen(session, prepared, **options):
-        headers = prepared.headers
-        secrets.update(str(headers[name]) for name in ("x-token", "x-signature") if name in headers)
-        if "Authorization" in headers:
-            pair = str(headers["Authorization"]).split()[1]
+    def listen(adapter, method, target, proxy, fields, body):
+        secrets.update(str(fields[name]) for name in ("x-token", "x-signature") if name in fields)
+        if "Authorization" in fields:
+            pair = str(fields["Authorization"]).split()[1]
             secrets.update([pair, base64.b64decode(pair).decode("utf-8").partition(":")[2]])
-        if "/activations/" in prepared.url:
-            secrets.add(str(prepared.url.rpartition("/")[2]))
-        return send(session, prepared, **options)
+        if "/activations/" in target.path:
+            secrets.add(str(target.path.rpartition("/")[2]))
+        return exchange(adapter, method, target, proxy, fields, body)
 
-    monkeypatch.setattr(requests.Session, "send", listen)
+    monkeypatch.setattr(Adapter, "exchange", listen)
     return secrets
 
 

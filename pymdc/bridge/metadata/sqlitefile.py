@@ -3,6 +3,7 @@
 import errno
 import os
 
+_MAGIC = b"SQLite format 3\0"
 _HEADER, _LOG_HEADER, _FRAME_HEADER = 100, 32, 24  # bytes
 
 
@@ -14,6 +15,8 @@ def check_length(path: str):
     """
     with open(path, "rb") as file:
         header = file.read(_HEADER)
+    if not header.startswith(_MAGIC):
+        return  # which SQLite itself calls no database
     page = int.from_bytes(header[16:18], "big")
     page = 65536 if page == 1 else page
     pages = int.from_bytes(header[28:32], "big")

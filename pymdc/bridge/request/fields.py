@@ -21,7 +21,7 @@ MAX_GIGABYTES = 10**9
 _EMAIL = re.compile(r"[^@\s\x00-\x1f\x7f<>()\[\],:;\\\"]+@[^@\s\x00-\x1f\x7f<>()\[\],:;\\\"]+")
 _PASSWORD = re.compile(r"[0-9a-fA-F]{64}")
 _POINT = re.compile(r"0[23][0-9a-fA-F]{64}|04[0-9a-fA-F]{128}")
-_NUMBER = re.compile(r" *[0-9]+(\.[0-9]*)?([eE][+-]?[0-9]+)? *")
+_NUMBER = re.compile(r" *\+?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)? *")
 _NONCE = re.compile(r"[0-9.eE+-]{1,32}")
 _decoding = threading.Lock()  # what a body of a mebibyte says can take 30 in memory until most of it is dropped
 

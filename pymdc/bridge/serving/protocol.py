@@ -13,6 +13,7 @@ from websockets.frames import CloseCode
 from websockets.server import ServerProtocol
 
 MAX_HEADERS = 64 * 1024  # bytes of a request's line and headers
+HEADER_COST = 128  # bytes that a header counts as besides: what it takes in memory, and short ones come in thousands
 MAX_PIPELINE = 32  # requests that wait for the one before to be answered; what comes behind them is not read yet
 PIECE = 4096  # bytes that are parsed at once where nothing tells how many requests they are
 READ = 16 * 1024  # bytes that are read at once, for many connections may hold as many
@@ -86,6 +87,7 @@ class Protocol(_Patient, HttpToolsProtocol):
     _deadline = None  # for the headers that are being waited for
     _in_trailer = False
     _room = MAX_HEADERS  # bytes that may still come until the parser makes something of them
+    _headers_size = 0  # of the request that comes
     _in_body = _ended = False
     _body_left = 0  # bytes of it that have still to come, where its length was told
     _unparsed, _parsed = b"", 0  # what has come, and how many bytes of it the parser has got
@@ -165,24 +167,31 @@ class Protocol(_Patient, HttpToolsProtocol):
 
     def on_message_begin(self):
         self._room = MAX_HEADERS - self._piece
+        self._headers_size = 0
         self._in_trailer = False
         super().on_message_begin()
 
     def on_header(self, name: bytes, value: bytes):
-        if not self._in_trailer:  # what comes after the body says nothing: it is too late, and no proxy has seen it
-            super().on_header(name, value)
+        if self._in_trailer:  # what comes after the body says nothing: it is too late, and no proxy has seen it
+            return
+        self._headers_size += len(name) + len(value) + HEADER_COST
+        self._check_headers_size()
+        super().on_header(name, value)
 
     def on_headers_complete(self):
         self._stop_waiting()
         self._in_trailer = self._in_body = True
-        if sum(len(name) + len(value) for name, value in self.headers) + len(self.url) > MAX_HEADERS:
-            self._room = -1
-            raise ValueError(_TOO_LONG)  # which the parser turns into an error of its own
+        self._check_headers_size()
         if self.parser.should_upgrade():
             self._check_upgrade()
         self._read_in_blocks_of(READ_UPLOAD if self.parser.get_method() == b"PUT" else READ)
         self._body_left = int(dict(self.headers).get(b"content-length", 0))
         super().on_headers_complete()
+
+    def _check_headers_size(self):
+        if self._headers_size + len(self.url) > MAX_HEADERS:
+            self._room = -1
+            raise ValueError(_TOO_LONG)  # which the parser turns into an error of its own
 
     def on_body(self, body: bytes):
         self._room = MAX_HEADERS

@@ -115,7 +115,9 @@ def test_a_bucket_lists_a_thousand_keys_at_most(alice, count, status):
 
 
 @pytest.mark.parametrize("field", ["storage", "transfer"])
-@pytest.mark.parametrize("text, number", [("5", 5), ("5.5", 5.5), ("5.0", 5), (" 5 ", 5), ("1e3", 1000), ("0", 0)])
+@pytest.mark.parametrize("text, number", [
+    ("5", 5), ("5.5", 5.5), ("5.0", 5), (" 5 ", 5), ("1e3", 1000), ("0", 0), (".5", 0.5), ("+5", 5),
+])
 def test_a_number_of_gigabytes_may_be_text(alice, field, text, number):
     bucket = alice.basic.post("/buckets", {field: text}).json()
     changed = alice.basic.patch("/buckets/" + alice.bucket(), {field: text}).json()

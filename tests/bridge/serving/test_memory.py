@@ -141,6 +141,17 @@ def test_headers_without_end_are_refused_and_kept_by_nobody(started, piece):
     assert memory(started) - before < GROWTH
 
 
+def test_short_headers_by_the_thousand_are_refused(started):
+    before = memory(started)
+    with contextlib.ExitStack() as connections:
+        for _ in range(40):
+            connection = connections.enter_context(raw.Connection(started.url))
+            connection.send(b"GET / HTTP/1.1\r\n" + b"a:\r\n" * 10_000)
+            assert connection.answer().status == 431
+
+        assert memory(started) - before < GROWTH
+
+
 def test_more_requests_than_may_wait_are_all_answered_in_their_order(started):
     chunks = raw.chunked(b"{" + b" " * 5000) + b"0\r\n\r\n"
     kinds = [
