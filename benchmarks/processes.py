@@ -9,7 +9,7 @@ import subprocess
 import threading
 import time
 
-_PATIENCE = 15  # seconds to end in, before a process is killed
+_PATIENCE = 3  # seconds to end in, before a process is killed: SeaweedFS would take its time, and nobody needs its data
 _TICKS = os.sysconf("SC_CLK_TCK")
 _IDLE = (3, 4)  # the columns "idle" and "iowait" of /proc/stat
 
