@@ -189,7 +189,7 @@ def be_cancelled(files, file):
 
 
 def have_no_callback(files, file):
-    with pytest.raises(TypeError):
+    with pytest.raises(ValueError):
         files.upload(file, callback=5)
 
 
