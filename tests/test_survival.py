@@ -367,7 +367,7 @@ def test_many_calls_leave_no_thread_and_no_descriptor_behind(buckets, full):
     in_threads()
 
     assert len(os.listdir("/proc/self/fd")) <= before[0] + 32  # kept connections
-    assert threading.active_count() == before[1]
+    assert threading.active_count() <= before[1]  # those of an earlier test may have ended meanwhile
 
 
 def test_a_spent_token_is_told(wired, wired_bucket):
