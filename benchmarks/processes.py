@@ -4,9 +4,9 @@ import contextlib
 import glob
 import os
 import re
+import select
 import signal
 import subprocess
-import threading
 import time
 
 _PATIENCE = 3  # seconds to end in, before a process is killed: SeaweedFS would take its time, and nobody needs its data
@@ -32,12 +32,9 @@ def all_ended():
 
 def line(process, patience):
     """Return the next line that a process says; an empty one when it ends, as it has to after *patience* seconds."""
-    guard = threading.Timer(patience, process.kill)
-    guard.start()
-    try:
-        return process.stdout.readline()
-    finally:
-        guard.cancel()
+    if not select.select([process.stdout], [], [], patience)[0]:
+        process.kill()
+    return process.stdout.readline()
 
 
 def end(process):

@@ -4,10 +4,12 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import xml.etree.ElementTree
 
 import pytest
 
+from benchmarks import processes
 from waiting import eventually
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -78,3 +80,12 @@ def test_an_interrupted_run_leaves_no_processes_and_no_files(tmp_path, number):
     assert process.returncode == 128 + number
     assert processes_of(tmp_path) == []
     assert os.listdir(tmp_path) == []
+
+
+def test_a_process_that_says_nothing_is_ended_without_a_thread_that_would_outlive_an_interruption(monkeypatch):
+    silent = subprocess.Popen(["sleep", "60"], stdout=subprocess.PIPE, text=True)
+    monkeypatch.setattr(threading.Thread, "start", lambda thread: pytest.fail("a thread"))
+
+    with silent:
+        assert processes.line(silent, 0.1) == ""
+    assert silent.returncode == -signal.SIGKILL
