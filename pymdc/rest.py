@@ -96,10 +96,10 @@ class Client(KeepsSecrets):
 
     def __init__(self, api_url=None, timeout=(10, 60), retries=4, raise_errors=False, verify=None, proxies=None,
                  allow_http=False, sleep=None, clock=monotonic, patience=30):
-        if api_url is None:
-            api_url = os.environ.get("PYMDC_API_URL") or DEFAULT_URL
         from ._http.network import Network  # takes as long as all the rest, and is not needed before
 
+        if api_url is None:
+            api_url = os.environ.get("PYMDC_API_URL") or DEFAULT_URL
         self.api_url = _options.api_url(api_url)
         self.retries = _options.retries(retries)
         self.raise_errors = _options.switch("raise_errors", raise_errors)

@@ -78,7 +78,7 @@ class Network(KeepsSecrets):
         return proxy
 
     def websocket_options(self, url):
-        """Return what websocket-client has to be told to take the same way as requests does."""
+        """Return what websocket-client has to be told to take the same way as a request does."""
         self._check_bundle(url)
         parts = urlsplit(url)
         options = {"timeout": self.timeout[0], "http_no_proxy": [parts.hostname], "redirect_limit": 0}
@@ -224,7 +224,9 @@ def _fields(method, target, headers, body, sign):
 
 def _length(body):
     """Return how many bytes a body has: none, bytes, or an object that streams."""
-    return 0 if body is None else len(body) if isinstance(body, bytes) else body.len
+    if body is None:
+        return 0
+    return len(body) if isinstance(body, bytes) else body.len
 
 
 def _led(url, location):
