@@ -192,7 +192,6 @@ CASES = [
     ("pointers PUSH token", 401, lambda w: w.pull(token=w.alice.token(w.bucket_id))),
     ("pointers token of other bucket", 401, lambda w: w.pull(bucket=w.other)),
     ("pointers token again", 401, lambda w: w.pull(token=w.spent("PULL"))),
-    ("pointers signed instead of token", 401, lambda w: w.alice.signed.get(f"{w.bucket}/files/{NO_HASH}")),
     ("pointers with upper-case hash", 404, lambda w: w.pull(w.alice.upload(w.bucket_id, CONTENT).upper())),
     ("file delete unknown", 404, lambda w: w.alice.signed.delete(f"{w.bucket}/files/{NO_HASH}")),
     ("file delete other user", 404, lambda w: w.bob.signed.delete(f"{w.bucket}/files/{NO_HASH}")),

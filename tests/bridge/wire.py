@@ -76,13 +76,14 @@ class Signed(Wire):
 
     def send(self, method, path, body=None, headers=None, auth=None, nonce=fresh_nonce, message=None, **signature):
         value = nonce() if callable(nonce) else nonce
-        if method in ("GET", "DELETE"):
+        over_query = method in ("GET", "DELETE", "PUT")
+        if over_query:
             if value is not None:
                 path += ("&" if "?" in path else "?") + f"__nonce={value}"
         elif value is not None:
             body = json.dumps({**json.loads(body or b"{}"), "__nonce": value}).encode()
         bare, _, query = path.partition("?")
-        payload = query.encode() if method in ("GET", "DELETE") else body or b""
+        payload = query.encode() if over_query else body or b""
         text = f"{method}\n{bare}\n".encode() + payload if message is None else message
         signed = {"x-pubkey": self.key_pair.get_public_key(), "x-signature": self.key_pair.sign(text)}
         return super().send(method, path, body, {**(headers or {}), **signed, **signature}, auth)

@@ -11,7 +11,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from ..refusal import Refusal
 from ..request import binaryjs
 from ..request.call import Call
-from . import files
+from . import content
 
 BLOCK = 256 * 1024  # bytes of a shard that are sent at a time
 FAREWELL = 10  # seconds to wait for a client of BinaryJS, who closes the channel himself
@@ -29,14 +29,17 @@ async def serve(call: Call, websocket: WebSocket):
         if (message.get("bytes") or b"")[:1] == bytes([binaryjs.FIRST_BYTE]):
             dialect = _BinaryJS(websocket)
         try:
-            shard = await run_in_threadpool(files.open_shard, call, *_wanted(dialect, message))
+            row, outgoing = await run_in_threadpool(content.open_shard, call, *_wanted(dialect, message))
         except Refusal as refusal:
             call.record["error"] = refusal.text
             await dialect.refuse(400, refusal.text)
             return
-        async for block in files.blocks(call, shard, BLOCK):
-            await dialect.send(block, more=not shard.whole)
-        await dialect.end()
+        async for block in content.blocks(call, row["bucket"], outgoing, BLOCK):
+            await dialect.send(block, more=outgoing.left > 0)
+        if outgoing.damaged:
+            await dialect.refuse(500, "The shard is damaged")
+        else:
+            await dialect.end()
     except asyncio.TimeoutError:
         await websocket.close(1008)
     except WebSocketDisconnect:

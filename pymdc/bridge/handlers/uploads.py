@@ -2,6 +2,7 @@
 
 import time
 
+from anyio.to_thread import run_sync
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
@@ -9,9 +10,8 @@ from starlette.responses import Response
 from ..clock import now, steady
 from ..metadata import GIGABYTE, Room
 from ..refusal import Refusal
-from ..request import auth, fields
+from ..request import auth, direct, fields, multipart
 from ..request.call import Call, JSON
-from ..request.multipart import FileReader
 from ..storage.incoming import Incoming
 
 BATCH = 1024 * 1024  # bytes handed to a thread at a time
@@ -20,23 +20,21 @@ LEAST_PACE = 1024  # bytes a second, on the average of a silence: who is slower 
 
 
 async def create(call: Call) -> Response:
-    incoming = await run_in_threadpool(_admit, call)
+    """Take a file, as a form by a token, or as it is."""
+    file = direct.announced(call)
+    incoming = await run_sync(_admit, call, file, limiter=call.limiter)
     with call.services.metrics.uploads.track_inprogress():
         try:
-            await _receive(call, incoming)
+            await _receive(call, incoming, file)
         except BaseException:
             await run_in_threadpool(_discard, call, incoming)
             raise
-        return JSON(await run_in_threadpool(_enter, call, incoming))
+        return JSON(await run_in_threadpool(_enter, call, incoming, file))
 
 
-def _admit(call) -> Incoming:
+def _admit(call, file) -> Incoming:
     """Check what can be known before the body is read, in the order of the protocol, and make room for the file."""
-    token = auth.spend_token(call)
-    bucket_id, size = call.ids["bucket"], fields.file_size(call.headers.get("x-filesize"))
-    call.metadata.buckets.find(bucket_id)
-    if token["operation"] != "PUSH" or token["bucket"] != bucket_id:
-        raise Refusal(401, "Not authorized to store in bucket")
+    bucket_id, size = call.ids["bucket"], _authorize(call, file)
     services, moment = call.services, steady()
     settings, incoming = services.settings, Incoming(services.store, size)
     room = Room(int(settings.account_storage * GIGABYTE), services.spare_space(), settings.uploads_at_once)
@@ -45,12 +43,29 @@ def _admit(call) -> Incoming:
     return incoming
 
 
+def _authorize(call, file):
+    """Let in who may store in the bucket, and return how many bytes are to come."""
+    bucket_id = call.ids["bucket"]
+    if file and not auth.comes_by_token(call):
+        auth.identify_for_tokens(call, bucket_id)
+        return file.size
+    token = auth.spend_token(call)
+    size = file.size if file else fields.file_size(call.headers.get("x-filesize"))
+    call.metadata.buckets.find(bucket_id)
+    if token["operation"] != "PUSH" or token["bucket"] != bucket_id:
+        raise Refusal(401, "Not authorized to store in bucket")
+    return size
+
+
 def _expiry(call):
     return steady() + int(LIFE * call.services.settings.silence * 1000)
 
 
-async def _receive(call, incoming):
-    reader = FileReader(call.headers.get("content-type", ""), incoming)
+async def _receive(call, incoming, file):
+    if file:
+        reader = direct.FileReader(file, incoming)
+    else:
+        reader = multipart.FileReader(call.headers.get("content-type", ""), incoming)
     silence = call.services.settings.silence
     renewed = time.monotonic()
     async for batch in _batches(_paced(call.chunks, silence), silence):
@@ -66,11 +81,13 @@ def _discard(call, incoming):
     call.metadata.uploads.end(incoming.id)
 
 
-def _enter(call, incoming):
+def _enter(call, incoming, file):
     """Enter the file in its bucket."""
     try:
         incoming.finish()
         entry = {"bucket": call.ids["bucket"], **incoming.entry()}
+        if file and file.hash not in (None, entry["hash"]):
+            raise Refusal(400, "Content does not match the hash")
         replaced = call.metadata.uploads.finish(incoming.id, entry, incoming.shards, steady())
     except SQLAlchemyError:
         if call.metadata.uploads.is_known(incoming.id):  # so it has not been committed, which the error does not say

@@ -1,5 +1,7 @@
 """The files in buckets, and the tokens for their shards."""
 
+from dataclasses import dataclass
+
 from sqlalchemy import bindparam, delete, insert, select, update
 
 from ..refusal import Refusal
@@ -27,6 +29,22 @@ WANTED = (
 )
 SPEND_LAST = delete(shard_tokens).where(_TOKEN, shard_tokens.c.left <= 1)
 SPEND = update(shard_tokens).where(_TOKEN).values(left=shard_tokens.c.left - 1)
+
+
+@dataclass
+class Part:
+    """
+    A part of a file.
+
+    :ivar size: of the whole file.
+    :ivar start: where the part begins; *end*: where it ends.
+    :ivar shards: the rows of all shards of the file, in order.
+    """
+
+    size: int
+    start: int
+    end: int
+    shards: list
 
 
 class Files:
@@ -66,11 +84,7 @@ class Files:
         :returns: the rows of the shards, in order.
         """
         with self._database.write() as db:
-            bucket = find_bucket(db, bucket_id)
-            check_may_ask(db, bucket, point)
-            file = _file(db, bucket_id, file_hash)
-            if file is None:
-                raise Refusal(404, "The requested file was not found")
+            bucket, file = _wanted_file(db, bucket_id, file_hash, point)
             _check_transfer(bucket, file["size"])
             held = _shards(db, file["id"])
             db.execute(FORGET_EXPIRED, {"now": now})
@@ -79,6 +93,19 @@ class Files:
             if rows:
                 db.execute(ADD_TOKENS, rows)
             return held
+
+    def take(self, bucket_id: str, file_hash: str, point: str | None, choose) -> Part:
+        """
+        Charge a bucket's transfer for a part of a file.
+
+        :param point: as of :meth:`hand_out`.
+        :param choose: is given the size of the file, and returns where the part begins and ends.
+        """
+        with self._database.write() as db:
+            bucket, file = _wanted_file(db, bucket_id, file_hash, point)
+            start, end = choose(file["size"])
+            _charge(db, bucket, end - start)
+            return Part(file["size"], start, end, _shards(db, file["id"]))
 
     def wanted_shard(self, token: str, shard_hash: str, now: int):
         """Return the row of the shard that a token, given by its hash, opens."""
@@ -89,10 +116,9 @@ class Files:
         """Use a shard token once more, and charge its bucket's transfer."""
         with self._database.write() as db:
             shard = _wanted_shard(db, token, shard_hash, now)
-            _check_transfer(find_bucket(db, shard["bucket"]), shard["size"])
+            _charge(db, find_bucket(db, shard["bucket"]), shard["size"])
             if not db.execute(SPEND_LAST, {"token_": token}).rowcount:
                 db.execute(SPEND, {"token_": token})
-            charge(db, shard["bucket"], shard["size"])
 
     def give_back(self, bucket_id: str, size: int):
         """Take bytes that were charged, but not sent or not whole, off a bucket's transfer."""
@@ -102,6 +128,16 @@ class Files:
 
 def _file(db, bucket_id, file_hash):
     return db.execute(FIND, {"bucket_": bucket_id, "hash_": file_hash}).mappings().first()
+
+
+def _wanted_file(db, bucket_id, file_hash, point):
+    """Return the rows of a bucket and of a file in it that may be read by who asks by this key, or by none."""
+    bucket = find_bucket(db, bucket_id)
+    check_may_ask(db, bucket, point)
+    file = _file(db, bucket_id, file_hash)
+    if file is None:
+        raise Refusal(404, "The requested file was not found")
+    return bucket, file
 
 
 def _shards(db, file_id):
@@ -119,6 +155,11 @@ def _wanted_shard(db, token, shard_hash, now):
     if shard["hash"] != shard_hash:
         raise Refusal(401, "Token not valid for hash")
     return shard
+
+
+def _charge(db, bucket, size):
+    _check_transfer(bucket, size)
+    charge(db, bucket["id"], size)
 
 
 def _check_transfer(bucket, size):

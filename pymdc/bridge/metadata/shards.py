@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from sqlalchemy import bindparam, delete, exists, insert, select, update
 
+from ..refusal import Refusal
 from .tables import file_shards, files, holds, shards, unneeded, uploads
 
 _PAGE = 1000  # rows
@@ -52,6 +53,14 @@ class Shards:
     def _page(self, after):
         with self._database.read() as db:
             return db.execute(PAGE, {"after": after, "page": _PAGE}).mappings().all()
+
+    def find(self, shard_id: int):
+        """Return the row of a shard."""
+        with self._database.read() as db:
+            row = db.execute(select(shards).where(shards.c.id == shard_id)).mappings().first()
+        if row is None:
+            raise Refusal(410, "The file was deleted meanwhile")
+        return row
 
     def mark(self, shard, damaged: bool) -> list:
         """

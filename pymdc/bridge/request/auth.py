@@ -15,6 +15,9 @@ from .call import Call
 
 DAY = 86_400_000  # milliseconds
 
+_SIGNED_OVER_BODY = ("POST", "PATCH")  # all others are over the query: the body of a PUT is a file
+_STRATEGIES = ("authorization", "x-pubkey", "x-signature")
+
 
 @dataclass
 class Identity:
@@ -104,6 +107,11 @@ def spend_token(call: Call) -> dict:
     return row
 
 
+def comes_by_token(call: Call) -> bool:
+    """Return whether a call presents a token, which wins, or nothing else that would say who asks."""
+    return "x-token" in call.headers or not any(name in call.headers for name in _STRATEGIES)
+
+
 @dataclass
 class Signature:
     """
@@ -134,7 +142,7 @@ def _signature(call: Call) -> Signature:
     key, signature = call.headers.get("x-pubkey"), call.headers.get("x-signature")
     if not key or not signature:
         raise Refusal(401, "No authentication strategy detected")
-    payload = call.query if call.method in ("GET", "DELETE", "OPTIONS") else call.body
+    payload = call.body if call.method in _SIGNED_OVER_BODY else call.query
     text = call.method.encode() + b"\n" + call.path + b"\n" + payload
     try:
         point = fields.point(key)
@@ -164,7 +172,7 @@ def _verify(point: bytes, signature: bytes, text: bytes) -> bytes | None:
 
 
 def _raw_nonce(call: Call):
-    if call.method in ("GET", "DELETE"):
+    if call.method not in _SIGNED_OVER_BODY:
         query = urllib.parse.parse_qs(call.query.decode("latin-1"), keep_blank_values=True)
         return query.get("__nonce", [None])[-1]
     return call.fields.get("__nonce")

@@ -4,6 +4,7 @@ import dataclasses
 import functools
 from collections.abc import AsyncIterator
 
+from anyio import CapacityLimiter
 from starlette.responses import JSONResponse
 
 from ..metadata import Metadata
@@ -22,6 +23,7 @@ class Call:
     :ivar address: of who asks.
     :ivar chunks: the body as it comes, for a handler that streams it.
     :ivar record: what the log tells of this request besides, for handlers to fill in.
+    :ivar limiter: of the threads that may find out who asks, which takes long where a password is compared.
     :ivar body: the whole body, for any other.
     """
 
@@ -34,6 +36,7 @@ class Call:
     address: str
     chunks: AsyncIterator[bytes]
     record: dict
+    limiter: CapacityLimiter | None = None
     body: bytes = b""
 
     @functools.cached_property

@@ -4,6 +4,7 @@ import json
 import math
 import re
 import threading
+import urllib.parse
 
 import coincurve
 
@@ -11,8 +12,10 @@ from ..refusal import Refusal
 from ..settings import MAX_TOKEN_LIFE
 
 MAX_FIELDS = 1000
+MAX_PARAMETERS = 100
 LONGEST = 8192  # characters; no field may be so long
 MAX_NAME = 255
+MAX_PATH = 1000  # bytes of a name with its folders, of which each has MAX_NAME at most
 MAX_EMAIL = 254
 MAX_REDIRECT = 2000
 MAX_PUBLIC_KEYS = 1000
@@ -23,6 +26,10 @@ _PASSWORD = re.compile(r"[0-9a-fA-F]{64}")
 _POINT = re.compile(r"0[23][0-9a-fA-F]{64}|04[0-9a-fA-F]{128}")
 _NUMBER = re.compile(r" *\+?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)? *")
 _NONCE = re.compile(r"[0-9.eE+-]{1,32}")
+_RANGE = re.compile(r"bytes=([0-9]{0,15})-([0-9]{0,15})", re.IGNORECASE)
+_HASH = re.compile(r"[0-9a-fA-F]{40}")
+# What controls, and what turns the direction of a text.
+_UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 _decoding = threading.Lock()  # what a body of a mebibyte says can take 30 in memory until most of it is dropped
 
 
@@ -140,10 +147,55 @@ def token_life(value) -> int | None:
     return int(value * 1000)
 
 
+def query(raw: bytes) -> dict[str, str]:
+    """Return the parameters of a query, of which none may be there twice."""
+    try:
+        pairs = urllib.parse.parse_qsl(
+            raw.decode("utf-8"), keep_blank_values=True, errors="strict", max_num_fields=MAX_PARAMETERS,
+        )
+    except ValueError:
+        raise Refusal(400, f"The query is not percent-encoded UTF-8, of at most {MAX_PARAMETERS} parameters") from None
+    parameters = {}
+    for name, value in pairs:
+        if name in parameters:
+            raise Refusal(400, f"Parameter given twice: {name[:100]}")
+        parameters[name] = value
+    return parameters
+
+
+def whole_number(name: str, text: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,15}", text):
+        raise Refusal(400, f"Parameter {name} is not a whole number")
+    return int(text)
+
+
+def content_hash(text: str) -> str:
+    if not _HASH.fullmatch(text):
+        raise Refusal(400, "Parameter hash is not 40 hex digits")
+    return text.lower()
+
+
 def file_size(text: str | None) -> int:
     if text is None or not re.fullmatch(r"[0-9]{1,15}(\.0*)?", text):
         raise Refusal(400, "Missing or invalid x-filesize header sent")
     return int(text.split(".")[0])
+
+
+def byte_range(text: str, size: int) -> tuple[int, int]:
+    """
+    Return where the bytes of a ``Range`` begin and end, of so many.
+
+    Several ranges, or what is none, stand for all of them.  Source: RFC 9110, section 14.
+    """
+    match = _RANGE.fullmatch(text.strip())
+    first, last = match.groups() if match else ("", "")
+    if not (first or last) or (first and last and int(last) < int(first)) or not size:
+        return 0, size
+    start = int(first) if first else max(0, size - int(last))
+    end = min(int(last) + 1, size) if first and last else size
+    if start >= size:
+        raise Refusal(416, "The range begins behind the end of the file", {"Content-Range": f"bytes */{size}"})
+    return start, end
 
 
 def filename(value: bytes) -> str:
@@ -159,6 +211,20 @@ def filename(value: bytes) -> str:
     if re.search("[\x00-\x1f\x7f]", name):
         raise Refusal(400, "The file name holds a control character")
     return name
+
+
+def path(text: str) -> str:
+    """Return the name of a file, with folders that ``/`` separates; empty when it has none."""
+    if not text:
+        return text
+    parts = text.split("/")
+    if any(part in ("", ".", "..") for part in parts):
+        raise Refusal(400, "The file name has an empty part, or one that is . or ..")
+    if _UNSEEN.search(text) or not _storable(text):
+        raise Refusal(400, "The file name holds a control character, or one that turns the direction of text")
+    if len(text.encode("utf-8")) > MAX_PATH or any(len(part.encode("utf-8")) > MAX_NAME for part in parts):
+        raise Refusal(400, f"The file name is longer than {MAX_PATH} bytes, or a part of it than {MAX_NAME}")
+    return text
 
 
 def mimetype(value: bytes) -> str:

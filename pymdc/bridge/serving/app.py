@@ -18,7 +18,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route, WebSocketRoute
 
-from ..handlers import buckets, channel, files, keys, operations, uploads, users
+from ..handlers import buckets, channel, content, files, keys, operations, uploads, users
 from ..passwords import WAITING
 from ..refusal import Refusal
 from ..request import auth
@@ -60,10 +60,13 @@ ROUTES = [
     ("PUT", "/buckets/{bucket}/files", uploads.create),
     ("GET", "/buckets/{bucket}/files/{hash}", files.pointers),
     ("DELETE", "/buckets/{bucket}/files/{hash}", files.delete),
-    ("GET", "/shards/{hash}", files.shard),
+    ("GET", "/buckets/{bucket}/files/{hash}/content", content.show),
+    ("GET", "/shards/{hash}", content.shard),
 ]
-_ONCE = ("authorization", "content-type", "host", "x-filesize", "x-pubkey", "x-signature", "x-token")
-_WITHOUT_PASSWORD = (users.activate, files.pointers, files.shard, operations.health, operations.metrics)
+_ONCE = (
+    "authorization", "content-type", "host", "if-range", "range", "x-filesize", "x-pubkey", "x-signature", "x-token",
+)
+_WITHOUT_PASSWORD = (users.activate, content.shard, operations.health, operations.metrics)
 _WITH_HEAD = ("/", "/health")  # elsewhere a HEAD would spend what a GET spends
 
 
@@ -95,13 +98,13 @@ def _route(services, path, threads, bodies):
             raise Refusal(405, "Method not allowed", {"Allow": ", ".join(sorted({*handlers, "OPTIONS"}))})
         silence = services.settings.silence
         call = _call(services, request, _chunks(request, silence))
+        if handler is users.create or handler not in _WITHOUT_PASSWORD and auth.needs_password(call):
+            call.limiter = threads
         if inspect.iscoroutinefunction(handler):
             return await handler(call)
         with bodies.room() as body:
             call.body = await _read(body, call.chunks, silence)
-            hashes = handler is users.create or handler not in _WITHOUT_PASSWORD and auth.needs_password(call)
-            limiter = threads if hashes else None
-            return await anyio.to_thread.run_sync(handler, call, limiter=limiter)
+            return await anyio.to_thread.run_sync(handler, call, limiter=call.limiter)
 
     route = Route(path, endpoint)
     route.methods = None  # the endpoint tells them apart

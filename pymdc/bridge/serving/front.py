@@ -17,12 +17,15 @@ _ALWAYS = [
     (b"referrer-policy", b"no-referrer"),
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
+    (b"x-metadisk", b"direct"),  # which transfers can be asked for: docs/protocol, "Direct transfers"
 ]
 _WITH_TLS = [(b"strict-transport-security", b"max-age=31536000")]
 _CORS = [
     (b"access-control-allow-methods", b"GET, POST, PUT, PATCH, DELETE, OPTIONS"),
-    (b"access-control-allow-headers", b"authorization, content-type, x-filesize, x-pubkey, x-signature, x-token"),
-    (b"access-control-expose-headers", b"retry-after, x-nonce, x-request-id"),
+    (b"access-control-allow-headers",
+     b"authorization, content-type, if-range, range, x-filesize, x-pubkey, x-signature, x-token"),
+    (b"access-control-expose-headers",
+     b"content-range, etag, retry-after, x-metadisk, x-nonce, x-request-id"),
     (b"vary", b"Origin"),
 ]
 _WITHOUT_CORS = ("/health", "/metrics")

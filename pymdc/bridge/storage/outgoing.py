@@ -1,46 +1,71 @@
-"""A shard on its way out: verified as it is read."""
+"""Bytes on their way out: shards, or parts of them, one after the other, each verified where all of it is read."""
 
 import errno
 import hashlib
-import os
 
 
 class Outgoing:
     """
-    The bytes of a shard.
+    What is asked for of some shards.
 
-    :param shard: its row.
-    :ivar read_so_far: how many bytes have been read.
+    :param parts: in order, the row of each shard, and where in it its part begins and ends.
+    :param open_shard: returns the open object of a shard and its row, given the row that was known before.
+    :ivar left: how many bytes have still to be read.
+    :ivar damaged: the row of the shard whose bytes turned out not to be what was stored; there it ends.
     :ivar settled: whether it has been accounted for.
-    :ivar damaged: whether what was read, so far as is known, is not what was stored.
     """
 
-    def __init__(self, file, shard):
-        self.shard = shard
-        self.read_so_far = 0
+    def __init__(self, parts: list[tuple], open_shard):
+        self.left = sum(end - start for _, start, end in parts)
+        self.damaged = None
         self.settled = False
-        self.damaged = os.fstat(file.fileno()).st_size != shard["size"]
-        self._file = file
-        self._sha256 = hashlib.sha256()
+        self._parts = iter(parts)
+        self._open_shard = open_shard
+        self._file = None
+        self._left_here = self._read_here = 0  # bytes of the part of the shard that is open
+        if self.left:
+            self._go_on()
 
     @property
-    def whole(self) -> bool:
-        """Whether all of it has been read."""
-        return self.read_so_far == self.shard["size"]
+    def unsent(self) -> int:
+        """How many bytes nobody has to pay for."""
+        return self.left + (self._read_here if self.damaged else 0)
 
     def read(self, size: int) -> bytes:
+        """Return the next bytes, at most *size*; none at the end, or where a shard is damaged."""
+        if self.damaged or not self.left:
+            return b""
+        if not self._left_here:
+            self._go_on()
         try:
-            block = self._file.read(size)
+            block = self._file.read(min(size, self._left_here))
         except OSError as error:
-            self.damaged = error.errno == errno.EIO  # else what is wrong is not the shard
+            if error.errno == errno.EIO:  # else what is wrong is not the shard
+                self.damaged = self._row
             raise
-        self._sha256.update(block)
-        self.read_so_far += len(block)
-        if self.whole:
-            self.damaged = self._sha256.hexdigest() != self.shard["sha256"]
-        elif not block:
-            self.damaged = True  # it was cut meanwhile
-        return block
+        self._take(block)
+        return b"" if self.damaged else block
 
     def close(self):
-        self._file.close()
+        if self._file is not None:
+            self._file.close()
+
+    def _go_on(self):
+        """Open the next shard."""
+        self.close()
+        row, start, end = next(self._parts)
+        self._file, self._row = self._open_shard(row)
+        self._file.seek(start)
+        self._left_here, self._read_here = end - start, 0
+        self._sha256 = hashlib.sha256() if end - start == row["size"] else None
+
+    def _take(self, block):
+        self.left -= len(block)
+        self._left_here -= len(block)
+        self._read_here += len(block)
+        cut, wrong = not block, False
+        if self._sha256 is not None:
+            self._sha256.update(block)
+            wrong = not self._left_here and self._sha256.hexdigest() != self._row["sha256"]
+        if cut or wrong:
+            self.damaged = self._row

@@ -83,7 +83,7 @@ def test_a_shard_without_bytes_is_an_empty_message(pointer_to, monkeypatch):
     async def no_blocks(*arguments):
         for block in ():
             yield block
-    monkeypatch.setattr(channel.files, "blocks", no_blocks)
+    monkeypatch.setattr(channel.content, "blocks", no_blocks)
 
     with asked(pointer, plainly(pointer)) as connection:
         message, close = frames(connection, is_close)
@@ -171,13 +171,13 @@ def test_other_bytes_are_refused_in_plain_text(local, question):
     (plainly, ABNF.OPCODE_TEXT, 1011), (in_binaryjs, ABNF.OPCODE_BINARY, 1000),
 ], ids=["plain", "BinaryJS"])
 def test_a_shard_that_cannot_be_read_to_its_end_never_looks_whole(pointer_to, monkeypatch, ask, opcode, code):
-    pointer, blocks = pointer_to(os.urandom(MIB)), channel.files.blocks
+    pointer, blocks = pointer_to(os.urandom(MIB)), channel.content.blocks
 
     async def broken(*arguments):
         async for block in blocks(*arguments):
             yield block
             raise OSError("the disk is gone")
-    monkeypatch.setattr(channel.files, "blocks", broken)
+    monkeypatch.setattr(channel.content, "blocks", broken)
 
     with asked(pointer, ask(pointer), opcode) as connection:
         sent = list(frames(connection, is_close))

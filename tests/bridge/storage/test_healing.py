@@ -81,13 +81,28 @@ def test_wrong_bytes_are_noticed_when_they_are_sent_and_not_charged(world):
     file_hash = world.account.upload(bucket, content)
     flip_a_byte(world.objects[0])
 
-    status, wrong = world.download(bucket, file_hash)
+    noticed = world.download(bucket, file_hash)
     withheld = world.download(bucket, file_hash)
     world.account.upload(bucket, content)
 
-    assert status == 200 and wrong != content
+    assert noticed == (410, "The shard is damaged")
     assert withheld == (410, "The file is damaged: of its 1 shards, number 1 is lost")
     assert world.download(bucket, file_hash) == (200, content)
+
+
+def test_a_damaged_file_is_refused_before_a_byte_of_it_is_sent_or_cut(world):
+    small, large = (world.account.upload(world.bucket, os.urandom(size)) for size in (20_000, 3 * 1024 * 1024))
+    for path in world.objects:
+        flip_a_byte(path)
+
+    def get(file_hash):
+        return world.account.signed.get(f"/buckets/{world.bucket}/files/{file_hash}/content")
+
+    assert (get(small).status_code, _transferred(world)) == (410, 0)
+    with pytest.raises(requests.exceptions.ChunkedEncodingError):
+        get(large)
+    assert get(large).status_code == 410
+    eventually(lambda: _transferred(world) == 0)
 
 
 def test_a_download_that_is_broken_off_is_charged_for_what_was_sent(world):

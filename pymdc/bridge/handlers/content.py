@@ -1,0 +1,125 @@
+"""The bytes of files, and of shards over HTTP."""
+
+import contextlib
+import logging
+import os
+
+import anyio
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response, StreamingResponse
+
+from ..clock import now
+from ..refusal import Refusal
+from ..request import auth, fields
+from ..request.call import Call
+from ..storage.outgoing import Outgoing
+from .files import identify_reader
+
+BLOCK = 1024 * 1024  # bytes that a thread reads at a time; what is no longer is read before it is answered
+_TRIES = 10  # to open a shard whose content comes again and again
+_TYPE = "application/octet-stream"
+
+_log = logging.getLogger("pymdc.bridge")
+
+
+def show(call: Call) -> Response:
+    """Give a file, or the range of it that is asked for."""
+    point, bucket_id, file_hash = identify_reader(call), call.ids["bucket"], call.ids["hash"]
+    entity_tag = f'"{file_hash}"'
+    asked = call.headers.get("range", "") if call.headers.get("if-range") in (None, entity_tag) else ""
+    part = call.metadata.files.take(bucket_id, file_hash, point, lambda size: fields.byte_range(asked, size))
+    try:
+        outgoing = Outgoing(list(_pieces(part)), lambda row: _open(call, lambda: call.metadata.shards.find(row["id"])))
+    except BaseException:
+        call.metadata.files.give_back(bucket_id, part.end - part.start)
+        raise
+    headers = {"ETag": entity_tag, "Accept-Ranges": "bytes"}
+    if outgoing.left == part.size:
+        return _answer(call, bucket_id, outgoing, headers)
+    headers["Content-Range"] = f"bytes {part.start}-{part.end - 1}/{part.size}"
+    return _answer(call, bucket_id, outgoing, headers, 206)
+
+
+def shard(call: Call) -> Response:
+    row, outgoing = open_shard(call, call.headers.get("x-token", ""), call.ids["hash"])
+    return _answer(call, row["bucket"], outgoing, {})
+
+
+def _answer(call, bucket_id, outgoing, headers, status=200):
+    headers = {**headers, "Content-Length": str(outgoing.left)}
+    if outgoing.left > BLOCK:
+        return StreamingResponse(blocks(call, bucket_id, outgoing), status, headers, _TYPE)
+    try:
+        content = b"".join(iter(lambda: outgoing.read(BLOCK), b""))
+    finally:
+        _settle(call, bucket_id, outgoing)
+    if outgoing.damaged:
+        raise Refusal(410, "The shard is damaged")
+    return Response(content, status, headers, _TYPE)
+
+
+def _pieces(part):
+    """Yield each shard that holds some of a part of a file, and where that begins and ends in it."""
+    offset = 0
+    for shard in part.shards:
+        start, end = max(part.start - offset, 0), min(part.end - offset, shard["size"])
+        if start < end:
+            yield shard, start, end
+        offset += shard["size"]
+
+
+def open_shard(call: Call, token: str, shard_hash: str) -> tuple:
+    """Spend a shard token, and return the row of the shard and its bytes, to be read by blocks()."""
+    hashed = auth.hash_token(token)
+
+    def wanted():
+        return call.metadata.files.wanted_shard(hashed, shard_hash, now())
+
+    row = wanted()
+    outgoing = Outgoing([(row, 0, row["size"])], lambda row: _open(call, wanted))
+    try:
+        call.metadata.files.spend_shard_token(hashed, shard_hash, now())
+    except BaseException:
+        outgoing.close()
+        raise
+    return row, outgoing
+
+
+async def blocks(call: Call, bucket_id: str, outgoing: Outgoing, size=BLOCK):
+    """Yield the bytes in blocks, and close them.  They are accounted for before the last of them is gone."""
+    try:
+        while block := await run_in_threadpool(outgoing.read, size):
+            if not outgoing.left:
+                await run_in_threadpool(_settle, call, bucket_id, outgoing)
+            yield block
+    finally:
+        if not outgoing.settled:
+            with anyio.CancelScope(shield=True):
+                await run_in_threadpool(_settle, call, bucket_id, outgoing)
+
+
+def _settle(call, bucket_id, outgoing):
+    """Take what was not sent, and all of a shard that is damaged, off what was charged."""
+    outgoing.settled = True
+    outgoing.close()
+    if outgoing.damaged:
+        _log.error("%s is damaged", outgoing.damaged["object"])
+        call.metadata.shards.mark(outgoing.damaged, damaged=True)
+    if outgoing.unsent:
+        call.metadata.files.give_back(bucket_id, outgoing.unsent)
+
+
+def _open(call, find) -> tuple:
+    """Open the object of the shard that *find* returns the row of, as it is now."""
+    for _ in range(_TRIES):
+        row = find()
+        flaw = "lost"
+        with contextlib.suppress(FileNotFoundError):
+            file = call.services.store.open(row["object"])
+            if not row["damaged"] and os.fstat(file.fileno()).st_size == row["size"]:
+                return file, row
+            file.close()
+            flaw = "damaged"
+        if call.metadata.shards.mark(row, damaged=True):
+            break  # else its content came again meanwhile, as another object
+    raise Refusal(410, f"The shard is {flaw}")
