@@ -46,16 +46,18 @@ class Call(object):
     :param auth: a key pair that signs, or a :class:`pymdc._signing.Basic`, or None.
     :param dict fields: the JSON body, or for a GET or DELETE the query.
     :param token: a function that returns the token of each attempt.
-    :param body: a function that returns the body of each attempt, in place of fields; it streams.  It is given whether
-        an earlier attempt may have been carried out.
-    :param dict headers: further headers, for a call with a body of its own.
+    :param body: a function that returns query, headers and body of each attempt, in place of fields.  It is given
+        whether an earlier attempt may have been carried out.  A signature covers the query.
+    :param take: a function that is given the :class:`pymdc._http.network.Reply` of each attempt which succeeds, and
+        returns the result, in place of decoding it.
+    :param dict headers: further headers.
     :param prove: a key pair that signs beside HTTP Basic, to prove that the caller holds it.
     :param repeat: ``ALWAYS``, ``UNDONE`` or ``UNCONNECTED``.
-    :param bool secret: whether a password or a token travels in the body or the answer.
+    :param bool secret: whether a password, a token or a file travels in the body or the answer, or follows.
     """
 
-    def __init__(self, method, route, ids=None, auth=None, fields=None, token=None, body=None, headers=None,
-                 prove=None, repeat=ALWAYS, secret=False):
+    def __init__(self, method, route, ids=None, auth=None, fields=None, token=None, body=None, take=None,
+                 headers=None, prove=None, repeat=ALWAYS, secret=False):
         self.method = method
         self.route = route
         self.path = route.format(**{name: quote(part.encode("utf-8"), safe="") for name, part in (ids or {}).items()})
@@ -64,6 +66,7 @@ class Call(object):
         self.fields = fields or {}
         self.token = token
         self.body = body
+        self.take = take
         self.maybe_done = False
         self.headers = headers or {}
         self.repeat = repeat
@@ -111,6 +114,7 @@ class Client(KeepsSecrets):
         self._clock = _options.function("clock", clock)
         self._patience = _options.patience(patience)
         self._reached = False  # whether the bridge has ever answered
+        self._direct = None  # whether it takes a transfer in one request, once it has said so
         self._told = threading.local()
         self._turns = _of_2016.Turns()
 
@@ -189,6 +193,19 @@ class Client(KeepsSecrets):
                 self._told.attempts = outer
         return call
 
+    def is_direct(self):
+        """Return whether the bridge takes transfers in one request each.  One that was not heard of yet is asked."""
+        if self._direct is None:
+            try:
+                self.request(Call("HEAD", "/", repeat=UNCONNECTED, secret=True))
+            except APIError:
+                self._direct = False
+            except TransportError as error:
+                if not error.sent:
+                    raise
+                return False
+        return self._direct
+
     def take_turns(self):
         """Make signed calls one after the other from now on, as a bridge that wants each nonce to rise needs it."""
         self._turns.begin()
@@ -221,9 +238,9 @@ class Client(KeepsSecrets):
         query, body, headers = _encoded(call)
         url = self.api_url + call.path + query
         with self.network.send(call.method, url, headers, body, sign=_signer(call)) as reply:
-            content = reply.read()
-        answer = _decoded(call, reply, content)
+            answer = _taken(call, reply)
         self._reached = True
+        self._direct = "direct" in reply.headers.get("x-metadisk", "")
         _log.debug("%s %s: %d, %d ms", call.method, call.route, reply.status, 1000 * (self._clock() - started))
         return answer
 
@@ -262,14 +279,22 @@ def _encoded(call):
         headers.update(call.basic.headers())
     if call.token:
         headers["x-token"] = call.token()
-    if call.body:
-        return "", call.body(call.maybe_done), headers
     nonce = _nonces.next() if call.key_pair else None
-    if call.method in ("GET", "DELETE"):
-        return "?__nonce=" + nonce if nonce else "", None, headers
+    if call.body:
+        query, described, body = call.body(call.maybe_done)
+        headers.update(described)
+        return _query(query, nonce), body, headers
+    if call.method in ("GET", "DELETE", "HEAD"):
+        return _query({}, nonce), None, headers
     fields = dict({"__nonce": float(nonce)}, **call.fields) if nonce else call.fields
     headers["Content-Type"] = "application/json"
     return "", json.dumps(fields, allow_nan=False).encode("ascii"), headers
+
+
+def _query(fields, nonce):
+    fields = dict(fields, __nonce=nonce) if nonce else fields
+    pairs = ["{0}={1}".format(name, quote(value.encode("utf-8"), safe="")) for name, value in fields.items()]
+    return "?" + "&".join(pairs) if pairs else ""
 
 
 def _signer(call):
@@ -277,9 +302,15 @@ def _signer(call):
         return None
 
     def sign(path, query, body):
-        payload = query.encode("ascii") if body is None else body
+        payload = query.encode("ascii") if body is None or call.body else body
         return _signing.signature_headers(call.key_pair, call.method, path, payload)
     return sign
+
+
+def _taken(call, reply):
+    if call.take and 200 <= reply.status < 300:
+        return call.take(reply)
+    return _decoded(call, reply, reply.read())
 
 
 def _decoded(call, reply, content):

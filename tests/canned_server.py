@@ -6,10 +6,12 @@ import re
 import socket
 import threading
 
+_NO_SUCH_CALL = b"HTTP/1.1 405 Method Not Allowed\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+
 
 class CannedServer(object):
     """
-    One answer to each connection, which then is closed.
+    One answer to each connection, which then is closed.  Whether it is a direct bridge is asked of it in vain.
 
     :param answer: bytes to send, or a function that is given the request and returns them; nothing is sent, and the
         connection kept open, when they are empty.
@@ -50,6 +52,10 @@ class CannedServer(object):
 
     def _answer_one(self, connection):
         request = _read_request(connection)
+        if request.startswith(b"HEAD / "):
+            connection.sendall(_NO_SUCH_CALL)
+            connection.close()
+            return
         self.requests.append(request)
         answer = self._answer(request) if callable(self._answer) else self._answer
         if answer:

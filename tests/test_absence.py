@@ -192,6 +192,7 @@ def test_a_transfer_survives_that_the_bridge_is_started_anew(wire, known, time, 
 
 def test_the_error_tells_the_attempts_of_the_token_and_of_the_transfer(wire, known):
     buckets = known(retries=2)
+    buckets._client.is_direct = lambda: False  # which needs no token
     files = pymdc.api.Bucket(buckets.create("photos", 1, 1), buckets).files
     wire.faults += [Fault("answer", "PUT", status=504, nth=1), Fault("answer", "POST", "*/tokens", status=503, nth=2),
                     Fault("answer", "PUT", status=502, nth=0)]
@@ -203,6 +204,7 @@ def test_the_error_tells_the_attempts_of_the_token_and_of_the_transfer(wire, kno
 
 def test_the_error_of_a_token_tells_the_transfer_before_it(wire, known):
     buckets = known(retries=2)
+    buckets._client.is_direct = lambda: False  # which needs no token
     files = pymdc.api.Bucket(buckets.create("photos", 1, 1), buckets).files
     wire.faults += [Fault("reset", "PUT"), Fault("answer", "POST", "*/tokens", status=400, nth=2)]
 

@@ -109,6 +109,7 @@ def test_no_secret_is_in_the_log_of_a_whole_life(bridge, client, address, tmpdir
         stored = bucket.files.upload(io.BytesIO(b"content"), bucket.files.token("PUSH"))
         bucket.files.upload(io.BytesIO(b"content"), "0123456789abcdef" * 4)
         bucket.files.download(stored, str(tmpdir.join("copy")))
+        bucket.files.download(stored, str(tmpdir.join("copy")), bucket.files.token("PULL"))
         user.activate("fedcba9876543210" * 4)
         bucket.delete()
 

@@ -187,6 +187,8 @@ class Reply(object):
 
     def _length(self):
         """Return how many bytes were announced, or None.  Older versions of urllib3 do not compare."""
+        if self._response.request.method == "HEAD":
+            return None
         length = self.headers.get("Content-Length", "")
         return int(length) if _DIGITS.match(length) else None
 

@@ -1,4 +1,4 @@
-"""What is uploaded: a file, its name and type, and the multipart body that streams it."""
+"""What is uploaded: a file, its name and type, and the body that streams it, as a form or as it is."""
 
 from __future__ import absolute_import, division, print_function
 
@@ -20,6 +20,7 @@ from .handed import guarded, position
 __all__ = ["Source"]
 
 _BLOCK = 256 * 1024
+_BOUND = 8 * 1024 * 1024  # bytes: the hash of what is no longer is known before it is sent
 _MAX_NAME = 1000  # characters; a bridge may take fewer, but more do not fit its headers
 _SAMPLE = 4096  # bytes that python-magic looks at
 _HALF = re.compile(u"[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]")  # of a pair
@@ -49,11 +50,6 @@ class Source(object):
         except BaseException:
             self.__exit__()
             raise
-        self._boundary = uuid.uuid4().hex
-        self.headers = {
-            "Content-Type": "multipart/form-data; boundary=" + self._boundary,
-            "x-filesize": str(self.size),
-        }
         return self
 
     def __exit__(self, *exception):
@@ -62,6 +58,7 @@ class Source(object):
 
     def content_hash(self):
         """Return the hash of the whole file, read anew."""
+        self._reader = None
         reader, sha256, left = self._again(), hashlib.sha256(), self.size
         while left:
             block = reader.read(min(_BLOCK, left))
@@ -71,12 +68,34 @@ class Source(object):
             left -= len(block)
         return content_hash(sha256)
 
-    def body(self, progress=None):
-        """Return a body that streams the file from its start.  Only the newest one may be read."""
+    def form(self, progress=None):
+        """
+        Return query, headers and body that send the file as a form, from its start.
+
+        Only the newest body, of whatever kind, may be read.
+        """
+        boundary = uuid.uuid4().hex
+        headers = {"Content-Type": "multipart/form-data; boundary=" + boundary, "x-filesize": str(self.size)}
+        tail = "\r\n--{0}--\r\n".format(boundary).encode("ascii")
+        return {}, headers, self._new_body(progress, self._head(boundary), tail)
+
+    def content(self, progress=None):
+        """As :meth:`form`, but the body is the file itself."""
+        query, content_hash = {"size": str(self.size)}, None
+        if self.filename:
+            query["name"] = self.filename
+        if _BLOCK < self.size <= _BOUND:
+            content_hash = guarded(self.content_hash)()
+        body = self._new_body(progress)
+        if self.size <= _BLOCK:
+            body, content_hash = body.whole(), body.content_hash()
+        if content_hash:
+            query["hash"] = content_hash
+        return query, {"Content-Type": self.mimetype}, body
+
+    def _new_body(self, progress, head=b"", tail=b""):
         reader, self._reader = self._reader or guarded(self._again)(), None
-        self._body = _Body(
-            self._file, self._start, reader, self._stamp, self.size, self._head(), self._tail(), progress
-        )
+        self._body = _Body(self._file, self._start, reader, self._stamp, self.size, head, tail, progress)
         return self._body
 
     def _open(self):
@@ -120,18 +139,15 @@ class Source(object):
         if stored != sent:
             raise IntegrityError("the bridge stored {0}, but {1} was sent".format(json.dumps(stored), sent))
 
-    def _head(self):
+    def _head(self, boundary):
         quoted = self.filename.replace('"', '\\"')
         return (
             u'--{0}\r\nContent-Disposition: form-data; name="data"; filename="{1}"\r\nContent-Type: {2}\r\n\r\n'
-        ).format(self._boundary, quoted, self.mimetype).encode("utf-8")
-
-    def _tail(self):
-        return "\r\n--{0}--\r\n".format(self._boundary).encode("ascii")
+        ).format(boundary, quoted, self.mimetype).encode("utf-8")
 
 
 class _Body(object):
-    """The multipart body of one attempt.  requests streams what has ``read``, ``len`` and ``__iter__``."""
+    """The body of one attempt.  requests streams what has ``read``, ``len`` and ``__iter__``."""
 
     def __init__(self, file, start, reader, stamp, size, head, tail, progress):
         self.len = len(head) + size + len(tail)
@@ -160,6 +176,10 @@ class _Body(object):
         """
         return guarded(self._read)()
 
+    def whole(self):
+        """Return all that is to be read."""
+        return b"".join(self)
+
     def content_hash(self):
         return content_hash(self._sha256)
 
@@ -167,13 +187,19 @@ class _Body(object):
         if self._head:
             head, self._head = self._head, b""
             return head
-        if self._left:
-            return self._read_file()
-        if self._tail and self._changed():
-            raise IntegrityError("the file changed while it was read")
-        self.ended = True
+        block = self._read_file() if self._left else b""
+        if not self._left and not self.ended:
+            self._end()
+        if block:
+            return block
         tail, self._tail = self._tail, b""
         return tail
+
+    def _end(self):
+        """Let what ends the body go only if it is that of the file."""
+        if self._changed():
+            raise IntegrityError("the file changed while it was read")
+        self.ended = True
 
     def _read_file(self):
         block = self._reader.read(min(_BLOCK, self._left))

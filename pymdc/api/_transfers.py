@@ -26,8 +26,7 @@ class Transfers(Resource):
     def _token(self, operation):
         if operation not in ("PUSH", "PULL"):
             raise ValueError("operation must be 'PUSH' or 'PULL', not {0!r}".format(operation))
-        if self._auth is None:
-            raise ValueError("a key pair or a user is needed to ask for a token; or hand one in")
+        self._check_identified()
 
         def ask(**besides):
             fields = dict(besides, operation=operation)
@@ -46,12 +45,22 @@ class Transfers(Resource):
             failure = TransportError("the bridge's answer is not a token", passing=False)
         raise failure
 
-    def _transfer_options(self, operation, token):
-        """Return what a call needs to present a token: the one handed in, or one of its own for each attempt."""
-        if token is None:
-            return {"auth": None, "token": lambda: self._own_token(operation), "repeat": ALWAYS}
-        text = token_text(token)
-        return {"auth": None, "token": lambda: text, "repeat": UNCONNECTED}
+    def _admission(self, operation, token):
+        """
+        Return what lets the call in that a transfer begins with.
+
+        It is the token that was handed in; or who asks, where the bridge is direct; or else a new token each time.
+        """
+        if token is not None:
+            return {"auth": None, "token": lambda: token, "repeat": UNCONNECTED}
+        self._check_identified()
+        if self._client_in_use().is_direct():
+            return {"repeat": ALWAYS, "secret": True}
+        return {"auth": None, "token": lambda: self._own_token(operation), "repeat": ALWAYS}
+
+    def _check_identified(self):
+        if self._auth is None:
+            raise ValueError("a key pair or a user is needed to ask for a token; or hand one in")
 
     def _run_transfer(self, callback, prepare):
         """
@@ -93,20 +102,22 @@ class Transfers(Resource):
 
     def _prepared_upload(self, path, token, filename, mimetype, progress):
         progress = self._checked_progress(progress)
-        options = self._transfer_options("PUSH", token)
+        token = None if token is None else token_text(token)
         handed = Handed(path, "read")
-        return handed, partial(_telling_of, token, self._upload, handed, options, filename, mimetype, progress)
+        return handed, partial(_telling_of, token, self._upload, handed, token, filename, mimetype, progress)
 
-    def _upload(self, handed, options, filename, mimetype, progress):
+    def _upload(self, handed, token, filename, mimetype, progress):
         with Source(handed, filename, mimetype) as source:
             def body(maybe_done):
+                if self._client_in_use().is_direct():
+                    return source.content(progress)
                 if maybe_done and source.was_read_whole():
                     self._look_for(source)
-                return source.body(progress)
+                return source.form(progress)
 
             try:
                 answer = self._request(
-                    "PUT", "/buckets/{bucket_id}/files", self._ids, body=body, headers=source.headers, **options
+                    "PUT", "/buckets/{bucket_id}/files", self._ids, body=body, **self._admission("PUSH", token)
                 )
             except _Stored as stored:
                 return stored.file
@@ -139,18 +150,18 @@ class Transfers(Resource):
             raise ValueError("concurrency must be a whole number, one or more")
         progress = self._checked_progress(progress)
         ids = dict(self._ids, file_hash=file_hash_text(file_hash))
-        options = self._transfer_options("PULL", token)
+        token = None if token is None else token_text(token)
         size, handed = _size_in(file_hash), Handed(path, "write")
-        return handed, partial(
-            _telling_of, token, self._download, ids, handed, options, token is None, progress, concurrency, size
-        )
+        return handed, partial(_telling_of, token, self._download, ids, handed, token, progress, concurrency, size)
 
-    def _download(self, ids, handed, options, again, progress, concurrency, told_size):
+    def _download(self, ids, handed, token, progress, concurrency, told_size):
         client = self._client_in_use()
-        pointers = Pointers(
-            ask=lambda: self._request("GET", "/buckets/{bucket_id}/files/{file_hash}", ids, **options),
-            again=again, network=client.network, tries=client.tries,
-        )
+
+        def ask():
+            admission = self._admission("PULL", token)
+            return self._request("GET", "/buckets/{bucket_id}/files/{file_hash}", ids, **admission)
+
+        pointers = Pointers(ask=ask, again=token is None, network=client.network, tries=client.tries)
         if handed.path is None:
             handed.restore()
             return download(pointers, ids["file_hash"], handed.file, progress, concurrency, told_size)

@@ -345,13 +345,20 @@ def test_whatever_reading_does_the_whole_content_is_stored(bucket, make, size):
 @pytest.mark.parametrize("make", [Readable, Seekable, Whole, SeeksInVain, zip_member, io.BytesIO])
 def test_each_attempt_sends_the_whole_content(make):
     with Source(Handed(make(CONTENT), "read"), u"unknown") as source:
-        source.body().read()
-        interrupted = source.body()
+        begun(source.form()).read()
+        interrupted = begun(source.form())
         interrupted.read(), interrupted.read()
 
-        sent = b"".join(source.body())
+        sent = b"".join(begun(source.form()))
+        as_it_is = b"".join(begun(source.content()))
 
     assert sent.partition(b"\r\n\r\n")[2].startswith(CONTENT + b"\r\n--")
+    assert as_it_is == CONTENT
+
+
+def begun(attempt):
+    query, headers, body = attempt
+    return body
 
 
 def text_on_disk(tmpdir):

@@ -53,7 +53,7 @@ def delete(call: Call) -> Response:
 
 def create_token(call: Call) -> Response:
     bucket_id = call.ids["bucket"]
-    identity = auth.identify_for_tokens(call, bucket_id)
+    identity = auth.identify_for_bucket(call, bucket_id, says_why=False)
     operation = fields.operation(call.fields.get("operation"))
     life = fields.token_life(call.fields.get("expires_in"))
     if life is not None and not identity.owner:

@@ -28,7 +28,7 @@ def identify_reader(call: Call) -> str | None:
     """Let in who may read a file of the bucket; return the key that has asked, or had asked for the token, if any."""
     bucket_id = call.ids["bucket"]
     if not auth.comes_by_token(call):
-        return auth.identify_for_tokens(call, bucket_id).point
+        return auth.identify_for_bucket(call, bucket_id).point
     token = auth.spend_token(call)
     if token["operation"] != "PULL" or token["bucket"] != bucket_id:
         raise Refusal(401, "Not authorized to retrieve from bucket")

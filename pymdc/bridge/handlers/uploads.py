@@ -47,7 +47,7 @@ def _authorize(call, file):
     """Let in who may store in the bucket, and return how many bytes are to come."""
     bucket_id = call.ids["bucket"]
     if file and not auth.comes_by_token(call):
-        auth.identify_for_tokens(call, bucket_id)
+        auth.identify_for_bucket(call, bucket_id)
         return file.size
     token = auth.spend_token(call)
     size = file.size if file else fields.file_size(call.headers.get("x-filesize"))

@@ -57,16 +57,25 @@ def _identify(call):
         return Identity(_check_password(call, *basic))
     signature = _signature(call)
     key = call.metadata.keys.find(signature.point)
-    if key is None or key["text"] != signature.key:
-        raise Refusal(401, "Public key not registered")
-    if not key["activated"]:
-        raise Refusal(401, "User account has not been activated")
+    _check_registered(signature, key)
     signature.spend_nonce(call)
     return Identity(key["email"], signature.point, signature.key)
 
 
-def identify_for_tokens(call: Call, bucket_id: str) -> Identity:
-    """Return who asks for a token of a bucket: its owner, or whoever holds a key that the bucket lists."""
+def _check_registered(signature, key):
+    if key is None or key["text"] != signature.key:
+        raise Refusal(401, "Public key not registered")
+    if not key["activated"]:
+        raise Refusal(401, "User account has not been activated")
+
+
+def identify_for_bucket(call: Call, bucket_id: str, says_why=True) -> Identity:
+    """
+    Return who asks for something of a bucket: its owner, or whoever holds a key that the bucket lists.
+
+    :param says_why: whether a key that can ask for nothing at all is told so; the servers of 2016 call it the bucket
+        that was not found, and clients of the time go by that.
+    """
     if _basic(call.headers.get("authorization", "")) is not None:
         identity = identify(call)
         call.metadata.buckets.find(bucket_id, identity.email)
@@ -77,6 +86,8 @@ def identify_for_tokens(call: Call, bucket_id: str) -> Identity:
     registered = key is not None and key["text"] == signature.key and key["activated"]
     owner = registered and key["email"] == bucket["email"]
     if not owner and signature.key not in bucket["points"]:
+        if says_why:
+            _check_registered(signature, key)
         raise Refusal(404, "Bucket not found")
     signature.spend_nonce(call)
     return Identity(bucket["email"], signature.point, signature.key, owner)
