@@ -9,7 +9,7 @@ import pytest
 
 import pymdc
 from canned_server import CannedServer
-from pymdc._transfer.download import Pointers
+from pymdc._transfer.pointers import Pointers
 from pymdc.errors import APIError, TransportError
 from pymdc.testing import Fault, Wire
 

@@ -19,7 +19,7 @@ from canned_server import CannedServer
 from pymdc._http import network
 from pymdc._http.network import Network
 from pymdc._transfer import channel
-from pymdc._transfer.download import Pointers
+from pymdc._transfer.pointers import Pointers
 from pymdc.errors import APIError, TransportError
 
 BUNDLE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "certificates", "localhost.crt")

@@ -6,8 +6,9 @@ from functools import partial
 
 from .. import _of_2016
 from .._compat import integer_types
-from .._transfer.download import Pointers, download
+from .._transfer.download import download
 from .._transfer.handed import Handed, guarded, own_errors
+from .._transfer.pointers import Pointers
 from .._transfer.upload import Source
 from ..errors import APIError, TransportError, as_answer
 from ..keypair import ECDSA
