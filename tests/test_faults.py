@@ -68,6 +68,9 @@ class Scene(object):
         self.name = "bucket {0}".format(next(_names))
         made = pymdc.api.Buckets(self.key_pair, client=self.direct).create(self.name, 1, 1, [self.key_pair])
         self.bucket = pymdc.api.Bucket(made, self.key_pair, client=self.client)
+        client = pymdc.Client(wire.url, timeout=(5, silence), retries=retries, sleep=self.sleep, raise_errors=True)
+        client.is_direct = lambda: False
+        self.as_in_2016 = pymdc.api.Bucket(made, self.key_pair, client=client)
         self.behind = pymdc.api.Bucket(made, self.key_pair, client=self.direct)
         self.account = pymdc.api.Users(self.user._auth.email, "password", client=self.client)
         self.keys = pymdc.api.Keys(self.account)
@@ -120,18 +123,22 @@ CALLS = {
     "files.token": (plain(lambda s: s.bucket.files.token("PUSH")), ALWAYS, "POST /buckets/*/tokens"),
     "files.delete": (plain(lambda s: s.bucket.files.delete(s.stored)), ALWAYS, "DELETE /buckets/*/files/*"),
     "upload": (plain(lambda s: s.bucket.files.upload(io.BytesIO(NEW))), ALWAYS, "PUT /buckets/*/files"),
+    "upload as a form": (plain(lambda s: s.as_in_2016.files.upload(io.BytesIO(NEW))), ALWAYS, "PUT /buckets/*/files"),
     "upload by token": (
         prepared(lambda s: s.behind.files.token("PUSH"),
                  lambda s, token: s.bucket.files.upload(io.BytesIO(NEW), token)),
         UNCONNECTED, "PUT /buckets/*/files",
     ),
-    "download": (plain(lambda s: s.bucket.files.download(s.stored, s.copy)), ALWAYS, "GET /buckets/*/files/*"),
+    "download": (plain(lambda s: s.bucket.files.download(s.stored, s.copy)), ALWAYS, "GET /buckets/*/files/*/content"),
+    "download by pointers": (
+        plain(lambda s: s.as_in_2016.files.download(s.stored, s.copy)), ALWAYS, "GET /buckets/*/files/*",
+    ),
     "download by token": (
         prepared(lambda s: s.behind.files.token("PULL"),
                  lambda s, token: s.bucket.files.download(s.stored, s.copy, token)),
         UNCONNECTED, "GET /buckets/*/files/*",
     ),
-    "shard": (plain(lambda s: s.bucket.files.download(s.stored, s.copy)), ALWAYS, "GET /shards/*"),
+    "shard": (plain(lambda s: s.as_in_2016.files.download(s.stored, s.copy)), ALWAYS, "GET /shards/*"),
     "shard by token": (
         prepared(lambda s: s.behind.files.token("PULL"),
                  lambda s, token: s.bucket.files.download(s.stored, s.copy, token)), ALWAYS, "GET /shards/*",
@@ -183,7 +190,7 @@ def test_a_fault_is_survived_where_the_table_says_so(wire, member, name, fault):
         assert len(failed.value.attempts) == 1
         assert scene.sleeps == []
     asked = len([request for request in wire.requests if wire.faults[0].matches(*request)])
-    found = name == "upload" and asked == 1  # in the listing, where the first attempt has stored it
+    found = name == "upload as a form" and asked == 1  # in the listing, where the first attempt has stored it
     assert found or asked == len(scene.sleeps) + 1
     if "download" in name and policy == ALWAYS or "shard" in name:
         assert scene.copy.getvalue() == CONTENT

@@ -297,7 +297,7 @@ def test_ctrl_c_ends_a_blocking_call_at_once(wired, wired_bucket, tmpdir, line):
     stored = wired_bucket.files.upload(io.BytesIO(b"x" * 1000))
     line = line.format(here=os.path.abspath(__file__), hash=str(stored["hash"]), path=str(tmpdir.join("copy")))
     del wired.requests[:]
-    wired.faults.append(Fault("stall", "PUT" if "upload" in line else "GET", "/shards/*" if "down" in line else "*"))
+    wired.faults.append(Fault("stall", "PUT" if "upload" in line else "GET", "*/content" if "down" in line else "*"))
 
     process = start(wired, wired_bucket, "say(0, 0)\n" + line, stderr=subprocess.PIPE)
     process.stdout.readline()

@@ -170,7 +170,7 @@ class Reply(object):
         chunks, count = self._response.stream(_CHUNK, decode_content=False), 0
         while True:
             chunk, failure = self._next(chunks)
-            if failure is None and chunk is None and self._length() not in (None, count):
+            if failure is None and chunk is None and self.length() not in (None, count):
                 failure = TransportError("the answer of {0} was cut short".format(origin(self._url)))
             if failure is not None:
                 raise failure
@@ -185,7 +185,7 @@ class Reply(object):
         except (requests.RequestException, urllib3.exceptions.HTTPError, EnvironmentError) as error:
             return None, _translated(error, self._url)
 
-    def _length(self):
+    def length(self):
         """Return how many bytes were announced, or None.  Older versions of urllib3 do not compare."""
         if self._response.request.method == "HEAD":
             return None

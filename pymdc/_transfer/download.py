@@ -3,15 +3,17 @@
 from __future__ import absolute_import, division, print_function
 
 import hashlib
+import io
 import itertools
-import threading
 from functools import partial
 
 from .._compat import path_text, to_path
 from .._digest import content_hash
 from ..errors import IntegrityError
 from . import channel, uploads
-from .fileobject import flush, name_of, unbuffered, write_all
+from .beginning import Beginning
+from .crew import Crew
+from .fileobject import blocks_at, flush, hash_at, name_of, unbuffered, write_all
 from .target import PartFile, find, open_stream
 
 __all__ = ["download"]
@@ -22,11 +24,13 @@ _MORE = 64 * 1024  # bytes that it may have besides, as the old servers cut afte
 _FEW = 4096  # bytes: of shards that are no longer, each size is looked for
 
 
-def download(pointers, file_hash, path, progress=None, concurrency=4, told_size=None):
+def download(begin, pointers, file_hash, path, progress=None, concurrency=4, told_size=None):
     """
-    Fetch the shards that *pointers* lead to, verify them, and put them together at *path*.
+    Fetch a file, verify it, and put it together at *path*.
 
-    :param Pointers pointers: not asked for before the target is there to be written.
+    :param begin: has a :class:`Beginning` taken from a direct bridge; does nothing where that cannot be.  It is not
+        called, nor any pointer asked for, before the target is there to be written.
+    :param Pointers pointers: the way to the shards, for what has not come with the beginning.
     :param path: a path, which is replaced once all is verified; or a binary file object.
     :param int concurrency: how many shards are on the way at once, where their sizes are known.
     :param int told_size: how many bytes the file has as far as the caller knows, for the progress.
@@ -34,29 +38,43 @@ def download(pointers, file_hash, path, progress=None, concurrency=4, told_size=
     """
     name = to_path(path)
     if name is None:
-        size = _to_stream(pointers, file_hash, unbuffered(path), progress, told_size)
+        size = _to_stream(begin, pointers, file_hash, unbuffered(path), progress, told_size)
         flush(path)
         return {"hash": file_hash, "size": size, "path": path_text(name_of(path))}
     if not name:
         raise ValueError("the path is empty")
     where, replaceable = find(name)
     if replaceable:
-        size = _to_part(pointers, file_hash, where, progress, concurrency, told_size)
+        size = _to_part(begin, pointers, file_hash, where, progress, concurrency, told_size)
     else:
         with open_stream(where) as stream:
-            size = _to_stream(pointers, file_hash, stream, progress, told_size)
+            size = _to_stream(begin, pointers, file_hash, stream, progress, told_size)
     return {"hash": file_hash, "size": size, "path": path_text(path)}
 
 
-def _to_part(pointers, file_hash, path, progress, concurrency, told_size):
+def _to_part(begin, pointers, file_hash, path, progress, concurrency, told_size):
     with PartFile(path, file_hash) as part:
-        pointers.load()
-        if pointers.sizes is None:
-            size = _to_part_in_order(pointers, file_hash, part.file, progress, told_size)
+        beginning = Beginning(partial(_clear, part.file), partial(write_all, part.file), progress)
+        if not part.size():
+            begin(beginning)
+        if beginning.is_whole(file_hash):
+            size = beginning.size
         else:
-            size = _in_parallel(pointers, file_hash, part, progress, concurrency)
+            size = _by_pointers(pointers, file_hash, part, progress, concurrency, told_size, beginning)
         part.finish(size)
     return size
+
+
+def _clear(file):
+    file.seek(0)
+    file.truncate()
+
+
+def _by_pointers(pointers, file_hash, part, progress, concurrency, told_size, beginning):
+    pointers.load()
+    if pointers.sizes is None:
+        return _to_part_in_order(pointers, file_hash, part.file, progress, told_size)
+    return _in_parallel(pointers, file_hash, part, progress, concurrency, beginning)
 
 
 def _to_part_in_order(pointers, file_hash, file, progress, told_size):
@@ -69,10 +87,21 @@ def _to_part_in_order(pointers, file_hash, file, progress, told_size):
     return _checked(whole, places, file_hash)
 
 
-def _to_stream(pointers, file_hash, stream, progress, told_size):
+def _to_stream(begin, pointers, file_hash, stream, progress, told_size):
+    held = io.BytesIO()  # until it is verified
+    beginning = Beginning(partial(_clear, held), held.write)
+    begin(beginning)
+    if beginning.is_whole(file_hash):
+        write_all(stream, held.getvalue())
+        _tell(progress, (0, beginning.size), beginning.size)
+        return beginning.size
     pointers.load()
     if pointers.sizes is not None:
-        whole, places = _in_order(pointers, partial(write_all, stream), progress, told_size)
+        left = []
+        if beginning.size is not None and [content_hash(beginning.sha256)] == pointers.hashes[:1]:
+            left.append(held.getvalue())
+            write_all(stream, left[0])
+        whole, places = _in_order(pointers, partial(write_all, stream), progress, told_size, left)
         return _checked(whole, places, file_hash)
     with uploads.Cautious(stream) as cautious:
         whole, places = _in_order(pointers, cautious.write, progress, told_size)
@@ -99,11 +128,17 @@ def _in_order(pointers, write, progress, told_size, left=()):
         least = min(least, len(shard))
         told = told_size if pointers.sizes is None else sum(pointers.sizes)
         total = _total(done + len(shard), len(pointers) - index - 1, least, told)
-        for start in range(0, len(shard), _BLOCK):
-            done += len(shard[start:start + _BLOCK])
-            if progress is not None:
-                progress(done, total)
+        _tell(progress, places[-1], total)
+        done += len(shard)
     return whole, places
+
+
+def _tell(progress, place, total):
+    """Tell of each block of what is at this place now."""
+    start, end = place
+    while progress is not None and start < end:
+        start = min(start + _BLOCK, end)
+        progress(start, total)
 
 
 def _checked(whole, places, file_hash):
@@ -123,8 +158,7 @@ def _left_shards(pointers, file):
     """Yield the first shards of a part file as far as they are the right ones, then leave it cut there."""
     done = 0
     for index in range(len(pointers)):
-        file.seek(done)
-        data = b"".join(_blocks(file, channel.MAX_SHARD))
+        data = b"".join(blocks_at(file, done, done + channel.MAX_SHARD))
         size = _size_of_first(data, pointers.hash(index))
         if size is None:
             break
@@ -147,125 +181,57 @@ def _size_of_first(data, shard_hash):
     return None
 
 
-def _in_parallel(pointers, file_hash, part, progress, concurrency):
+def _in_parallel(pointers, file_hash, part, progress, concurrency, beginning):
     """Write the shards to their places, some at once, hash the whole as it grows, and return its size."""
-    sizes = pointers.sizes
-    crew = _Crew(pointers, part, sizes)
-    whole, done = hashlib.sha256(), 0
+    places, size, left = _places(pointers.sizes), sum(pointers.sizes), part.size()
+    whole, first = hashlib.sha256(), 0
+    if beginning.size is not None:
+        left = 0
+        if places[:1] == [(0, beginning.done)]:
+            whole, first = beginning.sha256, 1
+    crew = Crew(pointers, part, places, first, left)
     try:
         crew.start(concurrency)
-        for index, size in enumerate(sizes):
+        for index in range(first, len(places)):
             crew.wait(index)
-            part.file.seek(done)
-            for block in _blocks(part.file, size):
-                whole.update(block)
-                done += len(block)
-                if progress is not None:
-                    progress(done, sum(sizes))
+            _add(whole, part.file, places[index], size, progress)
     finally:
         crew.stop()
+    if content_hash(whole) != file_hash:
+        whole = _mended(pointers, part.file, places)
     _check_whole(whole, file_hash)
-    return done
+    return size
 
 
-class _Crew(object):
-    """Threads that fetch the shards of one file to their places in it, the first ones first."""
-
-    def __init__(self, pointers, part, sizes):
-        self._pointers = pointers
-        self._part = part
-        self._sizes = sizes
-        self._starts = [0]
-        for size in sizes:
-            self._starts.append(self._starts[-1] + size)
-        self._next = 0
-        self._ready = set()
-        self._failure = None
-        self._stopped = False
-        self._change = threading.Condition()
-        self._writing = []  # a lock for each thread, held while it writes
-
-    def start(self, count):
-        for _ in range(min(count, len(self._sizes))):
-            self._writing.append(threading.Lock())
-            thread = threading.Thread(target=self._work, args=(self._writing[-1],), name="pymdc-download")
-            thread.daemon = True  # the thread that waits for them decides how long the interpreter lives
-            thread.start()
-
-    def wait(self, index):
-        """Wait until a shard is in its place, or raise what stopped it."""
-        with self._change:
-            while index not in self._ready and self._failure is None:
-                self._change.wait(3600)  # on Python 2 only a wait with an end can be interrupted
-            if index not in self._ready:
-                raise self._failure
-
-    def stop(self):
-        """Let nothing more be written once this returns.  A thread that waits for bytes is not waited for."""
-        self._stopped = True
-        for lock in self._writing:
-            with lock:
-                pass
-
-    def _work(self, writing):
-        try:
-            with self._part.open_again() as file:
-                for index in iter(self._take, None):
-                    self._place(file, index, writing)
-                    with self._change:
-                        self._ready.add(index)
-                        self._change.notify_all()
-        except BaseException as error:
-            with self._change:
-                self._failure = self._failure or error
-                self._change.notify_all()
-
-    def _take(self):
-        with self._change:
-            if self._stopped or self._failure is not None or self._next >= len(self._sizes):
-                return None
-            self._next += 1
-            return self._next - 1
-
-    def _place(self, file, index, writing):
-        def begin():
-            if self._stopped:
-                raise _Stopped()
-            file.seek(self._starts[index])
-
-        def write(data):
-            with writing:
-                if self._stopped:
-                    raise _Stopped()
-                write_all(file, data)
-
-        begin()
-        if _hash_of(file, self._sizes[index]) != self._pointers.hash(index):  # else an earlier download has left it
-            self._pointers.fetch(index, begin, write)
+def _places(sizes):
+    """Return where each shard begins and ends."""
+    places, start = [], 0
+    for size in sizes:
+        places.append((start, start + size))
+        start += size
+    return places
 
 
-class _Stopped(Exception):
-    """Nobody waits for the shard any more."""
+def _add(whole, file, place, size, progress=None):
+    """Add what is at a place to the SHA-256 of the whole, and tell how far that reaches."""
+    done, end = place
+    for block in blocks_at(file, done, end):
+        whole.update(block)
+        done += len(block)
+        if progress is not None:
+            progress(done, size)
+
+
+def _mended(pointers, file, places):
+    """Fetch again what has come wrong, verified this time, and return the SHA-256 of all."""
+    whole = hashlib.sha256()
+    for index, (start, end) in enumerate(places):
+        if hash_at(file, start, end) != pointers.hash(index):
+            pointers.fetch(index, partial(file.seek, start), partial(write_all, file))
+        _add(whole, file, (start, end), end)
+    return whole
 
 
 def _check_whole(sha256, file_hash):
     if content_hash(sha256) != file_hash:
         raise IntegrityError("the shards make {0}, but {1} was asked for".format(content_hash(sha256), file_hash))
-
-
-def _hash_of(file, size):
-    """Return the hash of the next *size* bytes; None when there are not so many."""
-    sha256, count = hashlib.sha256(), 0
-    for block in _blocks(file, size):
-        sha256.update(block)
-        count += len(block)
-    return content_hash(sha256) if count == size else None
-
-
-def _blocks(file, size):
-    while size > 0:
-        block = file.read(min(size, _BLOCK))
-        if not block:
-            return
-        size -= len(block)
-        yield block

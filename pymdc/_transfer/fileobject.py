@@ -3,6 +3,7 @@
 from __future__ import absolute_import, division, print_function
 
 import errno
+import hashlib
 import io
 import os
 import re
@@ -11,13 +12,14 @@ import stat
 import time
 
 from .._compat import file_name, integer_types, monotonic, old_file_types, text_type
+from .._digest import content_hash
 
 try:
     import fcntl
 except ImportError:  # Windows, where nothing but a socket can be told not to wait
     fcntl = None
 
-__all__ = ["Reader", "flush", "name_of", "unbuffered", "write_all"]
+__all__ = ["Reader", "blocks_at", "flush", "hash_at", "name_of", "unbuffered", "write_all"]
 
 _NOTHING_FOR_NOW = (errno.EAGAIN, errno.EWOULDBLOCK)
 _BLOCK = 256 * 1024  # bytes: what a file object does not take of one is copied
@@ -188,3 +190,23 @@ class _Wait(object):
         poll = select.poll()
         poll.register(descriptor, select.POLLOUT if self._writing else select.POLLIN)
         return bool(poll.poll(1000))
+
+
+def blocks_at(file, start, end):
+    """Yield what is in a file from *start* to *end*; it may be moved elsewhere meanwhile."""
+    while start < end:
+        file.seek(start)
+        block = file.read(min(_BLOCK, end - start))
+        if not block:
+            return
+        start += len(block)
+        yield block
+
+
+def hash_at(file, start, end):
+    """Return the hash of what is in a file from *start* to *end*; None when it does not reach that far."""
+    sha256, count = hashlib.sha256(), 0
+    for block in blocks_at(file, start, end):
+        sha256.update(block)
+        count += len(block)
+    return content_hash(sha256) if count == end - start else None

@@ -79,6 +79,10 @@ class PartFile(object):
             self.file, self.name = _made_at_random(self._path, 0o600)
         return self
 
+    def size(self):
+        """Return how many bytes it has."""
+        return os.fstat(self.file.fileno()).st_size
+
     def open_again(self):
         """Return the part file once more, with a position of its own."""
         file = _open(self.name)
@@ -88,7 +92,7 @@ class PartFile(object):
         return file
 
     def __exit__(self, *exception):
-        wanted = self._finished or self._lasting and (self.file.closed or os.fstat(self.file.fileno()).st_size)
+        wanted = self._finished or self._lasting and (self.file.closed or self.size())
         if not fcntl:
             self.file.close()
         if not wanted:
@@ -99,7 +103,7 @@ class PartFile(object):
 
     def finish(self, size):
         """Cut the file to *size*, put it on disk, and let it take its place."""
-        if os.fstat(self.file.fileno()).st_size < size:
+        if self.size() < size:
             raise IOError(errno.EIO, "not all that was written is there", self.name)
         self.file.truncate(size)
         if hasattr(os, "fchmod"):

@@ -13,11 +13,10 @@ import hashlib
 import tempfile
 
 from .._digest import content_hash
-from .fileobject import write_all
+from .fileobject import blocks_at, write_all
 
 __all__ = ["Cautious", "keep_only", "one_of"]
 
-_BLOCK = 256 * 1024
 _MOST = 32  # uploads of a content that are told apart
 
 
@@ -111,12 +110,6 @@ def _bytes_at(file, place):
 
 
 def _blocks(file, places):
-    """Yield what is at these places; the file may be moved to others meanwhile."""
     for start, end in places:
-        while start < end:
-            file.seek(start)
-            block = file.read(min(_BLOCK, end - start))
-            if not block:
-                return
-            start += len(block)
+        for block in blocks_at(file, start, end):
             yield block

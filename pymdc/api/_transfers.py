@@ -6,6 +6,7 @@ from functools import partial
 
 from .. import _of_2016
 from .._compat import integer_types
+from .._transfer.beginning import HEADERS
 from .._transfer.download import download
 from .._transfer.handed import Handed, guarded, own_errors
 from .._transfer.pointers import Pointers
@@ -162,12 +163,18 @@ class Transfers(Resource):
             admission = self._admission("PULL", token)
             return self._request("GET", "/buckets/{bucket_id}/files/{file_hash}", ids, **admission)
 
+        def begin(beginning):
+            if token is None and self._auth is not None and client.is_direct():
+                self._request("GET", "/buckets/{bucket_id}/files/{file_hash}/content", ids, headers=HEADERS,
+                              take=beginning.take, **self._admission("PULL", token))
+
         pointers = Pointers(ask=ask, again=token is None, network=client.network, tries=client.tries)
-        if handed.path is None:
+        target = handed.path
+        if target is None:
             handed.restore()
-            return download(pointers, ids["file_hash"], handed.file, progress, concurrency, told_size)
-        answer = download(pointers, ids["file_hash"], handed.path, progress, concurrency, told_size)
-        return dict(answer, path=handed.text)
+            target = handed.file
+        answer = download(begin, pointers, ids["file_hash"], target, progress, concurrency, told_size)
+        return answer if handed.path is None else dict(answer, path=handed.text)
 
 
 class _Stored(Exception):
