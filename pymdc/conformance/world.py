@@ -4,6 +4,7 @@ import base64
 import contextlib
 import email
 import email.policy
+import functools
 import hashlib
 import itertools
 import json
@@ -72,6 +73,11 @@ class World:
         """Another account, which holds nothing of Alice's."""
         self._bob = self._bob or self.make_account()
         return self._bob
+
+    @functools.cached_property
+    def is_direct(self) -> bool:
+        """Whether the bridge says that it takes and gives files in one request each."""
+        return self.nobody("HEAD", "/").headers.get("x-metadisk") == "direct"
 
     @property
     def last(self):

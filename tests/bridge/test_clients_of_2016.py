@@ -1,7 +1,6 @@
 """What the clients of 2016 send, byte by byte, and the Node client of the time itself."""
 
 import contextlib
-import hashlib
 import json
 import os
 import pathlib
@@ -17,8 +16,7 @@ import requests
 import websocket
 
 import raw
-from pymdc._digest import content_hash
-from wire import multipart
+from wire import hash_of, multipart
 
 HERE = pathlib.Path(__file__).parent
 PHOTO = HERE.parent.parent / "docs" / "photo.jpg"
@@ -30,10 +28,6 @@ PYTHON = {
     "Connection": "close", "Accept-Encoding": "gzip, deflate", "Accept": "*/*", "User-Agent": "python-requests/2.9.1",
 }
 JSON = {"Content-Type": "application/json"}
-
-
-def hash_of(content):
-    return content_hash(hashlib.sha256(content))
 
 
 def seconds(decimals):

@@ -1,5 +1,6 @@
 """Requests as they go over the wire, without the library's own idea of them."""
 
+import hashlib
 import itertools
 import json
 import threading
@@ -8,6 +9,7 @@ import time
 import requests
 
 import pymdc
+from pymdc._digest import content_hash
 
 _count = itertools.count()
 BOUNDARY = "----boundary7f3a"
@@ -133,6 +135,10 @@ def multipart(content, name="data", filename="file.bin", mimetype="application/o
 
 def ending():
     return f"--{BOUNDARY}--\r\n".encode()
+
+
+def hash_of(content):
+    return content_hash(hashlib.sha256(content))
 
 
 def stranger(url):

@@ -1,23 +1,17 @@
 """Direct transfers over the wire: one request up, one request down."""
 
-import hashlib
 import os
 import urllib.parse
 
 import pytest
 import requests
 
-from pymdc._digest import content_hash
 from raw import Connection
-from wire import Signed, Wire, fresh_nonce, race, stranger
+from wire import Signed, Wire, fresh_nonce, hash_of, race, stranger
 
 CONTENT = b"Hello Metadisk!\n"
 MIB = 1024 * 1024
 SHARD = 8 * MIB
-
-
-def hash_of(content):
-    return content_hash(hashlib.sha256(content))
 
 
 def put(asker, bucket_id, content, headers=None, size=None, **query):

@@ -1,6 +1,5 @@
 """Uploads over the wire: what is read, what is kept, what is left of what was refused."""
 
-import hashlib
 import json
 import os
 
@@ -11,19 +10,14 @@ from hypothesis import strategies as st
 
 import pymdc
 import raw
-from pymdc._digest import content_hash
 from pymdc.bridge import LocalBridge
 from pymdc.bridge.request.multipart import FileReader
 from pymdc.bridge.refusal import Refusal
 from recordings import vectors
-from wire import BOUNDARY, ending, multipart, part, race
+from wire import BOUNDARY, ending, hash_of, multipart, part, race
 
 MIB = 1024 * 1024
 RECORDED = {exchange["case"]: exchange for exchange in vectors("exchanges.json")["exchanges"]}
-
-
-def hash_of(content):
-    return content_hash(hashlib.sha256(content))
 
 
 @pytest.fixture

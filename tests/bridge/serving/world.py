@@ -9,10 +9,13 @@ from schemathesis.core.parameters import ParameterLocation as Location
 from schemathesis.transport.serialization import Binary
 
 import pymdc
-from wire import Account, Wire, fresh_nonce
+from wire import Account, Wire, fresh_nonce, hash_of
 
 PASSWORD = "ab" * 32
+FORM = "multipart/form-data"
 FRESH = "fresh"  # stands for a token or a signature, which are good once, until the very moment of the call
+SIGNED_BY_QUERY = ("GET", "DELETE", "PUT")
+_SIZE = r"[0-9]{1,15}(\.0*)?"
 _KEY = "0[23][0-9a-fA-F]{64}|04[0-9a-fA-F]{128}"
 
 
@@ -39,13 +42,13 @@ class World:
     def identify(self, case):
         """Say who asks, in a way that the description names."""
         ways = {name for names in case.operation.definition.raw.get("security", []) for name in names}
-        signable = case.method in ("GET", "DELETE") or isinstance(case.body, dict)
-        if "signature" in ways and signable and not self._fourth("identify", case):  # a password takes long
+        by_token, signable = ways & {"token", "shardToken"}, is_signed_by_query(case) or isinstance(case.body, dict)
+        if by_token and (by_token == ways or case.method == "PUT" and is_form(case) or self._nth(3, "token", case)):
+            case.headers["x-token"] = FRESH
+        elif "signature" in ways and signable and not self._nth(4, "identify", case):  # a password takes long
             case.headers.update({"x-pubkey": self._account.key, "x-signature": FRESH})
         elif "basic" in ways:
             case.headers["Authorization"] = self._basic
-        elif ways & {"token", "shardToken"}:
-            case.headers["x-token"] = FRESH
 
     def complete(self, case, options):
         """Make a request real, just before it is sent."""
@@ -53,14 +56,14 @@ class World:
             self._choose_ids(case)
         complete = {
             "createUser": self._make_user_new, "activate": self._choose_link, "createKey": self._make_key_new,
-            "deleteKey": self._choose_key, "uploadFile": self._measure,
+            "deleteKey": self._choose_key, "uploadFile": self._announce, "getContent": self._choose_range,
         }.get(name(case))
         if complete is not None:
             complete(case)
         if case.headers.get("x-token") == FRESH:
             case.headers["x-token"] = self._token(case)
         if case.headers.get("x-signature") == FRESH:
-            (case.query if case.method in ("GET", "DELETE") else case.body)["__nonce"] = str(fresh_nonce())
+            (case.query if is_signed_by_query(case) else case.body)["__nonce"] = str(fresh_nonce())
             options["auth"] = self._sign
 
     def remember(self, case, response):
@@ -69,10 +72,10 @@ class World:
             made = response.json()
             self._made[made.get("hash", made.get("id"))] = made.get("bucket")
 
-    def _fourth(self, what, case):
-        """Return whether it is the fourth time, or the eighth, and so on, that this is asked about an operation."""
+    def _nth(self, n, what, case):
+        """Return whether it is the nth time, or the 2nth, and so on, that this is asked about an operation."""
         self._turns[what, name(case)] += 1
-        return self._turns[what, name(case)] % 4 == 0
+        return self._turns[what, name(case)] % n == 0
 
     def _choose_ids(self, case):
         ids = case.path_parameters
@@ -80,7 +83,7 @@ class World:
             return
         changes = case.method in ("PATCH", "DELETE")
         precious = changes and {self._bucket, self._file} & set(ids.values())  # to later requests
-        if not precious and (set(ids.values()) & set(self._made) or self._fourth("choose", case)):
+        if not precious and (set(ids.values()) & set(self._made) or self._nth(4, "choose", case)):
             return
         bucket, file = self._bucket, self._file
         if changes:
@@ -103,14 +106,34 @@ class World:
 
     def _choose_key(self, case):
         precious = case.path_parameters["key"] == self._account.key
-        if is_valid(case, Location.PATH) and (precious or not self._fourth("choose", case)):
+        if is_valid(case, Location.PATH) and (precious or not self._nth(4, "choose", case)):
             case.path_parameters["key"] = new_key()
             self._account.signed.post("/keys", {"key": case.path_parameters["key"]})
 
+    def _announce(self, case):
+        """Say what comes: a form, which heeds no query, or the file itself, which heeds no x-filesize."""
+        if is_form(case):
+            case.query.clear()
+            self._measure(case)
+            return
+        if case.media_type == FORM:
+            case.body, case.media_type = b"content", "application/octet-stream"
+        case.query.setdefault("size", 1)
+        content = case.body.data if isinstance(case.body, Binary) else case.body
+        if isinstance(content, bytes):
+            _renew(case.query, "size", "[0-9]+", lambda size: len(content))
+            _renew(case.query, "name", r"\w{256,1000}", lambda name: name[:63])  # of at most 4 bytes each
+            _renew(case.query, "hash", "[0-9a-fA-F]{40}", lambda old: hash_of(content))
+
     def _measure(self, case):
+        case.headers.setdefault("x-filesize", "0")
         file = case.body.get("file") if isinstance(case.body, dict) else None
         if isinstance(file, Binary):
-            _renew(case.headers, "x-filesize", r"[0-9]+(\.0*)?", lambda size: str(len(file.data)))
+            _renew(case.headers, "x-filesize", _SIZE, lambda size: str(len(file.data)))
+
+    def _choose_range(self, case):
+        if self._nth(2, ("range", *sorted(case.headers)), case):
+            case.headers["Range"] = "bytes=0-2"
 
     def _token(self, case):
         bucket = case.path_parameters.get("bucket")
@@ -128,7 +151,7 @@ class World:
 
     def _sign(self, request):
         path, _, query = request.path_url.partition("?")
-        payload = query if request.method in ("GET", "DELETE") else request.body
+        payload = query if request.method in SIGNED_BY_QUERY else request.body
         text = f"{request.method}\n{path}\n".encode() + (payload.encode() if isinstance(payload, str) else payload)
         request.headers["x-signature"] = self._account.key_pair.sign(text)
         return request
@@ -154,12 +177,22 @@ def _new_email(old):
 
 def _renew(fields, field, pattern, make):
     """Replace a field that is well-formed, so that what is wrong with an invalid request remains its only fault."""
-    if isinstance(fields.get(field), str) and re.fullmatch(pattern, fields[field], re.DOTALL):
+    if isinstance(fields.get(field), (str, int)) and re.fullmatch(pattern, str(fields[field]), re.DOTALL):
         fields[field] = make(fields[field])
 
 
 def name(case):
     return case.operation.definition.raw["operationId"]
+
+
+def is_signed_by_query(case):
+    return case.method in SIGNED_BY_QUERY
+
+
+def is_form(case):
+    """Return whether an upload shall be a form, so that what is wrong with it matters."""
+    size = str(case.headers.get("x-filesize", "0"))
+    return is_valid(case, Location.QUERY) and (case.media_type == FORM or not re.fullmatch(_SIZE, size))
 
 
 def is_valid(case, location):

@@ -72,13 +72,14 @@ def test_a_damaged_shard_is_reported_withheld_and_healed_by_uploading_it_again(w
 
 
 def test_a_damaged_shard_that_nobody_has_noticed_fails_the_download(world, tmp_path):
-    bucket = pymdc.api.Bucket(world.bucket, world.key_pair, client=pymdc.Client(world.bridge.url, retries=0))
+    client = pymdc.Client(world.bridge.url, retries=0, raise_errors=True)
+    bucket = pymdc.api.Bucket(world.bucket, world.key_pair, client=client)
     flipped = world.account.upload(world.bucket, os.urandom(20_000))
     flip_a_byte(world.objects[0])
     cut = world.account.upload(world.bucket, os.urandom(30_000))
     os.truncate(next(path for path in world.objects if path.stat().st_size == 30_000), 10)
 
-    with pytest.raises(pymdc.errors.IntegrityError):
+    with pytest.raises(pymdc.errors.PymdcError):
         bucket.files.download(flipped, tmp_path / "target")
 
     assert world.download(world.bucket, cut) == (410, "The shard is damaged")
