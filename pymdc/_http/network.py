@@ -126,7 +126,7 @@ class Network(KeepsSecrets):
         except (requests.RequestException, urllib3.exceptions.HTTPError, EnvironmentError) as error:
             failure = _translated(error, url)
         else:
-            reply = Reply(response, url)
+            reply = Reply(response, url, method)
             if reply.status != 407 or not proxy:
                 return reply
             reply.close()
@@ -147,7 +147,7 @@ class Reply(object):
     :ivar float retry_after: the seconds that the other side asks to wait, or None.
     """
 
-    def __init__(self, response, url):
+    def __init__(self, response, url, method="GET"):
         self.status = response.status
         self.reason = response.reason or ""
         self.headers = response.headers
@@ -158,6 +158,7 @@ class Reply(object):
         self.leads_back = path == urlsplit(url).path
         self._response = response
         self._url = url
+        self._method = method
 
     def chunks(self):
         """Yield the body as bytes, as it comes."""
@@ -187,7 +188,7 @@ class Reply(object):
 
     def length(self):
         """Return how many bytes were announced, or None.  Older versions of urllib3 do not compare."""
-        if self._response.request.method == "HEAD":
+        if self._method == "HEAD":
             return None
         length = self.headers.get("Content-Length", "")
         return int(length) if _DIGITS.match(length) else None

@@ -14,6 +14,7 @@ _SHARD, _OBJECT, _HOLD = bindparam("shard_"), bindparam("object_"), holds.c.id =
 _THESE = shards.c.id.in_(bindparam("these", expanding=True))
 
 PAGE = select(shards).where(shards.c.id > bindparam("after")).order_by(shards.c.id).limit(bindparam("page"))
+FIND = select(shards).where(shards.c.id == _SHARD)
 OF_CONTENT = select(shards).where(shards.c.sha256.in_(bindparam("digests", expanding=True)))
 ADD = insert(shards)
 REPLACE = update(shards).where(shards.c.id == _SHARD).values(object=_OBJECT, damaged=False)
@@ -57,7 +58,7 @@ class Shards:
     def find(self, shard_id: int):
         """Return the row of a shard."""
         with self._database.read() as db:
-            row = db.execute(select(shards).where(shards.c.id == shard_id)).mappings().first()
+            row = db.execute(FIND, {"shard_": shard_id}).mappings().first()
         if row is None:
             raise Refusal(410, "The file was deleted meanwhile")
         return row
