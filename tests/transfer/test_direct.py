@@ -1,0 +1,197 @@
+"""Transfers in one request each, with a bridge that takes them so; and with one that does not."""
+
+from __future__ import absolute_import, division, print_function
+
+import hashlib
+import io
+import json
+import os
+
+import pytest
+
+import pymdc
+from canned_server import CannedServer
+from pymdc._digest import content_hash
+from pymdc._transfer.beginning import Beginning
+from pymdc.errors import IntegrityError, TransportError
+from pymdc.testing import Wire
+from running_bridge import RunningBridge
+
+MIB = 1024 * 1024
+SHARD = 8 * MIB
+
+
+def hash_of(content):
+    return content_hash(hashlib.sha256(content))
+
+
+@pytest.fixture(scope="module")
+def wire():
+    wire = Wire()
+    running = RunningBridge("--public-url", wire.url)
+    wire.target = running.url
+    wire.bridge = running
+    yield wire
+    wire.close()
+    running.close()
+
+
+@pytest.fixture
+def files(wire, address):
+    client = pymdc.Client(wire.url, raise_errors=True)
+    user, key_pair = pymdc.api.Users(address, u"password", client=client), pymdc.keypair.ECDSA()
+    user.register()
+    user.activate(wire.bridge.activation_link(address))
+    pymdc.api.Keys(user).create(key_pair)
+    bucket = pymdc.api.Bucket(pymdc.api.Buckets(key_pair, client=client).create("direct", 1, 1, [key_pair]),
+                              key_pair, client=client)
+    del wire.requests[:]
+    return bucket.files
+
+
+def asked(wire):
+    """What was asked for: the method, and the last part of the path."""
+    return ["{0} {1}".format(method, path.rpartition("/")[2]) for method, path in wire.requests]
+
+
+@pytest.mark.parametrize("size", [0, 1, 4096, 256 * 1024, 256 * 1024 + 1, SHARD, SHARD + 1])
+def test_an_upload_is_one_request(wire, files, size):
+    content = os.urandom(size)
+
+    stored = files.upload(io.BytesIO(content), filename="sent.bin")
+
+    assert asked(wire) == ["PUT files"]
+    assert (stored["size"], stored["hash"], stored["filename"]) == (size, hash_of(content), "sent.bin")
+    assert stored["mimetype"] == "application/octet-stream"
+
+
+@pytest.mark.parametrize("size", [0, 1, 4096, SHARD])
+@pytest.mark.parametrize("to_path", [True, False])
+def test_a_download_of_one_shard_is_one_request(wire, files, tmpdir, size, to_path):
+    content, told = os.urandom(size), []
+    stored, path, copy = files.upload(io.BytesIO(content)), tmpdir.join("copy"), io.BytesIO()
+    del wire.requests[:]
+
+    answer = files.download(stored, str(path) if to_path else copy, progress=lambda *numbers: told.append(numbers))
+
+    assert asked(wire) == ["GET content"]
+    assert (path.read_binary() if to_path else copy.getvalue()) == content
+    assert answer["size"] == size
+    assert not size or told[-1] == (size, size)
+
+
+@pytest.mark.parametrize("to_path", [True, False])
+def test_a_longer_download_goes_on_by_pointers(wire, files, tmpdir, to_path):
+    content, told = os.urandom(2 * SHARD + 5), []
+    stored, path, copy = files.upload(io.BytesIO(content)), tmpdir.join("copy"), io.BytesIO()
+    del wire.requests[:]
+
+    files.download(stored, str(path) if to_path else copy, progress=lambda done, total: told.append((done, total)))
+
+    assert [kind for kind in asked(wire) if "GET content" in kind] == ["GET content"]
+    assert len([path for _, path in wire.requests if path.startswith("/shards/")]) == 2
+    assert len(wire.requests) == 4
+    assert (path.read_binary() if to_path else copy.getvalue()) == content
+    assert told == sorted(told) and told[-1] == (len(content), len(content))
+
+
+def test_a_bridge_that_was_not_heard_of_is_asked_once_what_it_takes(wire, files):
+    client = pymdc.Client(wire.url, raise_errors=True)
+    fresh = pymdc.api.Files(files._ids["bucket_id"], files._auth, client=client)
+
+    fresh.upload(io.BytesIO(b"first"))
+    fresh.upload(io.BytesIO(b"second"))
+
+    assert asked(wire) == ["HEAD ", "PUT files", "PUT files"]
+
+
+def test_a_token_that_was_handed_in_lets_a_transfer_in(wire, files):
+    push, pull = files.token("PUSH"), files.token("PULL")
+    guest, copy = pymdc.api.Files(files._ids["bucket_id"], client=files._client), io.BytesIO()
+    del wire.requests[:]
+
+    stored = guest.upload(io.BytesIO(b"content"), push)
+    guest.download(stored, copy, pull)
+
+    assert copy.getvalue() == b"content"
+    assert asked(wire) == ["PUT files", "GET " + stored["hash"], "GET " + stored["hash"]]
+
+
+def test_an_unregistered_key_is_told_so(files):
+    stranger = pymdc.api.Files(files._ids["bucket_id"], pymdc.keypair.ECDSA(), client=files._client)
+
+    for transfer in (lambda: stranger.upload(io.BytesIO(b"x")), lambda: stranger.download("0" * 40, io.BytesIO())):
+        with pytest.raises(pymdc.errors.APIError, match="Public key not registered"):
+            transfer()
+
+
+def test_a_file_that_changes_on_the_way_is_not_stored(files, tmpdir):
+    path = tmpdir.join("large")
+    path.write_binary(b"x" * (3 * MIB))
+
+    def change(done, total):
+        path.write_binary(b"y" * (3 * MIB))
+
+    with pytest.raises(IntegrityError):
+        files.upload(str(path), progress=change)
+    assert files.list() == []
+
+
+def answer(status, body, **headers):
+    lines = ["HTTP/1.1 {0} Said".format(status), "x-metadisk: direct", "Content-Length: {0}".format(len(body))]
+    lines += ["{0}: {1}".format(name.replace("_", "-"), value) for name, value in headers.items()]
+    return "\r\n".join(lines + ["Connection: close", "", ""]).encode("ascii") + body
+
+
+GOOD = b"the right bytes"
+
+
+@pytest.mark.parametrize("wrong", [
+    answer(200, b"the wrong bytes"),
+    answer(206, b"the right", Content_Range="bytes 0-8/9"),
+    answer(206, GOOD, Content_Range="bytes 0-14/99"),
+    answer(206, GOOD, Content_Range="bytes 1-15/15"),
+    answer(206, GOOD, Content_Range="nonsense"),
+    answer(206, GOOD),
+])
+@pytest.mark.parametrize("to_path", [True, False])
+def test_what_comes_wrong_is_fetched_shard_by_shard(tmpdir, wrong, to_path):
+    def respond(request):
+        if b"/content" in request:
+            return wrong
+        if b"/shards/" in request:
+            return answer(200, GOOD)
+        pointer = {"hash": hash_of(GOOD), "token": "0" * 40, "operation": "PULL", "size": len(GOOD),
+                   "url": server.url + "/shards/1"}
+        return answer(200, json.dumps([pointer]).encode("ascii"))
+
+    server = CannedServer(respond)
+    client = pymdc.Client(server.url, retries=0)
+    client.is_direct = lambda: True
+    files = pymdc.api.Files("6b02f2f51a05ce7722153a94", pymdc.keypair.ECDSA(), client=client)
+    path, copy = tmpdir.join("copy"), io.BytesIO()
+    try:
+        files.download(hash_of(GOOD), str(path) if to_path else copy)
+    finally:
+        server.close()
+
+    assert (path.read_binary() if to_path else copy.getvalue()) == GOOD
+    assert len(server.requests) > 1
+
+
+class Reply(object):
+    """A reply that was announced with one length and comes with another."""
+
+    status = 206
+    headers = {"Content-Range": "bytes 0-4/5"}
+
+    def chunks(self):
+        return [b"12345", b"6"]
+
+
+def test_no_more_is_taken_than_was_told():
+    taken = []
+
+    with pytest.raises(TransportError, match="more than the 5 bytes"):
+        Beginning(lambda: None, taken.append).take(Reply())
+    assert taken == [b"12345"]
