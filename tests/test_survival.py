@@ -269,7 +269,7 @@ def start(wired, bucket, line, **options):
 def test_a_killed_download_is_finished_from_its_part(wired, wired_bucket, tmpdir):
     content = os.urandom(5 * 8 * MIB)
     stored, path = wired_bucket.files.upload(io.BytesIO(content)), tmpdir.join("copy")
-    wired.faults.append(Fault("stall", path="/shards/*", nth=3, received=100000))
+    wired.faults.append(Fault("stall", path="/shards/*", nth=2, received=100000))
 
     process = start(wired, wired_bucket, "bucket.files.download({0!r}, {1!r}, progress=say, concurrency=1)".format(
         str(stored["hash"]), str(path)))

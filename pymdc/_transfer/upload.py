@@ -84,7 +84,7 @@ class Source(object):
         query, content_hash = {"size": str(self.size)}, None
         if self.filename:
             query["name"] = self.filename
-        if _BLOCK < self.size <= _BOUND:
+        if self._ours and _BLOCK < self.size <= _BOUND:  # what was handed in may be good for one reading only
             content_hash = guarded(self.content_hash)()
         body = self._new_body(progress)
         if self.size <= _BLOCK:
