@@ -57,7 +57,7 @@ def test_a_wire_that_is_made_first_leads_to_the_shards_too(tmp_path):
         uploaded = files.upload(__file__)
         wire.faults.append(Fault("reset", path="/shards/*", received=100))
 
-        files.download(uploaded, tmp_path / "copy")
+        files.download(uploaded, tmp_path / "copy", files.token("PULL"))
 
     assert [method + path[:8] for method, path in wire.requests] == ["GET/shards/"] * 2
 

@@ -189,7 +189,7 @@ def test_a_key_that_is_being_deleted_acts_no_more(alice, monkeypatch, act):
 
     with monkeypatch.context() as patched:
         patched.setattr(auth, "identify", after(auth.identify))
-        patched.setattr(auth, "identify_for_tokens", after(auth.identify_for_tokens))
+        patched.setattr(auth, "identify_for_bucket", after(auth.identify_for_bucket))
         answer = act(alice, bucket, file_hash)
 
     keys, buckets, files = possessions()

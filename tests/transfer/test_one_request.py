@@ -89,7 +89,7 @@ def test_a_longer_download_goes_on_by_pointers(wire, files, tmpdir, to_path):
     files.download(stored, str(path) if to_path else copy, progress=lambda done, total: told.append((done, total)))
 
     assert [kind for kind in asked(wire) if "GET content" in kind] == ["GET content"]
-    assert len([path for _, path in wire.requests if path.startswith("/shards/")]) == 2
+    assert len([shard for _, shard in wire.requests if shard.startswith("/shards/")]) == 2
     assert len(wire.requests) == 4
     assert (path.read_binary() if to_path else copy.getvalue()) == content
     assert told == sorted(told) and told[-1] == (len(content), len(content))
