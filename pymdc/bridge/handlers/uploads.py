@@ -34,27 +34,27 @@ async def create(call: Call) -> Response:
 
 def _admit(call, file) -> Incoming:
     """Check what can be known before the body is read, in the order of the protocol, and make room for the file."""
-    bucket_id, size = call.ids["bucket"], _authorize(call, file)
+    bucket_id = call.ids["bucket"]
+    size, point = _authorize(call, file)
     services, moment = call.services, steady()
     settings, incoming = services.settings, Incoming(services.store, size)
     room = Room(int(settings.account_storage * GIGABYTE), services.spare_space(), settings.uploads_at_once)
     row = {"id": incoming.id, "bucket": bucket_id, "size": size, "expires": _expiry(call)}
-    call.metadata.uploads.begin(row, room, moment)
+    call.metadata.uploads.begin(row, room, moment, point)
     return incoming
 
 
 def _authorize(call, file):
-    """Let in who may store in the bucket, and return how many bytes are to come."""
+    """Let in who may store in the bucket; return how many bytes are to come, and by whose key, if it is by one."""
     bucket_id = call.ids["bucket"]
     if file and not auth.comes_by_token(call):
-        auth.identify_for_bucket(call, bucket_id)
-        return file.size
+        return file.size, auth.identify_for_bucket(call, bucket_id).point
     token = auth.spend_token(call)
     size = file.size if file else fields.file_size(call.headers.get("x-filesize"))
     call.metadata.buckets.find(bucket_id)
     if token["operation"] != "PUSH" or token["bucket"] != bucket_id:
         raise Refusal(401, "Not authorized to store in bucket")
-    return size
+    return size, token["point"]
 
 
 def _expiry(call):

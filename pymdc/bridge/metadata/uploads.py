@@ -6,6 +6,7 @@ from sqlalchemy import bindparam, delete, exists, func, insert, select, update
 
 from ..refusal import Refusal
 from .buckets import GIGABYTE, counted, find_bucket, store
+from .keys import check_may_ask
 from .shards import FORGET_UNNEEDED, hold, note_unneeded
 from .tables import buckets, file_shards, files, shards, uploads
 
@@ -68,10 +69,16 @@ class Uploads:
     def __init__(self, database):
         self._database = database
 
-    def begin(self, upload: dict, room: Room, now: int):
-        """Give an upload the room that it needs, in its bucket, in its account and on the disk."""
+    def begin(self, upload: dict, room: Room, now: int, point: str | None = None):
+        """
+        Give an upload the room that it needs, in its bucket, in its account and on the disk.
+
+        :param point: the key that has asked for it, or for the token that lets it in, if one did.
+        """
         with self._database.write() as db:
-            _check_room(db, find_bucket(db, upload["bucket"]), upload["size"], room, now)
+            bucket = find_bucket(db, upload["bucket"])
+            check_may_ask(db, bucket, point)
+            _check_room(db, bucket, upload["size"], room, now)
             db.execute(BEGIN, {**upload, "size": counted(upload["size"])})
 
     def renew(self, upload_id: str, expires: int):

@@ -166,6 +166,9 @@ ACTS = {
         "/keys/" + [key["key"] for key in alice.basic.get("/keys").json() if key["key"] != alice.key][0]),
     "ask for a token": lambda alice, bucket, file: alice.signed.post(
         f"/buckets/{bucket}/tokens", {"operation": "PUSH"}),
+    "store a file": lambda alice, bucket, file: alice.signed.send("PUT", f"/buckets/{bucket}/files?size=1", b"x"),
+    "read a file": lambda alice, bucket, file: alice.signed.get(f"/buckets/{bucket}/files/{file}/content"),
+    "ask for pointers": lambda alice, bucket, file: alice.signed.get(f"/buckets/{bucket}/files/{file}"),
 }
 
 
@@ -177,8 +180,8 @@ def test_a_key_that_is_being_deleted_acts_no_more(alice, monkeypatch, act):
     file_hash = alice.upload(bucket, CONTENT)
 
     def after(identify):
-        def identify_and_delete(call, *arguments):
-            identity = identify(call, *arguments)
+        def identify_and_delete(call, *arguments, **options):
+            identity = identify(call, *arguments, **options)
             if identity.key == alice.key:
                 alice.basic.delete("/keys/" + alice.key)
             return identity
