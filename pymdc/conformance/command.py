@@ -8,13 +8,14 @@ import os
 import sys
 import urllib.parse
 
-from . import buckets, channel, files, general, identity, keys, tokens, upload, users  # noqa: F401
-from .point import AS_IN_2016, AS_SAID, NOT_TRIED, OTHERWISE, POINTS, Otherwise
+from . import buckets, channel, direct, files, general, identity, keys, tokens, upload, users  # noqa: F401
+from .point import AS_IN_2016, AS_SAID, NOT_THERE, NOT_TRIED, OTHERWISE, POINTS, Otherwise
 from .wire import AWAY, SHORT
 from .world import World, mailed_token
 
 WRONG_USE = 2
-ROW = "{0.section:<16}  {0.rule:<72}  {1}"
+VERDICTS = (AS_SAID, AS_IN_2016, OTHERWISE, NOT_THERE, NOT_TRIED)
+ROW = "{0.section:<20}  {0.rule:<72}  {1}"
 
 
 def look(url, activation=None, account=None, only="", short=SHORT, away=AWAY):
@@ -56,12 +57,12 @@ def main(arguments=None) -> int:
     except Otherwise as error:
         print(f"{options.url} cannot be tried: {error}", file=sys.stderr)
         return WRONG_USE
-    print("\n" + ", ".join(f"{verdicts[verdict]} {verdict}" for verdict in (AS_SAID, AS_IN_2016, OTHERWISE, NOT_TRIED)))
+    print("\n" + ", ".join(f"{verdicts[verdict]} {verdict}" for verdict in VERDICTS))
     return 1 if verdicts[OTHERWISE] else 0
 
 
 def _chosen(only):
-    points = sorted(POINTS, key=lambda point: point.section)
+    points = sorted(POINTS, key=lambda point: int(point.section.partition(".")[0]))
     return [point for point in points if only.lower() in f"{point.section} {point.rule}".lower()]
 
 

@@ -6,6 +6,7 @@ from typing import Callable
 AS_SAID = "as the protocol says"
 AS_IN_2016 = "as the servers of 2016 did"
 OTHERWISE = "otherwise"
+NOT_THERE = "not there"  # what nobody has to have
 NOT_TRIED = "not tried"
 
 POINTS = []
@@ -13,6 +14,10 @@ POINTS = []
 
 class Otherwise(Exception):
     """Something came that neither the protocol nor a server of 2016 would have sent."""
+
+
+class NotThere(Exception):
+    """The bridge does not have what the point is about, and need not."""
 
 
 class NotTried(Exception):
@@ -27,17 +32,23 @@ class Point:
     :ivar section: of docs/protocol, with its number.
     :ivar rule: what is required, as a sentence.
     :ivar check: the function that looks, given the world.
+    :ivar is_there: says whether the bridge of a world has what the rule is about, where it need not.
     """
 
     section: str
     rule: str
     check: Callable
+    is_there: Callable
 
     def look(self, world):
         """Return an :class:`Outcome`."""
         world.begin()
         try:
+            if not self.is_there(world):
+                return Outcome(self, NOT_THERE, "")
             self.check(world)
+        except NotThere as error:
+            return Outcome(self, NOT_THERE, str(error))
         except Otherwise as error:
             return Outcome(self, OTHERWISE, str(error))
         except NotTried as error:
@@ -59,10 +70,14 @@ class Outcome:
         return f"{self.verdict}: {self.seen}" if self.seen else self.verdict
 
 
-def section(number: int, title: str):
-    """Return a decorator that makes a point of this section of a function: its name is the rule."""
+def section(number: int, title: str, is_there=lambda world: True):
+    """
+    Return a decorator that makes a point of this section of a function: its name is the rule.
+
+    :param is_there: as of :class:`Point`.
+    """
     def point(check):
-        POINTS.append(Point(f"{number}. {title}", check.__name__.replace("_", " "), check))
+        POINTS.append(Point(f"{number}. {title}", check.__name__.replace("_", " "), check, is_there))
         return check
     return point
 
@@ -86,10 +101,14 @@ def gives(status: int, /, **fields):
 
 def refused(status: int, text: str):
     """An error that begins with *text*.  The servers of 2016 answered most with 500: clients go by the text."""
-    def matches(answer, status=status):
-        return answer.status == status and (answer.error or "").startswith(text)
-    matches.old = [lambda answer: matches(answer, 500)]
+    matches = refused_so(status, text)
+    matches.old = [refused_so(500, text)]
     return matches
+
+
+def refused_so(status: int, text: str):
+    """As :func:`refused`, of what no server of 2016 knew."""
+    return lambda answer: answer.status == status and (answer.error or "").startswith(text)
 
 
 def empty(status: int):

@@ -16,11 +16,12 @@ import uuid
 from pymdc._digest import content_hash
 from pymdc.keypair import ECDSA
 
-from .point import NotTried, Otherwise, brief
+from .point import NotThere, NotTried, Otherwise, brief
 from .wire import AWAY, BOUNDARY, PATIENCE, SHORT, Answer, Request, Wire, form, part
 
 MAIL_PATIENCE = 10  # seconds
 FRESH = object()  # a value of its own for each request
+SIGNED_OVER_QUERY = ("GET", "DELETE", "PUT")  # any other is signed over its body
 _count = itertools.count()
 
 
@@ -77,7 +78,8 @@ class World:
     @functools.cached_property
     def is_direct(self) -> bool:
         """Whether the bridge says that it takes and gives files in one request each."""
-        return self.nobody("HEAD", "/").headers.get("x-metadisk") == "direct"
+        answers = [self.nobody(method, "/") for method in ("HEAD", "GET")]
+        return any("direct" in answer.headers.get("x-metadisk", "") for answer in answers)
 
     @property
     def last(self):
@@ -95,6 +97,12 @@ class World:
         if not any(matches(came) for matches in (*old, *getattr(wanted, "old", ()))):
             raise Otherwise(brief(came))
         self.old.append(brief(came))
+
+    def expect_if_there(self, came, wanted, without):
+        """Require that what came is what the protocol says, or else what comes *without* what nobody has to have."""
+        if not wanted(came) and without(came):
+            raise NotThere(brief(came))
+        self.expect(came, wanted)
 
     def nobody(self, method, target, fields=None, **options) -> Answer:
         """Ask without saying who asks."""
@@ -217,20 +225,21 @@ def sign(pair, method, target, fields=None, body=None, nonce=FRESH, text=None, k
     """
     Return a signed request.
 
-    :param nonce: put into the query of a GET or DELETE, else into the JSON fields; None to leave it out.
+    :param nonce: put into the query where that is signed, else into the JSON fields; None to leave it out.
     :param body: what to send instead of the fields, as it is.
     :param text: what to sign instead of what should be signed.
     :param key: what to name as the key; *written* changes the signature.
     """
     nonce = fresh_nonce() if nonce is FRESH else nonce
     payload = b"" if body is None else body
-    if method in ("GET", "DELETE"):
+    over_query = method in SIGNED_OVER_QUERY
+    if over_query:
         if nonce is not None:
             target += ("&" if "?" in target else "?") + f"__nonce={nonce}"
     elif body is None:
         payload = _body({**(fields or {}), **({} if nonce is None else {"__nonce": nonce})})
     path, _, query = target.partition("?")
-    signed = query.encode() if method in ("GET", "DELETE") else payload
+    signed = query.encode() if over_query else payload
     text = f"{method}\n{path}\n".encode() + signed if text is None else text
     signature = {"x-pubkey": key or pair.get_public_key(), "x-signature": written(pair.sign(text))}
     return Request(method, target, payload, {"Content-Type": "application/json", **signature, **(headers or {})})

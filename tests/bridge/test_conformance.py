@@ -17,10 +17,10 @@ import pytest
 
 import pymdc
 from pymdc.conformance import channel, command, upload, wire
-from pymdc.conformance.point import AS_IN_2016, AS_SAID, OTHERWISE, POINTS
+from pymdc.conformance.point import AS_IN_2016, AS_SAID, NOT_THERE, OTHERWISE, POINTS
 from pymdc.conformance.world import World
 from servers_of_2016 import VERSIONS, Server
-from wire import Basic
+from wire import Basic, hash_of
 
 PROTOCOL = pathlib.Path(__file__).parents[2] / "docs" / "protocol.md"
 
@@ -52,8 +52,9 @@ def test_each_server_of_2016_is_as_the_protocol_says_or_as_it_was(version):
     with contextlib.closing(Server(version)) as server:
         outcomes = list(command.look(server.url, server.activation_token, short=SHORT))
 
-    assert lines_beside({AS_SAID, AS_IN_2016}, outcomes) == []
+    assert lines_beside({AS_SAID, AS_IN_2016, NOT_THERE}, outcomes) == []
     assert "a wrong password is refused" in [each.point.rule for each in outcomes if each.verdict == AS_IN_2016]
+    assert {each.point.section for each in outcomes if each.verdict == NOT_THERE} == {"12. Direct transfers"}
 
 
 @pytest.fixture
@@ -138,6 +139,7 @@ def test_pointers_that_are_a_refusal_fail_their_points_and_end_no_run(old_server
     assert [(outcome.point.rule, outcome.verdict) for outcome in outcomes] == [
         ("pointers tell where each shard is", OTHERWISE), ("pointers tell size and url too", OTHERWISE),
         ("an unknown file has no pointers", AS_IN_2016 if old_server.version.mistakes else AS_SAID),
+        ("pointers need no token of who could ask for one", NOT_THERE),
     ]
     assert all("Failed to load the shard contracts" in outcome.seen for outcome in outcomes[:2])
 
@@ -157,8 +159,15 @@ def test_each_section_of_the_protocol_has_points_and_each_point_a_rule_of_its_ow
     sections = {point.section for point in POINTS}
     protocol = PROTOCOL.read_text("utf-8")
 
-    assert sections == set(re.findall("^## ([1-9][.] .*)$", protocol, re.MULTILINE))
+    assert sections == set(re.findall("^## ([1-9][.] .*|12[.] .*)$", protocol, re.MULTILINE))  # 10 and 11 only tell
     assert len({point.rule for point in POINTS}) == len(POINTS)
+
+
+def test_sections_come_in_their_order():
+    sections = [int(point.section.partition(".")[0]) for point in command._chosen("")]
+
+    assert sections == sorted(sections)
+    assert sections[-1] == 12
 
 
 def test_the_command_prints_a_line_for_each_point(local):
@@ -217,20 +226,27 @@ def test_an_old_python_is_told_in_one_line():
 class Given:
     """What a faulty bridge gives in answer to one request; a fault changes it."""
 
-    def __init__(self, method, target, headers, status, answered, body):
-        self.method, self.target, self.headers = method, target, headers
+    def __init__(self, method, target, headers, sent, status, answered, body):
+        self.method, self.target, self.headers, self.sent = method, target, headers, sent
         self.status, self.answered, self.body = status, answered, body
 
     def change(self, **fields):
         self.body = json.dumps({**json.loads(self.body), **fields}).encode()
+
+    def lose(self, name):
+        self.answered = {given: value for given, value in self.answered.items() if given.lower() != name}
 
     def replace(self, other):
         self.status, self.body = other.status, other.body
 
 
 @contextlib.contextmanager
-def faulty(bridge, fault):
-    """Stand before a bridge, and let a fault change its answers; yield the URL."""
+def faulty(bridge, fault, strips=()):
+    """
+    Stand before a bridge, and let a fault change its answers; yield the URL.
+
+    :param strips: the headers, in lower case, that the bridge does not get to see.
+    """
     class Handler(http.server.BaseHTTPRequestHandler):
         def handle_one_request(self):
             self.raw_requestline = self.rfile.readline(65537)
@@ -241,9 +257,11 @@ def faulty(bridge, fault):
         def pass_on(self):
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             connection = http.client.HTTPConnection(bridge.url.split("//")[1], timeout=30)
-            connection.request(self.command, self.path, body, dict(self.headers))
+            headers = {name: value for name, value in self.headers.items() if name.lower() not in strips}
+            connection.request(self.command, self.path, body, headers)
             answer = connection.getresponse()
-            given = Given(self.command, self.path, self.headers, answer.status, dict(answer.headers), answer.read())
+            answered, content = dict(answer.headers), answer.read()
+            given = Given(self.command, self.path, self.headers, body, answer.status, answered, content)
             connection.close()
             fault(given)
             if given.status is not None:
@@ -338,6 +356,71 @@ def pointers_are(pointers):
     return pointers_are_others
 
 
+def transfers_are_not_direct(given):
+    given.lose("x-metadisk")
+
+
+def no_refusal_says_that_transfers_are_direct(given):
+    if given.status >= 400:
+        given.lose("x-metadisk")
+
+
+def only_what_is_asked_first_says_that_transfers_are_direct(given):
+    if given.target != "/":
+        given.lose("x-metadisk")
+
+
+def range_ends_early(given):
+    given.body = given.body[:-1] if given.status == 206 else given.body
+
+
+def range_is_not_told(given):
+    if given.status == 206:
+        given.lose("content-range")
+
+
+def range_comes_as_the_whole(given):
+    given.status = 200 if given.status == 206 else given.status
+
+
+def behind_the_end_is_nothing(given):
+    if given.status == 416:
+        given.status, given.body = 206, b""
+
+
+def file_has_no_tag(given):
+    given.lose("etag")
+
+
+def file_is_a_page(given):
+    if given.target.endswith("/content"):
+        given.answered["content-type"] = "text/html"
+
+
+def content_is_not_bound(given):
+    if b"does not match the hash" in given.body:
+        given.status, given.body = 200, json.dumps({"hash": hash_of(given.sent)}).encode()
+
+
+def folders_are_cut_off(given):
+    if given.method == "PUT" and given.status == 200:
+        given.change(filename=json.loads(given.body)["filename"].rpartition("/")[2])
+
+
+def folders_are_dashes(given):
+    if given.method == "PUT" and given.status == 200:
+        given.change(filename=json.loads(given.body)["filename"].replace("/", "-"))
+
+
+def pointers_need_a_token(given):
+    if "/files/" in given.target and "x-token" not in given.headers:
+        given.status, given.body = 401, b'{"error": "Invalid or expired token"}'
+
+
+def nothing_wrong(given):
+    """Let it be as it is."""
+
+
 LOST = {"error": "Failed to load the shard contracts"}
 
 FAULTS = [
@@ -366,6 +449,35 @@ FAULTS = [
 ]
 
 
+# Of direct transfers.
+FAULTS += [
+    (only_what_is_asked_first_says_that_transfers_are_direct, "each answer says that transfers are direct", OTHERWISE,
+     "['direct', 'direct', None"),
+    (no_refusal_says_that_transfers_are_direct, "each answer says that transfers are direct", OTHERWISE, "None"),
+    (transfers_are_not_direct, "each answer says that transfers are direct", NOT_THERE, ""),
+    (remembers("x-token"), "a direct transfer by a token spends it", OTHERWISE, "200 "),
+    (remembers("x-token"), "what is announced badly spends no token", OTHERWISE, "400 "),
+    (remembers("x-signature"), "a signed transfer has a nonce and does not pass twice", OTHERWISE, "200 "),
+    (error_is_200, "nobody else stores or reads", OTHERWISE, "200 "),
+    (error_is_200, "size is a whole number and the length of the body", OTHERWISE, "200 "),
+    (error_is_200, "a hash binds the content", OTHERWISE, "200 "),
+    (error_is_500, "a PUT is signed over its query", OTHERWISE, "500 "),
+    (hash_is_wrong, "a direct upload is answered with the file", OTHERWISE, "0" * 40),
+    (folders_are_dashes, "a name may have folders", OTHERWISE, "photos-2016-cat.jpg"),
+    (range_ends_early, "one range of a file can be asked for", OTHERWISE, "206"),
+    (range_is_not_told, "one range of a file can be asked for", OTHERWISE, "206 "),
+    (range_comes_as_the_whole, "one range of a file can be asked for", OTHERWISE, "200 "),
+    (range_comes_as_the_whole, "a range of another content is the whole", OTHERWISE, "200 "),
+    (behind_the_end_is_nothing, "a range behind the end is refused", OTHERWISE, "206"),
+    (file_has_no_tag, "a file comes whole as octets with its length and tag", OTHERWISE, "None"),
+    (file_is_a_page, "a file comes whole as octets with its length and tag", OTHERWISE, "text/html"),
+    (pointers_are(LOST), "pointers need no token of who could ask for one", OTHERWISE, LOST["error"]),
+    (content_is_not_bound, "a hash binds the content", NOT_THERE, "200 "),
+    (folders_are_cut_off, "a name may have folders", NOT_THERE, "cat.jpg"),
+    (pointers_need_a_token, "pointers need no token of who could ask for one", NOT_THERE, "401 "),
+]
+
+
 @pytest.mark.parametrize("fault, rule, verdict, seen", FAULTS, ids=[f"{row[0].__name__}: {row[1]}" for row in FAULTS])
 def test_a_fault_is_reported_in_the_line_of_its_rule(local, fault, rule, verdict, seen):
     with faulty(local, fault) as url:
@@ -373,6 +485,29 @@ def test_a_fault_is_reported_in_the_line_of_its_rule(local, fault, rule, verdict
 
     assert [(outcome.point.rule, outcome.verdict) for outcome in outcomes] == [(rule, verdict)]
     assert seen in outcomes[0].seen
+
+
+def test_a_direct_bridge_without_ranges_lacks_them_and_is_not_at_fault(local):
+    with faulty(local, nothing_wrong, strips=("range",)) as url:
+        outcomes = list(command.look(url, local.activation_token, only=" range"))
+
+    assert {(outcome.point.rule, outcome.verdict) for outcome in outcomes} == {
+        ("one range of a file can be asked for", NOT_THERE),
+        ("a range reaches over shards", NOT_THERE),
+        ("several ranges or what is none stand for the whole", AS_SAID),
+        ("a range behind the end is refused", NOT_THERE),
+        ("a range of another content is the whole", NOT_THERE),
+    }
+
+
+def test_the_command_says_what_is_not_there_and_finds_no_fault_in_that(local):
+    with faulty(local, transfers_are_not_direct) as url:
+        ended = run(url, "--outbox", str(local.outbox), "--only", "12. Direct")
+
+    *lines, _, total = ended.stdout.splitlines()
+    assert ended.returncode == 0
+    assert lines and all(line.endswith("  not there") for line in lines)
+    assert f"0 otherwise, {len(lines)} not there, 0 not tried" in total
 
 
 def test_a_fault_is_reported_in_no_other_line(local):
