@@ -1,11 +1,12 @@
 import sys
 import time
+import types
 import uuid
 
 import pytest
 
 import pymdc
-from pymdc.bridge import LocalBridge
+from pymdc.bridge import LocalBridge, clock
 from wire import Account, Wire
 
 collect_ignore = [] if sys.version_info >= (3, 11) else ["serving/test_openapi.py"]  # schemathesis wants a newer Python
@@ -44,6 +45,15 @@ def alice(make_account):
 @pytest.fixture
 def bob(make_account):
     return make_account()
+
+
+@pytest.fixture
+def later(monkeypatch):
+    """A function that sets the bridge's clock so many seconds ahead."""
+    def set_ahead(seconds):
+        ahead = {**vars(time), "time": lambda: time.time() + seconds}
+        monkeypatch.setattr(clock, "time", types.SimpleNamespace(**ahead))
+    return set_ahead
 
 
 @pytest.fixture

@@ -46,8 +46,9 @@ def update(call: Call) -> Response:
 
 def delete(call: Call) -> Response:
     identity = auth.identify(call)
-    call.metadata.buckets.delete(identity.email, call.ids["bucket"], identity.point)
-    call.services.sweep(now())
+    moment = now()
+    call.metadata.buckets.delete(identity.email, call.ids["bucket"], moment, identity.point)
+    call.services.sweep(moment)
     return Response(status_code=204)
 
 
@@ -68,7 +69,7 @@ def create_token(call: Call) -> Response:
         "operation": operation,
         "expires": expires,
         "point": identity.point,
-    }, moment)
+    }, call.services.settings.account_tokens, moment)
     call.services.metrics.tokens.labels(operation, "issued").inc()
     return JSON({"bucket": bucket_id, "operation": operation, "expires": iso(expires), "token": token, "id": token})
 

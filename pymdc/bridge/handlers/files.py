@@ -44,7 +44,8 @@ def pointers(call: Call) -> Response:
         texts.append(secrets.token_hex(20))
         return {"hash": auth.hash_token(texts[-1]), **terms}
 
-    shards = call.metadata.files.hand_out(bucket_id, call.ids["hash"], point, make_token, moment)
+    most = settings.account_tokens
+    shards = call.metadata.files.hand_out(bucket_id, call.ids["hash"], point, make_token, most, moment)
     return JSON([_pointer(call, shard, text) for shard, text in zip(shards, texts)])
 
 

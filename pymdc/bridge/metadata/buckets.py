@@ -8,17 +8,21 @@ from ..refusal import Refusal
 from . import pages
 from .keys import check_count, check_registered, lapse_in_bucket
 from .shards import free
-from .tables import bucket_keys, buckets, file_shards, files
+from .tables import bucket_keys, buckets, file_shards, files, tokens
 
 GIGABYTE = 10**9
 MAX_BUCKETS = 1000  # of an account
 MAX_KEYS = 1000  # of a bucket
 MAX_ALL_KEYS = 10_000  # of all buckets of an account together
 LEAST_FILE = 4096  # bytes that a file counts as at least: its row, and its place on the disk
+AFTERLIFE = 5 * 60 * 1000  # milliseconds that tokens outlive their bucket at most, since nothing counts them any more
 
 _THIS = buckets.c.id == bindparam("bucket_")
 _OF_ACCOUNT = buckets.c.email == bindparam("email_")
 _ITS_KEYS = bucket_keys.c.bucket == bindparam("bucket_")
+
+#: The ids of an account's buckets.
+OWN = select(buckets.c.id).where(_OF_ACCOUNT)
 
 FIND = select(buckets).where(_THIS)
 PAGE = pages.paged(select(buckets).where(_OF_ACCOUNT), buckets.c.number)
@@ -28,6 +32,9 @@ CHANGE = update(buckets).where(_THIS)
 STORE = update(buckets).where(_THIS).values(stored=buckets.c.stored + bindparam("more"))
 CHARGE = update(buckets).where(_THIS).values(transferred=buckets.c.transferred + bindparam("more"))
 DELETE = delete(buckets).where(_THIS)
+LAPSE_SOON = update(tokens).where(
+    tokens.c.bucket == bindparam("bucket_"), tokens.c.expires > bindparam("end")
+).values(expires=bindparam("end"))
 HELD_SHARDS = select(file_shards.c.shard).distinct().join_from(file_shards, files).where(
     files.c.bucket == bindparam("bucket_")
 )
@@ -35,7 +42,7 @@ HELD_SHARDS = select(file_shards.c.shard).distinct().join_from(file_shards, file
 KEYS = select(bucket_keys.c.text, bucket_keys.c.point).where(_ITS_KEYS).order_by(bucket_keys.c.position)
 LIST_KEYS = insert(bucket_keys)
 UNLIST_KEYS = delete(bucket_keys).where(_ITS_KEYS)
-COUNT_ALL_KEYS = select(func.count()).where(bucket_keys.c.bucket.in_(select(buckets.c.id).where(_OF_ACCOUNT)))
+COUNT_ALL_KEYS = select(func.count()).where(bucket_keys.c.bucket.in_(OWN))
 
 
 class Buckets:
@@ -88,13 +95,14 @@ class Buckets:
                     lapse_in_bucket(db, point, bucket_id)
             return _with_keys(db, find_bucket(db, bucket_id, email))
 
-    def delete(self, email: str, bucket_id: str, signer: str | None = None):
+    def delete(self, email: str, bucket_id: str, now: int, signer: str | None = None):
         """Delete a bucket with its files; as :meth:`add`."""
         with self._database.write() as db:
             check_registered(db, email, signer)
             find_bucket(db, bucket_id, email)
             shards = db.execute(HELD_SHARDS, {"bucket_": bucket_id}).scalars().all()
             db.execute(DELETE, {"bucket_": bucket_id})
+            db.execute(LAPSE_SOON, {"bucket_": bucket_id, "end": now + AFTERLIFE})
             free(db, shards)
 
 

@@ -10,6 +10,7 @@ from .buckets import GIGABYTE, charge, counted, find_bucket, store
 from .keys import check_may_ask, check_registered
 from .shards import free
 from .tables import file_shards, files, shard_tokens, shards
+from .tokens import check_shard_tokens
 
 _OF_BUCKET = files.c.bucket == bindparam("bucket_")
 _OF_FILE = file_shards.c.file == bindparam("file_")
@@ -22,7 +23,6 @@ HELD_SHARDS = select(file_shards.c.shard).distinct().where(_OF_FILE)
 SHARDS = select(shards).join_from(shards, file_shards).where(_OF_FILE).order_by(file_shards.c.position)
 
 ADD_TOKENS = insert(shard_tokens)
-FORGET_EXPIRED = delete(shard_tokens).where(shard_tokens.c.expires <= bindparam("now"))
 WANTED = (
     select(shards, shard_tokens.c.bucket).join_from(shards, shard_tokens)
     .where(_TOKEN, shard_tokens.c.expires > bindparam("now"))
@@ -75,19 +75,20 @@ class Files:
             store(db, bucket_id, -counted(file["size"]))
             free(db, shards)
 
-    def hand_out(self, bucket_id: str, file_hash: str, point: str | None, make_token, now: int):
+    def hand_out(self, bucket_id: str, file_hash: str, point: str | None, make_token, most: int, now: int):
         """
         Give each shard of a file a token, if the bucket's transfer allows for the file.
 
         :param point: the key that asked for the token that leads here, if one did.
         :param make_token: returns hash, uses left and expiry of a new token.
+        :param most: how many live ones the account may have before, so that each file can be had, however long it is.
         :returns: the rows of the shards, in order.
         """
         with self._database.write() as db:
             bucket, file = _wanted_file(db, bucket_id, file_hash, point)
             _check_transfer(bucket, file["size"])
             held = _shards(db, file["id"])
-            db.execute(FORGET_EXPIRED, {"now": now})
+            check_shard_tokens(db, bucket["email"], most, now)
             owed = {"file": file["id"], "bucket": bucket_id, "point": point}
             rows = [{"shard": shard["id"], **owed, **make_token()} for shard in held]
             if rows:

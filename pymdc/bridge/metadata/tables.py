@@ -66,7 +66,7 @@ bucket_keys = Table(
 tokens = Table(
     "tokens", schema,
     Column("hash", String(64), primary_key=True),  # SHA-256 of the token
-    Column("bucket", String(24), nullable=False),
+    Column("bucket", String(24), nullable=False, index=True),
     Column("operation", String(4), nullable=False),
     Column("expires", BigInteger, nullable=False, index=True),
     Column("point", String(66), index=True),  # the key that asked for it, if one did

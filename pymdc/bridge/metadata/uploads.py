@@ -5,7 +5,7 @@ import dataclasses
 from sqlalchemy import bindparam, delete, exists, func, insert, select, update
 
 from ..refusal import Refusal
-from .buckets import GIGABYTE, counted, find_bucket, store
+from .buckets import GIGABYTE, OWN, counted, find_bucket, store
 from .keys import check_may_ask
 from .shards import FORGET_UNNEEDED, hold, note_unneeded
 from .tables import buckets, file_shards, files, shards, uploads
@@ -29,7 +29,7 @@ def _sum(column, *conditions):
     return select(func.coalesce(func.sum(column), 0)).where(*conditions).scalar_subquery()
 
 
-_OWN = uploads.c.bucket.in_(select(buckets.c.id).where(buckets.c.email == _EMAIL))
+_OWN = uploads.c.bucket.in_(OWN)
 
 #: How many uploads an account has under way; bytes stored, and bytes that uploads under way have been given.
 USED = select(

@@ -1,9 +1,15 @@
 """How many of a thing an account may have."""
 
+import contextlib
+import sqlite3
+
 import pytest
+import sqlalchemy.dialects.sqlite
 
 import pymdc
-from pymdc.bridge.metadata import buckets, keys
+from pymdc.bridge import LocalBridge
+from pymdc.bridge.metadata import buckets, keys, sqlite, tokens
+from wire import Account, Wire
 
 
 def new_key():
@@ -56,3 +62,86 @@ def test_the_buckets_of_an_account_list_so_many_keys_at_most_together(alice, bob
     assert answer.status_code == 400
     assert answer.json()["error"].endswith("the buckets of an account may list 3 together")
     assert bob.basic.post("/buckets", {"pubkeys": two}).status_code == 200
+
+
+# Tokens
+
+@pytest.fixture
+def make_few(tmp_path):
+    """A function that makes an account on a bridge where each may have two live tokens, and two live pointers."""
+    with LocalBridge(tmp_path, account_tokens=2) as bridge:
+        def make(email):
+            account = Account(bridge.url, email, "ab" * 32, pymdc.keypair.ECDSA())
+            Wire(bridge.url).post("/users", {"email": email, "password": account.password, "pubkey": account.key})
+            Wire(bridge.url).get("/activations/" + bridge.activation_token(email))
+            return account
+        yield make
+
+
+@pytest.fixture
+def few(make_few):
+    return make_few("few@example.com")
+
+
+def ask(account, bucket, operation="PUSH", **fields):
+    return account.signed.post(f"/buckets/{bucket}/tokens", {"operation": operation, **fields})
+
+
+def test_an_account_has_so_many_live_tokens_at_most(few, make_few, later):
+    first, second = few.bucket(), few.bucket()
+    spent, _ = ask(few, first), ask(few, second, "PULL")
+
+    answer = ask(few, second)
+
+    assert (answer.status_code, answer.headers["Retry-After"]) == (429, "60")
+    assert answer.json() == {"error": "Too many tokens: an account may have 2 that have not expired"}
+    other = make_few("other@example.com")
+    assert ask(other, other.bucket()).status_code == 200
+    few.nobody.put(f"/buckets/{first}/files", b"", spent.json()["token"], 1)
+    assert [ask(few, first).status_code for _ in range(2)] == [200, 429]
+    later(300 + 1)
+    assert ask(few, first).status_code == 200
+
+
+def test_an_account_has_so_many_live_pointers_at_most(few, make_few, later):
+    first, second = few.bucket(), few.bucket()
+    files = [(bucket, few.upload(bucket, b"content")) for bucket in (first, second)]
+    assert [few.pointers(*file).status_code for file in files] == [200, 200]
+
+    answer = few.pointers(*files[0])
+
+    assert (answer.status_code, answer.headers["Retry-After"]) == (429, "60")
+    assert answer.json() == {"error": "Too many pointers: an account may have 2 that have not expired"}
+    other = make_few("other@example.com")
+    bucket = other.bucket()
+    assert other.pointers(bucket, other.upload(bucket, b"content")).status_code == 200
+    few.signed.delete("/buckets/" + second)  # with its pointer
+    assert [few.pointers(*files[0]).status_code for _ in range(2)] == [200, 429]
+    later(86400 + 1)
+    assert few.pointers(*files[0]).status_code == 200
+
+
+def test_the_tokens_of_a_bucket_that_is_gone_last_five_minutes_at_most(few, later):
+    bucket = few.bucket()
+    early, late = (ask(few, bucket, expires_in=604800).json()["token"] for _ in range(2))
+
+    few.signed.delete("/buckets/" + bucket)
+
+    def put(token):
+        return few.nobody.put(f"/buckets/{bucket}/files", b"", token, 1).json()
+
+    assert put(early) == {"error": "Bucket not found"}
+    later(300 + 1)
+    assert put(late) == {"error": "Invalid or expired token"}
+
+
+@pytest.mark.parametrize("count", [tokens.COUNT, tokens.COUNT_OF_SHARDS], ids=["tokens", "pointers"])
+def test_tokens_are_counted_by_an_index_alone(tmp_path, count):
+    """Among all the tokens of all accounts, and while nobody else can write."""
+    with contextlib.closing(sqlite(tmp_path / "bridge.sqlite")):
+        statement = str(count.compile(dialect=sqlalchemy.dialects.sqlite.dialect()))
+        with contextlib.closing(sqlite3.connect(tmp_path / "bridge.sqlite")) as db:
+            plan = [row[-1] for row in db.execute("EXPLAIN QUERY PLAN " + statement, ["few@example.com"])]
+
+    assert any(step.startswith("SEARCH") and "COVERING INDEX" in step for step in plan)
+    assert not any(step.startswith("SCAN") for step in plan)

@@ -2,29 +2,17 @@
 
 import contextlib
 import json
-import time
-import types
 import uuid
 
 import pytest
 import websocket
 
 import pymdc
-from pymdc.bridge import clock
 from pymdc.bridge.metadata import Room, sqlite
 from pymdc.bridge.refusal import Refusal
 from wire import Basic, multipart
 
 ROOM = Room(account=10**9, disk=10**9, at_once=64)
-
-
-@pytest.fixture
-def later(monkeypatch):
-    """A function that sets the bridge's clock so many seconds ahead."""
-    def set_ahead(seconds):
-        ahead = {**vars(time), "time": lambda: time.time() + seconds}
-        monkeypatch.setattr(clock, "time", types.SimpleNamespace(**ahead))
-    return set_ahead
 
 
 def put(account, bucket, token):

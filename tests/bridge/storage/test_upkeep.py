@@ -341,7 +341,7 @@ def test_a_key_that_is_deleted_meanwhile_has_no_power(tmp_path):
 
         late = [
             lambda: memory.tokens.add(
-                {"hash": "h", "bucket": bucket, "operation": "PUSH", "expires": 10**15, "point": "p"}, 0),
+                {"hash": "h", "bucket": bucket, "operation": "PUSH", "expires": 10**15, "point": "p"}, 1, 0),
             lambda: memory.buckets.add("kim@example.com", 0, fields, {"P": "p"}, "p"),
             lambda: memory.buckets.change("kim@example.com", bucket, {}, {"P": "p"}, "p"),
             lambda: memory.keys.add("kim@example.com", "q", "Q", False, "p"),
