@@ -38,7 +38,10 @@ def _admit(call, file) -> Incoming:
     size, point = _authorize(call, file)
     services, moment = call.services, steady()
     settings, incoming = services.settings, Incoming(services.store, size)
-    room = Room(int(settings.account_storage * GIGABYTE), services.spare_space(), settings.uploads_at_once)
+    room = Room(
+        account=int(settings.account_storage * GIGABYTE), at_once=settings.uploads_at_once,
+        disk=services.spare_space, written=services.store.written,
+    )
     row = {"id": incoming.id, "bucket": bucket_id, "size": size, "expires": _expiry(call)}
     call.metadata.uploads.begin(row, room, moment, point)
     return incoming

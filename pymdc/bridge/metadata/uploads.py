@@ -1,6 +1,7 @@
 """Uploads under way: the room they have been given, and how they become files."""
 
 import dataclasses
+from collections.abc import Callable
 
 from sqlalchemy import bindparam, delete, exists, func, insert, select, update
 
@@ -39,6 +40,7 @@ USED = select(
     _sum(uploads.c.size, _LIVE, _OWN).label("account_coming"),
     _sum(uploads.c.size, _LIVE).label("coming"),
 )
+COMING = select(uploads.c.id, uploads.c.size).where(_LIVE)
 
 ENTER = insert(files)
 ENTER_SHARDS = insert(file_shards)
@@ -51,13 +53,15 @@ class Room:
     What an upload has to fit into.
 
     :ivar account: how many bytes all buckets of one account may hold.
-    :ivar disk: how many bytes more the disk can take.
     :ivar at_once: how many uploads of one account there may be at a time.
+    :ivar disk: returns how many bytes more the disk can take.
+    :ivar written: returns how many bytes each upload under way has on the disk already, by its id; less is no harm.
     """
 
     account: int
-    disk: int
     at_once: int
+    disk: Callable[[], int]
+    written: Callable[[], dict[str, int]]
 
 
 class Uploads:
@@ -159,5 +163,14 @@ def _check_room(db, bucket, size, room, now):
     for whose, taken, allowed in limits:
         if taken + needed > allowed:
             raise Refusal(413, f"{whose} storage exceeded: {words} do not fit beside {taken} of {allowed}")
-    if used.coming + needed > room.disk:
+    if used.coming + needed > room.disk() and _still_coming(db, room, now) + needed > room.disk():
         raise Refusal(507, "No space left on the bridge")
+
+
+def _still_coming(db, room, now):
+    """
+    Return how many bytes uploads under way have still to bring.  The disk is looked at after that: what comes meanwhile
+    counts twice then, and not never.
+    """
+    coming, written = db.execute(COMING, {"now": now}).all(), room.written()
+    return sum(max(0, size - written.get(upload_id, 0)) for upload_id, size in coming)

@@ -18,6 +18,7 @@ from .datafolder import sync_folder
 SHARD_SIZE = 8 * 1024 * 1024
 _BLOCK = 1024 * 1024
 _NAME = re.compile(r"([0-9a-f]{40}-)?\w+-\w+")
+_BEING_WRITTEN = re.compile(r"(\w+)-(\d+)", re.ASCII)
 
 
 class Store:
@@ -121,6 +122,15 @@ class Store:
     def free_space(self) -> int:
         """Return how many bytes the disk can still take."""
         return shutil.disk_usage(self._folder).free
+
+    def written(self) -> dict[str, int]:
+        """Return how many bytes each upload has brought, by its id, of those that have a shard to write."""
+        found = {}
+        for entry in os.scandir(self._incoming):
+            if name := _BEING_WRITTEN.fullmatch(entry.name):
+                with contextlib.suppress(FileNotFoundError):  # it has been written meanwhile
+                    found[name[1]] = int(name[2]) * SHARD_SIZE + entry.stat().st_size
+        return found
 
     def path(self, name: str) -> Path:
         if name.count("-") == 1:

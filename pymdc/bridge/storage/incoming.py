@@ -35,8 +35,7 @@ class Incoming:
         if self._left < 0:
             raise Refusal(400, "File size exceeds declared size")
         while len(data):
-            if self._writer is None:
-                self._writer = self._store.create(self.id, len(self.shards))
+            self._begin_shard()
             piece = data[:SHARD_SIZE - self._writer.size]
             self._writer.write(piece)
             if self.shards:  # the hash of the first shard is that of the file so far: no need for both
@@ -44,6 +43,8 @@ class Incoming:
             if self._writer.size == SHARD_SIZE:
                 self._keep()
             data = data[len(piece):]
+        if self._left:
+            self._begin_shard()  # which tells the store how many there are before it
 
     def finish(self):
         """Put the last shard on disk."""
@@ -64,6 +65,10 @@ class Incoming:
                 self._writer.discard()
         finally:
             self._store.delete(shard["object"] for shard in self.shards)
+
+    def _begin_shard(self):
+        if self._writer is None:
+            self._writer = self._store.create(self.id, len(self.shards))
 
     def _keep(self):
         if not self.shards:

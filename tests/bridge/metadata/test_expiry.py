@@ -12,7 +12,7 @@ from pymdc.bridge.metadata import Room, sqlite
 from pymdc.bridge.refusal import Refusal
 from wire import Basic, multipart
 
-ROOM = Room(account=10**9, disk=10**9, at_once=64)
+ROOM = Room(account=10**9, at_once=64, disk=lambda: 10**9, written=dict)
 
 
 def put(account, bucket, token):

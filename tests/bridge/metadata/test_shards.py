@@ -29,7 +29,7 @@ def bucket(memory):
 def enter(memory, bucket, upload_id, name):
     """Enter a file of five shards, whose objects are named after the upload."""
     now = int(time.time() * 1000)
-    room = Room(10**9, 10**15, 64)
+    room = Room(account=10**9, at_once=64, disk=lambda: 10**15, written=dict)
     memory.uploads.begin({"id": upload_id, "bucket": bucket, "size": 5, "expires": 10**15}, room, now)
     pieces = [
         {"object": f"{n}-{upload_id}-{n}", "hash": f"{n}" * 40, "sha256": f"{n}" * 64, "size": 1} for n in range(5)

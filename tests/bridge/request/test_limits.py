@@ -15,6 +15,8 @@ from pymdc.bridge.metadata import Room, sqlite
 from pymdc.bridge.refusal import Refusal
 from pymdc.bridge.request import limits
 from pymdc.bridge.settings import Settings
+from pymdc.bridge.storage.folder import SHARD_SIZE, Store
+from pymdc.bridge.storage.incoming import Incoming
 from waiting import eventually
 from wire import BOUNDARY, Account, Basic, Wire, multipart, race
 
@@ -140,13 +142,58 @@ def test_an_upload_of_a_small_file_holds_4_kib_of_the_disk(tmp_path):
             "token": "t", "password": "hash", "redirect": None, "point": None, "text": None, "created": 0,
         })
         bucket = memory.buckets.add("kim@example.com", 0, {"name": "b", "storage": 1, "transfer": 1}, {}, None)["id"]
-        room = Room(account=10**9, disk=10_000, at_once=64)
+        room = Room(account=10**9, at_once=64, disk=lambda: 10_000, written=dict)
 
         for name in "ab":
             memory.uploads.begin({"id": name, "bucket": bucket, "size": 1, "expires": 10**15}, room, 0)
 
         with pytest.raises(Refusal, match="No space left on the bridge"):
             memory.uploads.begin({"id": "c", "bucket": bucket, "size": 1, "expires": 10**15}, room, 0)
+
+
+@pytest.fixture
+def small_disk(tmp_path, monkeypatch):
+    """A bridge on a disk for 30 MB of shards."""
+    def free_space(store):
+        return 30 * MEGABYTE - sum(path.stat().st_size for path in tmp_path.glob("data/shards/*/*"))
+
+    monkeypatch.setattr(Store, "free_space", free_space)
+    with LocalBridge(tmp_path / "data", free_space=0) as bridge:
+        yield bridge
+
+
+@pytest.mark.parametrize("came", [5 * MEGABYTE, 18 * MEGABYTE])
+def test_an_upload_under_way_holds_what_it_has_still_to_bring(small_disk, tmp_path, came):
+    """What has come of it is on the disk already, and counts once."""
+    store = Store(tmp_path / "data" / "shards")
+    eve, dan = (register(small_disk, f"{name}@example.com") for name in ("eve", "dan"))
+    content = b"x" * 20 * MEGABYTE
+    with raw.Connection(small_disk.url, timeout=60) as connection:
+        bucket = eve.bucket()
+        headers = {"x-token": eve.token(bucket), "Content-Length": len(content)}
+        connection.send(raw.request("PUT", f"/buckets/{bucket}/files?size={len(content)}", headers, content[:came]))
+        eventually(lambda: sum(store.written().values()) > came - 3 * MEGABYTE)  # the rest waits in memory
+
+        bucket = dan.bucket()
+        too_much, enough = (put(dan, bucket, b"y" * size) for size in (10 * MEGABYTE + 1, 10 * MEGABYTE))
+        one_more = put(dan, bucket, b"z")
+        connection.send(content[came:])
+        held = connection.answer()
+
+    assert (too_much.status_code, too_much.json()) == (507, {"error": "No space left on the bridge"})
+    assert [enough.status_code, one_more.status_code, held.status] == [200, 507, 200]
+
+
+@pytest.mark.parametrize("size", [1, SHARD_SIZE - 1, SHARD_SIZE, SHARD_SIZE + 1, 2 * SHARD_SIZE])
+def test_what_has_come_of_an_upload_can_be_told_at_any_time(tmp_path, size):
+    store = Store(tmp_path)
+    incoming = Incoming(store, 3 * SHARD_SIZE)
+
+    incoming.write(memoryview(bytes(size)))
+
+    assert size - 8192 < store.written()[incoming.id] <= size  # the rest is in the buffer of the file
+    incoming.discard()
+    assert list(store.objects()) == []
 
 
 def test_an_account_has_only_so_many_uploads_at_a_time(tmp_path):

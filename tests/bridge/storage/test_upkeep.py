@@ -26,6 +26,8 @@ from used_bridge import SHARD, UsedBridge, command, flip_a_byte, rows
 from waiting import eventually
 from wire import Signed, multipart
 
+ROOM = uploads.Room(account=10**9, at_once=64, disk=lambda: 10**15, written=dict)
+
 
 def test_scrub_finds_nothing_wrong_with_a_bridge_in_use(world):
     file_hash = world.account.upload(world.bucket, b"x" * SHARD + b"y")
@@ -232,8 +234,8 @@ def test_a_killed_upload_gives_its_room_back_at_the_next_start(tmp_path):
         bucket = world.register().account.bucket(storage=0.001)
         left = tmp_path / "data" / "shards" / "ab" / f"{'ab' * 20}-0123456789abcdef-0"
         with rows(tmp_path / "data") as memory:
-            memory.uploads.begin({"id": "0123456789abcdef", "bucket": bucket, "size": 10**6, "expires": 10**15},
-                                 pymdc.bridge.metadata.Room(10**9, 10**15, 64), 0)
+            upload = {"id": "0123456789abcdef", "bucket": bucket, "size": 10**6, "expires": 10**15}
+            memory.uploads.begin(upload, ROOM, 0)
         left.write_bytes(b"half an upload")
         assert world.account.nobody.put(
             f"/buckets/{bucket}/files", multipart(b"x"), world.account.token(bucket), 1).status_code == 413
@@ -306,8 +308,7 @@ def test_what_a_killed_worker_leaves_is_removed_while_the_bridge_runs(tmp_path, 
         bucket = world.register().account.bucket()
         left = tmp_path / "data" / "shards" / "ab" / f"{'ab' * 20}-0123456789abcdef-0"
         left.write_bytes(b"half an upload")
-        memory.uploads.begin({"id": "0123456789abcdef", "bucket": bucket, "size": 10**6, "expires": 1},
-                             pymdc.bridge.metadata.Room(10**9, 10**15, 64), 0)
+        memory.uploads.begin({"id": "0123456789abcdef", "bucket": bucket, "size": 10**6, "expires": 1}, ROOM, 0)
 
         for _ in range(200):
             if not left.exists():
