@@ -46,15 +46,18 @@ def shard(call: Call) -> Response:
 
 
 def _answer(call, bucket_id, outgoing, headers, status=200):
-    headers = {**headers, "Content-Length": str(outgoing.left)}
-    if outgoing.left > BLOCK:
+    size = outgoing.left
+    headers = {**headers, "Content-Length": str(size)}
+    if size > BLOCK:
         return StreamingResponse(blocks(call, bucket_id, outgoing), status, headers, _TYPE)
     try:
         content = b"".join(iter(lambda: outgoing.read(BLOCK), b""))
-    finally:
-        _settle(call, bucket_id, outgoing)
-    if outgoing.damaged:
-        raise Refusal(410, "The shard is damaged")
+        if outgoing.damaged:
+            raise Refusal(410, "The shard is damaged")
+    except BaseException:
+        _settle(call, bucket_id, outgoing, unsent=size)
+        raise
+    _settle(call, bucket_id, outgoing, unsent=0)
     return Response(content, status, headers, _TYPE)
 
 
@@ -90,23 +93,23 @@ async def blocks(call: Call, bucket_id: str, outgoing: Outgoing, size=BLOCK):
     try:
         while block := await run_in_threadpool(outgoing.read, size):
             if not outgoing.left:
-                await run_in_threadpool(_settle, call, bucket_id, outgoing)
+                await run_in_threadpool(_settle, call, bucket_id, outgoing, outgoing.unsent)
             yield block
     finally:
         if not outgoing.settled:
             with anyio.CancelScope(shield=True):
-                await run_in_threadpool(_settle, call, bucket_id, outgoing)
+                await run_in_threadpool(_settle, call, bucket_id, outgoing, outgoing.unsent)
 
 
-def _settle(call, bucket_id, outgoing):
-    """Take what was not sent, and all of a shard that is damaged, off what was charged."""
+def _settle(call, bucket_id, outgoing, unsent):
+    """Close a file, and take what nobody has to pay for off what was charged."""
     outgoing.settled = True
     outgoing.close()
     if outgoing.damaged:
         _log.error("%s is damaged", outgoing.damaged["object"])
         call.metadata.shards.mark(outgoing.damaged, damaged=True)
-    if outgoing.unsent:
-        call.metadata.files.give_back(bucket_id, outgoing.unsent)
+    if unsent:
+        call.metadata.files.give_back(bucket_id, unsent)
 
 
 def _open(call, find) -> tuple:

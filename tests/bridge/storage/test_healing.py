@@ -105,6 +105,17 @@ def test_a_damaged_file_is_refused_before_a_byte_of_it_is_sent_or_cut(world):
     eventually(lambda: _transferred(world) == 0)
 
 
+def test_a_range_of_which_a_part_is_damaged_is_not_charged(world):
+    content = os.urandom(SHARD + 20_000)
+    file_hash = world.account.upload(world.bucket, content)
+    flip_a_byte(min(world.objects, key=os.path.getsize))
+
+    answer = world.account.signed.get(f"/buckets/{world.bucket}/files/{file_hash}/content",
+                                      headers={"Range": f"bytes={SHARD - 10}-"})
+
+    assert (answer.status_code, _transferred(world)) == (410, 0)
+
+
 def test_a_download_that_is_broken_off_is_charged_for_what_was_sent(world):
     file_hash = world.account.upload(world.bucket, os.urandom(SHARD))
     pointer, = world.account.pointers(world.bucket, file_hash).json()
