@@ -49,7 +49,7 @@ def _answer(call, bucket_id, outgoing, headers, status=200):
     size = outgoing.left
     headers = {**headers, "Content-Length": str(size)}
     if size > BLOCK:
-        return StreamingResponse(blocks(call, bucket_id, outgoing), status, headers, _TYPE)
+        return _Stream(blocks(call, bucket_id, outgoing), status, headers, _TYPE)
     try:
         content = b"".join(iter(lambda: outgoing.read(BLOCK), b""))
         if outgoing.damaged:
@@ -59,6 +59,17 @@ def _answer(call, bucket_id, outgoing, headers, status=200):
         raise
     _settle(call, bucket_id, outgoing, unsent=0)
     return Response(content, status, headers, _TYPE)
+
+
+class _Stream(StreamingResponse):
+    """One that ends with its last byte, or, when the bytes end before that, with the connection."""
+
+    async def stream_response(self, send):
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        left = int(self.headers["content-length"])
+        async for block in self.body_iterator:
+            left -= len(block)
+            await send({"type": "http.response.body", "body": block, "more_body": left > 0})
 
 
 def _pieces(part):
@@ -95,6 +106,8 @@ async def blocks(call: Call, bucket_id: str, outgoing: Outgoing, size=BLOCK):
             if not outgoing.left:
                 await run_in_threadpool(_settle, call, bucket_id, outgoing, outgoing.unsent)
             yield block
+    except Refusal as refusal:  # it is too late to answer with that
+        _log.warning("a download is cut: %s", refusal.text)
     finally:
         if not outgoing.settled:
             with anyio.CancelScope(shield=True):

@@ -9,6 +9,7 @@ import urllib.parse
 
 import pytest
 import requests
+import urllib3
 
 from pymdc.bridge import services
 from pymdc.bridge.storage.folder import Store
@@ -90,7 +91,7 @@ def test_wrong_bytes_are_noticed_when_they_are_sent_and_not_charged(world):
     assert world.download(bucket, file_hash) == (200, content)
 
 
-def test_a_damaged_file_is_refused_before_a_byte_of_it_is_sent_or_cut(world):
+def test_a_damaged_file_is_refused_before_a_byte_of_it_is_sent_or_cut(world, caplog):
     small, large = (world.account.upload(world.bucket, os.urandom(size)) for size in (20_000, 3 * 1024 * 1024))
     for path in world.objects:
         flip_a_byte(path)
@@ -103,6 +104,24 @@ def test_a_damaged_file_is_refused_before_a_byte_of_it_is_sent_or_cut(world):
         get(large)
     assert get(large).status_code == 410
     eventually(lambda: _transferred(world) == 0)
+    assert not any(record.exc_info for record in caplog.records)
+
+
+def test_a_file_that_is_deleted_while_it_is_read_is_cut_and_charged_for_what_was_sent(world, caplog):
+    content = os.urandom(5 * SHARD)  # more than lies on the way
+    path = f"/buckets/{world.bucket}/files/{world.account.upload(world.bucket, content)}"
+    basic = (world.account.email, world.account.password)
+
+    with requests.get(world.bridge.url + path + "/content", auth=basic, stream=True, timeout=60) as answer:
+        first = answer.raw.read(1000)
+        world.account.basic.delete(path)
+        with pytest.raises(urllib3.exceptions.ProtocolError):
+            answer.raw.read()
+
+    assert (answer.status_code, first) == (200, content[:1000])
+    eventually(lambda: 0 < _transferred(world) < 5 * SHARD)
+    assert "a download is cut: The file was deleted meanwhile" in caplog.messages
+    assert not any(record.exc_info for record in caplog.records)
 
 
 def test_a_range_of_which_a_part_is_damaged_is_not_charged(world):
