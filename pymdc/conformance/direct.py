@@ -370,7 +370,7 @@ def a_range_reaches_over_shards(w):
     content, border = big_file(), 8 * MIB
     target = store(w, w.alice.bucket(), content)
 
-    for start, end in ((border - 5, border + 5), (0, border), (border, len(content))):
+    for start, end in ((border - 5, border + 5), (0, border), (border, len(content)), (border + 5, border + 9)):
         answer = fetch(w, target, f"bytes={start}-{end - 1}")
         w.expect_if_there(answer, part(content, start, end), whole(content))
 

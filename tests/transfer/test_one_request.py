@@ -150,6 +150,7 @@ GOOD = b"the right bytes"
     answer(200, b"the wrong bytes"),
     answer(206, b"the right", Content_Range="bytes 0-8/9"),
     answer(206, GOOD, Content_Range="bytes 0-14/99"),
+    answer(206, GOOD, Content_Range="bytes 1-14/15"),
     answer(206, GOOD, Content_Range="bytes 1-15/15"),
     answer(206, GOOD, Content_Range="nonsense"),
     answer(206, GOOD),
@@ -179,19 +180,63 @@ def test_what_comes_wrong_is_fetched_shard_by_shard(tmpdir, wrong, to_path):
     assert len(server.requests) > 1
 
 
+@pytest.mark.parametrize("to_path", [True, False])
+def test_an_attempt_that_breaks_off_leaves_nothing_for_the_next(tmpdir, to_path):
+    answers = [answer(200, GOOD)[:-5], answer(200, GOOD)]
+    server = CannedServer(lambda request: answers.pop(0))
+    client = pymdc.Client(server.url, sleep=lambda seconds: None)
+    client.is_direct = lambda: True
+    files = pymdc.api.Files("6b02f2f51a05ce7722153a94", pymdc.keypair.ECDSA(), client=client)
+    path, copy = tmpdir.join("copy"), io.BytesIO()
+    try:
+        files.download(hash_of(GOOD), str(path) if to_path else copy)
+    finally:
+        server.close()
+
+    assert (path.read_binary() if to_path else copy.getvalue()) == GOOD
+    assert len(server.requests) == 2
+
+
 class Reply(object):
-    """A reply that was announced with one length and comes with another."""
+    """A reply that was announced with one length and may come with another."""
 
     status = 206
-    headers = {"Content-Range": "bytes 0-4/5"}
+
+    def __init__(self, told, *chunks):
+        self.headers = {"Content-Range": told}
+        self._chunks = chunks
 
     def chunks(self):
-        return [b"12345", b"6"]
+        for chunk in self._chunks:
+            if chunk is None:
+                raise TransportError("it broke")
+            yield chunk
 
 
 def test_no_more_is_taken_than_was_told():
     taken = []
 
     with pytest.raises(TransportError, match="more than the 5 bytes"):
-        Beginning(lambda: None, taken.append).take(Reply())
+        Beginning(lambda: None, taken.append).take(Reply("bytes 0-4/5", b"12345", b"6"))
     assert taken == [b"12345"]
+
+
+@pytest.mark.parametrize("told", ["bytes 0-5/5", "bytes 1-4/5", "bytes 0-8388608/9000000", "bytes 0-/5", ""])
+def test_what_is_told_wrong_is_not_taken(told):
+    taken = []
+    beginning = Beginning(lambda: None, taken.append)
+
+    beginning.take(Reply(told, b"12345"))
+
+    assert (beginning.size, taken) == (None, [])
+
+
+def test_what_broke_off_is_no_beginning():
+    beginning = Beginning(lambda: None, lambda data: None)
+
+    with pytest.raises(TransportError, match="it broke"):
+        beginning.take(Reply("bytes 0-4/9", b"12345", None))
+    beginning.take(Reply("bytes 3-4/9", b"45"))
+
+    assert beginning.size is None
+    assert not beginning.is_whole(hash_of(b"12345"))

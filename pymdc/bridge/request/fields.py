@@ -26,7 +26,7 @@ _PASSWORD = re.compile(r"[0-9a-fA-F]{64}")
 _POINT = re.compile(r"0[23][0-9a-fA-F]{64}|04[0-9a-fA-F]{128}")
 _NUMBER = re.compile(r" *\+?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)? *")
 _NONCE = re.compile(r"[0-9.eE+-]{1,32}")
-_RANGE = re.compile(r"bytes=([0-9]{0,15})-([0-9]{0,15})", re.IGNORECASE)
+_RANGE = re.compile(r"bytes=([0-9]{0,20})-([0-9]{0,20})", re.IGNORECASE)
 _HASH = re.compile(r"[0-9a-fA-F]{40}")
 # What controls, and what turns the direction of a text.
 _UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
@@ -165,7 +165,7 @@ def query(raw: bytes) -> dict[str, str]:
 
 def whole_number(name: str, text: str) -> int:
     if not re.fullmatch(r"[0-9]{1,15}", text):
-        raise Refusal(400, f"Parameter {name} is not a whole number")
+        raise Refusal(400, f"Parameter {name} is not a whole number, of at most 15 digits")
     return int(text)
 
 
@@ -187,7 +187,7 @@ def byte_range(text: str, size: int) -> tuple[int, int]:
 
     Several ranges, or what is none, stand for all of them.  Source: RFC 9110, section 14.
     """
-    match = _RANGE.fullmatch(text.strip())
+    match = _RANGE.fullmatch(text)
     first, last = match.groups() if match else ("", "")
     if not (first or last) or (first and last and int(last) < int(first)) or not size:
         return 0, size

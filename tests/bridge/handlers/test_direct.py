@@ -152,8 +152,11 @@ def test_content_is_bound_by_its_hash(alice, bucket):
 
 
 @pytest.mark.parametrize("query, words", [
-    ({"size": "1e3"}, "Parameter size is not a whole number"),
-    ({"size": "-1"}, "Parameter size is not a whole number"),
+    ({"size": "1e3"}, "Parameter size is not a whole number, of at most 15 digits"),
+    ({"size": "-1"}, "Parameter size is not a whole number, of at most 15 digits"),
+    ({"size": str(2 ** 63)}, "Parameter size is not a whole number, of at most 15 digits"),
+    ({"size": "\u0661\u0666"}, "Parameter size is not a whole number, of at most 15 digits"),
+    ({"size": ""}, "Parameter size is not a whole number, of at most 15 digits"),
     ({"size": ["16", "16"]}, "Parameter given twice: size"),
     ({"size": "15"}, "Content-Length and size differ: the body of a direct upload is the file itself"),
     ({"hash": "abc"}, "Parameter hash is not 40 hex digits"),
@@ -212,6 +215,9 @@ RANGES = [
     ("bytes=6-", 206, b"Metadisk!\n", "bytes 6-15/16"),
     ("bytes=-2", 206, b"!\n", "bytes 14-15/16"),
     ("bytes=10-999", 206, b"disk!\n", "bytes 10-15/16"),
+    ("BYTES=0-3", 206, b"Hell", "bytes 0-3/16"),
+    ("bytes=6-18446744073709551615", 206, b"Metadisk!\n", "bytes 6-15/16"),
+    ("bytes=6-" + 5000 * "9", 200, CONTENT, None),
     ("bytes=-999", 200, CONTENT, None),
     ("bytes=0-", 200, CONTENT, None),
     ("bytes=0-1,4-5", 200, CONTENT, None),
@@ -228,10 +234,10 @@ def test_one_range_of_a_file_can_be_asked_for(alice, bucket, asked, status, cont
     answer = get(alice.signed, bucket, file_hash, Range=asked)
 
     assert (answer.status_code, answer.content, answer.headers.get("content-range")) == (status, content, told)
-    assert answer.headers["content-length"] == str(len(content))
+    assert (answer.headers["content-length"], answer.headers["accept-ranges"]) == (str(len(content)), "bytes")
 
 
-@pytest.mark.parametrize("asked", ["bytes=16-", "bytes=99-100", "bytes=-0"])
+@pytest.mark.parametrize("asked", ["bytes=16-", "bytes=99-100", "bytes=18446744073709551615-", "bytes=-0"])
 def test_a_range_behind_the_end_is_refused(alice, bucket, asked):
     file_hash = put(alice.signed, bucket, CONTENT).json()["hash"]
 
@@ -262,7 +268,8 @@ def test_a_range_reaches_over_shards(alice, bucket):
     content = os.urandom(SHARD + 3 * MIB)
     file_hash = put(alice.signed, bucket, content).json()["hash"]
 
-    for start, end in ((SHARD - 10, SHARD + 10), (SHARD, SHARD + 5), (MIB, SHARD + 2 * MIB), (0, len(content))):
+    for start, end in ((SHARD - 10, SHARD + 10), (SHARD, SHARD + 5), (SHARD + 5, SHARD + 9), (MIB, SHARD + 2 * MIB),
+                       (0, len(content))):
         answer = get(alice.signed, bucket, file_hash, Range=f"bytes={start}-{end - 1}")
         assert answer.content == content[start:end]
 
@@ -275,6 +282,16 @@ def test_what_is_sent_is_charged_and_what_does_not_fit_is_refused(alice):
                 for asked in ("bytes=0-9999", "", "bytes=0-9999", "bytes=0-0")]
 
     assert statuses == [206, 403, 206, 403]
+
+
+def test_a_range_that_is_longer_than_its_file_is_charged_as_the_file(alice):
+    bucket = alice.bucket(transfer=0.00002)
+    file_hash = put(alice.signed, bucket, os.urandom(15_000)).json()["hash"]
+
+    statuses = [get(alice.signed, bucket, file_hash, Range=asked).status_code
+                for asked in ("bytes=-99999", "bytes=10000-99999", "bytes=0-0")]
+
+    assert statuses == [200, 206, 403]
 
 
 def test_pointers_need_no_token_of_who_may_ask_for_one(alice, guest, bob, bucket):

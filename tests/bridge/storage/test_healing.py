@@ -107,6 +107,16 @@ def test_a_damaged_file_is_refused_before_a_byte_of_it_is_sent_or_cut(world, cap
     assert not any(record.exc_info for record in caplog.records)
 
 
+def test_a_file_that_is_cut_short_is_refused_before_a_byte_of_it_is_sent(world):
+    file_hash = world.account.upload(world.bucket, os.urandom(3 * 1024 * 1024))
+    os.truncate(world.objects[0], 2 * 1024 * 1024)
+
+    answer = world.account.signed.get(f"/buckets/{world.bucket}/files/{file_hash}/content")
+
+    assert (answer.status_code, answer.json()) == (410, {"error": "The shard is damaged"})
+    assert _transferred(world) == 0
+
+
 def test_a_file_that_is_deleted_while_it_is_read_is_cut_and_charged_for_what_was_sent(world, caplog):
     content = os.urandom(5 * SHARD)  # more than lies on the way
     path = f"/buckets/{world.bucket}/files/{world.account.upload(world.bucket, content)}"
@@ -122,6 +132,17 @@ def test_a_file_that_is_deleted_while_it_is_read_is_cut_and_charged_for_what_was
     eventually(lambda: 0 < _transferred(world) < 5 * SHARD)
     assert "a download is cut: The file was deleted meanwhile" in caplog.messages
     assert not any(record.exc_info for record in caplog.records)
+
+
+def test_what_cannot_be_opened_is_not_charged(world):
+    file_hash = world.account.upload(world.bucket, os.urandom(20_000))
+    world.objects[0].unlink()
+
+    answer = world.account.signed.get(f"/buckets/{world.bucket}/files/{file_hash}/content",
+                                      headers={"Range": "bytes=0-9999"})
+
+    assert (answer.status_code, answer.json()) == (410, {"error": "The shard is lost"})
+    assert _transferred(world) == 0
 
 
 def test_a_range_of_which_a_part_is_damaged_is_not_charged(world):
