@@ -13,6 +13,7 @@ def read(*path):
 
 
 BRIDGE = [
+    "alembic>=1.16",
     "anyio>=4.9",
     "argon2-cffi>=23.1",
     "click>=8.1",

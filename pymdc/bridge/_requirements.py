@@ -20,6 +20,14 @@ def missing():
     try:
         import argon2, click, coincurve, httptools, platformdirs, prometheus_client  # noqa: E401, F401
         import python_multipart, sqlalchemy, starlette, uvicorn, websockets  # noqa: E401, F401
+        _check_alembic()
     except ImportError as error:
         return 'pymdc.bridge needs its extra ({0}): pip install ".[bridge]" in a clone of it'.format(error)
     return None
+
+
+def _check_alembic():
+    """Raise ImportError where there is none.  It is not loaded: that takes long, and is wanted only for an upgrade."""
+    import importlib.util
+    if importlib.util.find_spec("alembic") is None:
+        raise ImportError("No module named 'alembic'")

@@ -23,6 +23,7 @@ from .storage.backup import back_up, restore
 from .storage.data import Data, check_named
 from .storage.datafolder import DataFolder
 from .storage.scrub import scrub
+from .storage.upgrade import upgrade
 
 _log = logging.getLogger("pymdc.bridge")
 _CONTEXT = {"auto_envvar_prefix": "PYMDC_BRIDGE", "show_default": True}
@@ -200,10 +201,31 @@ def restore_command(data_dir, source):
         _end_with(findings.damaged)
 
 
-def _bridge_in(path, new):
+@main.command(name="upgrade", context_settings=_CONTEXT)
+@_data_dir
+def upgrade_command(data_dir):
+    """
+    Upgrade the database of a bridge, which does not run, to the schema of this version.
+
+    On SQLite a bridge does that itself when it starts, after a copy of the database beside it.
+    """
+    with _failures():
+        folder = _folder_of_a_bridge(data_dir)
+        with folder.lock():
+            upgrade(folder, click.echo)
+            with Data(folder) as data:
+                click.echo(f"the database's schema has revision {data.metadata.revision}, as this version wants it; "
+                           "a bridge on SQLite upgrades it itself when it starts")
+
+
+def _folder_of_a_bridge(path):
     if not (path / "bridge.sqlite").exists():
         raise click.UsageError(f"no bridge has its data in {path}")
-    folder = DataFolder(path)
+    return DataFolder(path)
+
+
+def _bridge_in(path, new):
+    folder = _folder_of_a_bridge(path)
     if not new:
         check_named(folder)
     return folder

@@ -13,11 +13,12 @@ _log = logging.getLogger("pymdc.bridge")
 
 
 def health(call: Call) -> Response:
-    """Try what everything else needs; say which part fails."""
+    """Try what everything else needs; say which part fails, and the revision of the database's schema."""
     services = call.services
     probes = {"database": services.metadata.probe, "store": services.store.probe, "disk": services.check_disk}
     parts = {name: _outcome(name, probe) for name, probe in probes.items()}
     failing = [name for name, outcome in parts.items() if outcome != "ok"]
+    parts["schema"] = services.metadata.revision
     if failing:
         return JSON({"error": "Failing: " + ", ".join(failing), "status": "failing", **parts}, 503)
     return JSON({"status": "ok", **parts})

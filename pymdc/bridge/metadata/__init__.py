@@ -12,13 +12,15 @@ from .buckets import GIGABYTE, Buckets
 from .database import Database
 from .files import Files
 from .keys import Keys
+from .migration import migrate
 from .nonces import Nonces
 from .rates import Rates
+from .revisions import check_known
 from .shards import Shards
 from .tokens import Tokens
 from .uploads import Room, Uploads
 
-__all__ = ["GIGABYTE", "Metadata", "Room", "sqlite"]
+__all__ = ["GIGABYTE", "Metadata", "Room", "check_known", "migrate", "sqlite"]
 
 _PASSING = (tables.tokens, tables.shard_tokens, tables.uploads, tables.unneeded, tables.holds, tables.rates)
 FORGET_THE_PASSING = [delete(table) for table in _PASSING]
@@ -29,10 +31,12 @@ class Metadata:
     The bridge's memory, by its nouns.
 
     :param url: of the database, as SQLAlchemy takes it.
+    :ivar revision: of the database's schema.
     """
 
     def __init__(self, url):
         self._database = database = Database(url)
+        self.revision = database.revision
         self.accounts = Accounts(database)
         self.buckets = Buckets(database)
         self.files = Files(database)

@@ -1,9 +1,7 @@
 """The database: how it is opened, and what a transaction is."""
 
 import contextlib
-import errno
 import fcntl
-import sqlite3
 import threading
 from pathlib import Path
 
@@ -11,9 +9,8 @@ import sqlalchemy
 from sqlalchemy import event
 
 from .. import private
-from .earlier import take_over
-from .sqlitefile import check_length
-from .tables import schema
+from . import revisions
+from .sqlitefile import check_length, check_whole, copy
 
 
 class Database:
@@ -21,6 +18,7 @@ class Database:
     A pool of connections, for threads to share.
 
     :param url: as SQLAlchemy takes it, such as ``sqlite:////var/lib/pymdc/bridge.sqlite``.
+    :ivar revision: of its schema.
     """
 
     def __init__(self, url: str | sqlalchemy.URL):
@@ -33,15 +31,14 @@ class Database:
         if file:
             open(file, "ab", opener=private.opener).close()  # what lies beside it is made alike
             check_length(file)
-        _check_ours(self._engine)
+        revisions.check_ours(self._engine)
         if file:
             self._turn = _Turn(file + "-turn")
             event.listen(self._engine, "connect", _prepare_sqlite)
             event.listen(self._engine, "begin", _begin_sqlite)
         with self.write() as transaction:
-            take_over(transaction)
-            schema.create_all(transaction)
-            _check_columns(transaction)
+            revisions.settle(transaction)
+            self.revision = revisions.check(transaction)
 
     @contextlib.contextmanager
     def write(self):
@@ -57,37 +54,16 @@ class Database:
 
     def copy_to(self, path: Path):
         """Write one state of a SQLite database to a file that is not there yet, while others write on."""
-        open(path, "xb", opener=private.opener).close()
-        with contextlib.closing(sqlite3.connect(path)) as copy:
-            with contextlib.closing(self._engine.raw_connection()) as connection:
-                connection.driver_connection.backup(copy)
+        with contextlib.closing(self._engine.raw_connection()) as connection:
+            copy(connection.driver_connection, path)
 
     def check_whole(self):
         """Raise OSError when a SQLite database has been cut or is damaged otherwise."""
         with self.read() as db:
-            if db.exec_driver_sql("PRAGMA quick_check(1)").scalar() != "ok":
-                raise OSError(errno.EIO, "the database is damaged", self._engine.url.database)
+            check_whole(db)
 
     def close(self):
         self._engine.dispose()
-
-
-def _check_ours(engine):
-    """Raise OSError for the database of another program, before anything is set that it would keep."""
-    with engine.connect() as connection:
-        tables = set(sqlalchemy.inspect(connection).get_table_names())
-    engine.dispose()
-    if tables and not {"accounts", "buckets", "files", "shards"} <= tables:
-        raise OSError(errno.EINVAL, "the database of another program", engine.url.database)
-
-
-def _check_columns(connection):
-    """Raise OSError for a database that another version of this program has made, and this one cannot use."""
-    inspector = sqlalchemy.inspect(connection)
-    for table in schema.sorted_tables:
-        if {column["name"] for column in inspector.get_columns(table.name)} != set(table.c.keys()):
-            text = f"the database of another version, whose table {table.name} has other columns"
-            raise OSError(errno.EINVAL, text, connection.engine.url.database)
 
 
 class _Turn:

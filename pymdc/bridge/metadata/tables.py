@@ -4,7 +4,19 @@ from sqlalchemy import (
     BigInteger, Boolean, Column, Double, ForeignKey, Index, Integer, MetaData, String, Table, Text, UniqueConstraint,
 )
 
-schema = MetaData()
+REVISION = 1  # of this schema: the newest in migrations/versions
+
+#: What constraints are called, so that a revision can name them.  Those of databases from before revision 1 have no
+#: names: a revision that recreates a table hands this to Alembic, which then takes them for named.
+CONVENTION = {
+    "ix": "ix_%(column_0_label)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+schema = MetaData(naming_convention=CONVENTION)
 _Id = BigInteger().with_variant(Integer, "sqlite")  # SQLite counts up only what it calls INTEGER
 
 

@@ -22,12 +22,14 @@ from ..services import Services
 from ..settings import Settings
 from ..storage.data import Data, check_named, set_unnamed_aside
 from ..storage.datafolder import DataFolder
+from ..storage.upgrade import upgrade
 from .app import make_app
 from .protocol import Protocol, WebSocketProtocol
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of mallopt, in malloc.h
 MIB = 1024 * 1024
 GRACE = 60  # seconds that running requests may take to finish when the bridge ends
+_log = logging.getLogger("pymdc.bridge")
 
 
 class Site:
@@ -53,6 +55,7 @@ class Site:
     def _take_possession(self, folder):
         folder.check_usable()
         self._lock = folder.lock()
+        upgrade(folder, _log.warning)
         if self.settings.new:
             set_unnamed_aside(folder)
         else:

@@ -7,13 +7,16 @@ import os
 import secrets
 import shutil
 
+from sqlalchemy.exc import DBAPIError
+
 from .. import private
 from ..clock import now
-from ..metadata import sqlite
+from ..metadata import check_known, sqlite
 from .data import Data, check_named, names_objects
 from .datafolder import DataFolder, sync_folder
 from .folder import Store
 from .scrub import Findings, scrub
+from .upgrade import upgrade
 
 AHEAD = 60 * 1000  # milliseconds that the clock of a client may be ahead of ours
 HOLD_LIFE = 10 * 60 * 1000  # milliseconds after the last renewal
@@ -42,6 +45,8 @@ def back_up(source: DataFolder, target: DataFolder, tell, new: bool = False) -> 
     target.mark_as_backup()
     with target.lock(), Data(source) as data, _Hold(data) as hold, _unfinished(target) as folder:
         data.metadata.check_whole()
+        with contextlib.suppress(DBAPIError):  # what is damaged can be replaced
+            _check_known(target)
         if not new and _is_another(data.metadata, target):
             text = "the bridge names no shard, and no account of the backup, which does: say --new to let them go"
             raise OSError(errno.EINVAL, text, str(source.database))
@@ -61,9 +66,10 @@ def back_up(source: DataFolder, target: DataFolder, tell, new: bool = False) -> 
 
 
 def restore(source: DataFolder, target: DataFolder, tell) -> Findings:
-    """Make a bridge's data from a backup, in an empty folder, and check it."""
+    """Make a bridge's data from a backup, which may be of an older version, in an empty folder, and check it."""
     if not source.is_backup():
         raise OSError(errno.EINVAL, "not a backup", str(source.path))
+    _check_known(source)
     with source.lock(), target.being_restored(), target.lock():
         target.tighten()
         store, shards = Store(source.shards), Store(target.shards)
@@ -72,11 +78,18 @@ def restore(source: DataFolder, target: DataFolder, tell) -> Findings:
         _copy_mails(source, target)
         open(target.database, "xb", opener=private.opener).close()
         shutil.copyfile(source.database, target.database)
+        upgrade(target, tell, keep_copy=False)  # the backup is one
         check_named(target, "the backup is not whole")
         with Data(target) as data:
             data.metadata.forget_the_passing(now() + AHEAD)
             findings = scrub(data, now(), tell)
     return findings
+
+
+def _check_known(backup):
+    """Raise OSError for a backup of a newer version, which this one could neither use nor replace in kind."""
+    if backup.database.exists() and backup.database.stat().st_size:
+        check_known(backup.database)
 
 
 def _is_another(metadata, target):

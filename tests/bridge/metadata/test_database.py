@@ -32,14 +32,3 @@ def test_a_database_with_other_columns_is_refused_in_words(tmp_path, change):
 
     with pytest.raises(OSError, match="the database of another version, whose table buckets has other columns"):
         Database(f"sqlite:///{path}")
-
-
-def test_an_index_that_an_earlier_version_did_not_have_is_made(tmp_path):
-    path = tmp_path / "bridge.sqlite"
-    Database(f"sqlite:///{path}").close()
-    with contextlib.closing(sqlite3.connect(path)) as earlier:
-        earlier.execute("DROP INDEX files_in_order")
-
-        Database(f"sqlite:///{path}").close()
-
-        assert earlier.execute("SELECT name FROM sqlite_master WHERE name = 'files_in_order'").fetchall()

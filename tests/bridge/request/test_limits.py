@@ -11,7 +11,7 @@ import pytest
 import pymdc
 import raw
 from pymdc.bridge import LocalBridge
-from pymdc.bridge.metadata import Room, sqlite
+from pymdc.bridge.metadata import Room, sqlite, tables
 from pymdc.bridge.refusal import Refusal
 from pymdc.bridge.request import limits
 from pymdc.bridge.settings import Settings
@@ -286,6 +286,7 @@ def test_a_disk_that_is_nearly_full_takes_no_file_and_keeps_the_old_ones(tmp_pat
     assert pointers.status_code == 200
     assert (health.status_code, health.json()) == (503, {
         "error": "Failing: disk", "status": "failing", "database": "ok", "store": "ok", "disk": "failing",
+        "schema": tables.REVISION,
     })
 
 

@@ -21,6 +21,7 @@ import websocket
 
 import pymdc
 from pymdc.bridge import LocalBridge, address
+from pymdc.bridge.metadata import tables
 from running_bridge import RunningBridge
 from wire import Account, Basic, Wire, multipart, race
 
@@ -58,9 +59,12 @@ def test_health_names_what_fails(tmp_path, monkeypatch):
         os.rename(tmp_path / "shards" / "incoming", tmp_path / "shards" / "gone")
         ill = Wire(bridge.url).get("/health")
 
-    assert (well.status_code, well.json()) == (200, {"status": "ok", "database": "ok", "store": "ok", "disk": "ok"})
+    assert (well.status_code, well.json()) == (200, {
+        "status": "ok", "database": "ok", "store": "ok", "disk": "ok", "schema": tables.REVISION,
+    })
     assert (ill.status_code, ill.json()) == (503, {
         "error": "Failing: store", "status": "failing", "database": "ok", "store": "failing", "disk": "ok",
+        "schema": tables.REVISION,
     })
 
 

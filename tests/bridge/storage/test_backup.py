@@ -147,6 +147,20 @@ def test_a_backup_that_is_damaged_itself_is_found_out_when_it_is_restored(world,
     assert "1 of them damaged" in used.stdout
 
 
+@pytest.mark.parametrize("harm", [
+    lambda path: path.write_bytes(b"no database at all" * 1000),
+    lambda path: os.truncate(path, path.stat().st_size // 2),
+])
+def test_a_backup_whose_database_is_damaged_is_made_again(world, target, tmp_path, harm):
+    world.account.upload(world.bucket, b"first")
+    make_backup(world, target)
+
+    harm(target / "bridge.sqlite")
+    make_backup(world, target)
+
+    assert command("restore", "--data-dir", tmp_path / "new", target).returncode == 0
+
+
 def test_a_backup_that_is_broken_off_leaves_the_one_before_usable(world, target, tmp_path, monkeypatch):
     world.account.upload(world.bucket, b"first")
     make_backup(world, target)

@@ -24,7 +24,7 @@ from pymdc.bridge.storage.folder import Store
 from pymdc.bridge.storage.scrub import scrub
 from used_bridge import SHARD, UsedBridge, command, flip_a_byte, rows
 from waiting import eventually
-from wire import Signed, multipart
+from wire import multipart
 
 ROOM = uploads.Room(account=10**9, at_once=64, disk=lambda: 10**15, written=dict)
 
@@ -371,28 +371,3 @@ def test_commands_refuse_folders_that_are_not_theirs(world, tmp_path):
     for ended, complaint in refusals:
         assert ended.returncode != 0
         assert complaint in ended.stderr and "Traceback" not in ended.stderr
-
-
-def test_a_bridge_goes_on_with_what_an_earlier_version_has_left(world):
-    """Its shard tokens told neither the file nor the key, and small files counted as less; all else is there."""
-    file_hash = world.account.upload(world.bucket, b"content")
-    request = world.account.signed.last
-    world.bridge.__exit__(None, None, None)
-    with contextlib.closing(sqlite3.connect(world.folder / "bridge.sqlite")) as db:
-        db.executescript("""
-            DROP TABLE shard_tokens;
-            CREATE TABLE shard_tokens (hash VARCHAR(64) PRIMARY KEY, shard INTEGER NOT NULL,
-                                       bucket VARCHAR(24) NOT NULL, "left" INTEGER NOT NULL, expires BIGINT NOT NULL);
-            UPDATE buckets SET stored = 7;
-            UPDATE seen SET text = 'written otherwise ' || rowid;
-        """)
-
-    with UsedBridge(world.folder, world.key_pair) as again:
-        request.url = request.url.replace(world.bridge.url, again.bridge.url)
-        replayed = Signed(again.bridge.url, world.key_pair)
-        replayed.last = request
-        assert replayed.send_again().json() == {"error": "Invalid nonce supplied"}
-        assert again.download(world.bucket, file_hash) == (200, b"content")
-        assert again.account.signed.delete(f"/buckets/{world.bucket}/files/{file_hash}").status_code == 204
-        with contextlib.closing(sqlite3.connect(world.folder / "bridge.sqlite")) as db:
-            assert db.execute("SELECT stored FROM buckets").fetchall() == [(0,)]

@@ -1,0 +1,193 @@
+BEGIN TRANSACTION;
+CREATE TABLE accounts (
+	email VARCHAR(254) NOT NULL, 
+	password TEXT NOT NULL, 
+	created BIGINT NOT NULL, 
+	activated BOOLEAN NOT NULL, 
+	PRIMARY KEY (email)
+);
+INSERT INTO "accounts" VALUES('una@example.com','$argon2id$v=19$m=19456,t=2,p=1$/9uJ4hemTW+gOifdpd+7KQ$9PnyZVn8HAxrhpv4jddUhg+ywoAkoqyixZZxyXie9mM',1795699962678,1);
+INSERT INTO "accounts" VALUES('waits@example.com','$argon2id$v=19$m=19456,t=2,p=1$rjpAUM1XoKe5FObxpPsUtQ$qEoB/oloIB0YG+h+wsqSj18bCS23mYfjDA1kSvZqsP4',1795699962741,0);
+CREATE TABLE bucket_keys (
+	bucket VARCHAR(24) NOT NULL, 
+	position INTEGER NOT NULL, 
+	point VARCHAR(66) NOT NULL, 
+	text VARCHAR(130) NOT NULL, 
+	PRIMARY KEY (bucket, position), 
+	FOREIGN KEY(bucket) REFERENCES buckets (id) ON DELETE CASCADE
+);
+INSERT INTO "bucket_keys" VALUES('d049d402c6928b21dca0a843',0,'029ed37c5323c15b715b7bd56e5f665478bb4f448115bd5f92a35f7ca42f5e20cb','029ed37c5323c15b715b7bd56e5f665478bb4f448115bd5f92a35f7ca42f5e20cb');
+INSERT INTO "bucket_keys" VALUES('a70b34b54f3de3d573c729f9',0,'029ed37c5323c15b715b7bd56e5f665478bb4f448115bd5f92a35f7ca42f5e20cb','029ed37c5323c15b715b7bd56e5f665478bb4f448115bd5f92a35f7ca42f5e20cb');
+CREATE TABLE buckets (
+	number INTEGER NOT NULL, 
+	id VARCHAR(24) NOT NULL, 
+	email VARCHAR(254) NOT NULL, 
+	created BIGINT NOT NULL, 
+	name TEXT NOT NULL, 
+	storage DOUBLE NOT NULL, 
+	transfer DOUBLE NOT NULL, 
+	stored BIGINT NOT NULL, 
+	transferred BIGINT NOT NULL, 
+	PRIMARY KEY (number), 
+	UNIQUE (id), 
+	FOREIGN KEY(email) REFERENCES accounts (email) ON DELETE CASCADE
+);
+INSERT INTO "buckets" VALUES(1,'d049d402c6928b21dca0a843','una@example.com',1795699962789,'first',10.0,30.0,148192,0);
+INSERT INTO "buckets" VALUES(2,'a70b34b54f3de3d573c729f9','una@example.com',1795699962797,'second',10.0,30.0,60000,0);
+CREATE TABLE file_shards (
+	file INTEGER NOT NULL, 
+	position INTEGER NOT NULL, 
+	shard INTEGER NOT NULL, 
+	PRIMARY KEY (file, position), 
+	FOREIGN KEY(file) REFERENCES files (id) ON DELETE CASCADE, 
+	FOREIGN KEY(shard) REFERENCES shards (id)
+);
+INSERT INTO "file_shards" VALUES(2,0,1);
+INSERT INTO "file_shards" VALUES(3,0,2);
+INSERT INTO "file_shards" VALUES(4,0,3);
+INSERT INTO "file_shards" VALUES(5,0,2);
+CREATE TABLE files (
+	id INTEGER NOT NULL, 
+	bucket VARCHAR(24) NOT NULL, 
+	hash VARCHAR(40) NOT NULL, 
+	filename TEXT NOT NULL, 
+	mimetype TEXT NOT NULL, 
+	size BIGINT NOT NULL, 
+	PRIMARY KEY (id), 
+	UNIQUE (bucket, hash), 
+	FOREIGN KEY(bucket) REFERENCES buckets (id) ON DELETE CASCADE
+);
+INSERT INTO "files" VALUES(1,'d049d402c6928b21dca0a843','ba084d3f143f2896809d3f1d7dffed472b39d8de','empty','application/octet-stream',0);
+INSERT INTO "files" VALUES(2,'d049d402c6928b21dca0a843','fe69c171ab029391b3bec62127b6dbcc6dca2a0d','small','application/octet-stream',600);
+INSERT INTO "files" VALUES(3,'d049d402c6928b21dca0a843','263647544dce7f939596389adc21ab3f90da988c','large','application/octet-stream',60000);
+INSERT INTO "files" VALUES(4,'d049d402c6928b21dca0a843','11d8c929ab087b84e8137b0b6ee49d875cd91c52','damaged','application/octet-stream',80000);
+INSERT INTO "files" VALUES(5,'a70b34b54f3de3d573c729f9','263647544dce7f939596389adc21ab3f90da988c','the same','application/octet-stream',60000);
+CREATE TABLE holds (
+	id VARCHAR(32) NOT NULL, 
+	expires BIGINT NOT NULL, 
+	PRIMARY KEY (id)
+);
+INSERT INTO "holds" VALUES('a backup',1000000000000000);
+CREATE TABLE keys (
+	id INTEGER NOT NULL, 
+	point VARCHAR(66) NOT NULL, 
+	text VARCHAR(130) NOT NULL, 
+	email VARCHAR(254) NOT NULL, 
+	proved BOOLEAN NOT NULL, 
+	PRIMARY KEY (id), 
+	UNIQUE (point), 
+	FOREIGN KEY(email) REFERENCES accounts (email) ON DELETE CASCADE
+);
+INSERT INTO "keys" VALUES(1,'029ed37c5323c15b715b7bd56e5f665478bb4f448115bd5f92a35f7ca42f5e20cb','029ed37c5323c15b715b7bd56e5f665478bb4f448115bd5f92a35f7ca42f5e20cb','una@example.com',0);
+CREATE TABLE rates (
+	subject VARCHAR(64) NOT NULL, 
+	idle BIGINT NOT NULL, 
+	PRIMARY KEY (subject)
+);
+INSERT INTO "rates" VALUES('52e7cca0c378d534786e18371b64d09dade28a2ade5fdd2e3e389d00a1a595c5',1795699964674);
+INSERT INTO "rates" VALUES('695d8ef103b8423d6b36a63127f1c4f8c3daabe0a12c7429ab837d2318385838',1795700022713);
+INSERT INTO "rates" VALUES('ca0456f78ad49c683795ad9e418920707d13a3469230f897926ba0bc09376bf4',1795700022776);
+INSERT INTO "rates" VALUES('somebody',1000000000000000);
+CREATE TABLE registrations (
+	token VARCHAR(64) NOT NULL, 
+	email VARCHAR(254) NOT NULL, 
+	password TEXT NOT NULL, 
+	redirect TEXT, 
+	point VARCHAR(66), 
+	text VARCHAR(130), 
+	created BIGINT NOT NULL, 
+	PRIMARY KEY (token), 
+	FOREIGN KEY(email) REFERENCES accounts (email) ON DELETE CASCADE
+);
+INSERT INTO "registrations" VALUES('9d3a6f52429aab78db8ae7657bbe0c2f875e8c19debfe55e372ee4b6d6e7f5c6','waits@example.com','$argon2id$v=19$m=19456,t=2,p=1$rjpAUM1XoKe5FObxpPsUtQ$qEoB/oloIB0YG+h+wsqSj18bCS23mYfjDA1kSvZqsP4',NULL,NULL,NULL,1795699962741);
+CREATE TABLE seen (
+	point VARCHAR(66) NOT NULL, 
+	text VARCHAR(64) NOT NULL, 
+	nonce DOUBLE NOT NULL, 
+	PRIMARY KEY (point, text)
+);
+INSERT INTO "seen" VALUES('029ed37c5323c15b715b7bd56e5f665478bb4f448115bd5f92a35f7ca42f5e20cb','d4f4a919bb4cf6be8380b1125ae4302cc1f98b26b5162886c2d043e5df2b82f7',1795699962781.0);
+INSERT INTO "seen" VALUES('029ed37c5323c15b715b7bd56e5f665478bb4f448115bd5f92a35f7ca42f5e20cb','69eeef85cc4967992e15e14271d6d8883b2f43247cf5664759e18824a74aac88',1795699962795.0);
+INSERT INTO "seen" VALUES('029ed37c5323c15b715b7bd56e5f665478bb4f448115bd5f92a35f7ca42f5e20cb','da76cc9411d68d351a5551fa081a3c88b29d5a11b11f59a583e95b9cb2f57118',1795699962801.0);
+INSERT INTO "seen" VALUES('029ed37c5323c15b715b7bd56e5f665478bb4f448115bd5f92a35f7ca42f5e20cb','5d2fd3a61e11578f0a23033e1a87d25ef04bb4e591b57b840cc8093143eb1c10',1795699962821.0);
+INSERT INTO "seen" VALUES('029ed37c5323c15b715b7bd56e5f665478bb4f448115bd5f92a35f7ca42f5e20cb','024b9ce8c0c3dbf8694619a88a877f4cf5caa4a21c26c33575d593e81196dfe1',1795699962837.0);
+INSERT INTO "seen" VALUES('029ed37c5323c15b715b7bd56e5f665478bb4f448115bd5f92a35f7ca42f5e20cb','db3e6decdd7a22542c2028c4b73ea52e2ec71ccfae56cf9b1097c06b70f152c3',1795699962850.0);
+INSERT INTO "seen" VALUES('029ed37c5323c15b715b7bd56e5f665478bb4f448115bd5f92a35f7ca42f5e20cb','28f503175656e293c48d69b0e31f78fb9b992a1911b128473ef89e1602781d4d',1795699962861.0);
+INSERT INTO "seen" VALUES('029ed37c5323c15b715b7bd56e5f665478bb4f448115bd5f92a35f7ca42f5e20cb','b05587a08e15d7f827612020418735d31cad49d48ada3f333623e96f5747a0e1',1795699962877.0);
+INSERT INTO "seen" VALUES('029ed37c5323c15b715b7bd56e5f665478bb4f448115bd5f92a35f7ca42f5e20cb','a1fb35611e121e22877860833c271861eed82811613b25ae9907b1cd566ab6c5',1795699962888.0);
+CREATE TABLE shard_tokens (
+	hash VARCHAR(64) NOT NULL, 
+	shard INTEGER NOT NULL, 
+	file INTEGER NOT NULL, 
+	bucket VARCHAR(24) NOT NULL, 
+	point VARCHAR(66), 
+	"left" INTEGER NOT NULL, 
+	expires BIGINT NOT NULL, 
+	PRIMARY KEY (hash), 
+	FOREIGN KEY(shard) REFERENCES shards (id) ON DELETE CASCADE, 
+	FOREIGN KEY(file) REFERENCES files (id) ON DELETE CASCADE, 
+	FOREIGN KEY(bucket) REFERENCES buckets (id) ON DELETE CASCADE
+);
+INSERT INTO "shard_tokens" VALUES('55aef9eec2e0f516703bab0bb37440c2e7bbc12fa58b1670a16e68de1dd74675',2,3,'d049d402c6928b21dca0a843','029ed37c5323c15b715b7bd56e5f665478bb4f448115bd5f92a35f7ca42f5e20cb',3,1795786362876);
+CREATE TABLE shards (
+	id INTEGER NOT NULL, 
+	object VARCHAR(80) NOT NULL, 
+	hash VARCHAR(40) NOT NULL, 
+	sha256 VARCHAR(64) NOT NULL, 
+	size INTEGER NOT NULL, 
+	damaged BOOLEAN NOT NULL, 
+	PRIMARY KEY (id), 
+	UNIQUE (sha256, size), 
+	UNIQUE (object)
+);
+INSERT INTO "shards" VALUES(1,'fe69c171ab029391b3bec62127b6dbcc6dca2a0d-92a54b7e767b26f4-0','fe69c171ab029391b3bec62127b6dbcc6dca2a0d','059074bab2410124aca4fdfde96374433abbb28644ac6e77b4e014fd04a566fe',600,0);
+INSERT INTO "shards" VALUES(2,'263647544dce7f939596389adc21ab3f90da988c-36a4f42fdeef1559-0','263647544dce7f939596389adc21ab3f90da988c','242fc6af3eeaed1c2b570925d73e04734bd80232f48f940f33161e83749bd47e',60000,0);
+INSERT INTO "shards" VALUES(3,'11d8c929ab087b84e8137b0b6ee49d875cd91c52-cd153e907af64871-0','11d8c929ab087b84e8137b0b6ee49d875cd91c52','1d437871dbfef9d93f1b02b54018374592ec574fd6722e9e82f54f304671f89d',80000,1);
+CREATE TABLE tokens (
+	hash VARCHAR(64) NOT NULL, 
+	bucket VARCHAR(24) NOT NULL, 
+	operation VARCHAR(4) NOT NULL, 
+	expires BIGINT NOT NULL, 
+	point VARCHAR(66), 
+	PRIMARY KEY (hash)
+);
+INSERT INTO "tokens" VALUES('12648ee9d46b61066069963d9cfd30bd3a1c52391b7d7a651ab1995b91e5effb','a70b34b54f3de3d573c729f9','PUSH',1795700262883,'029ed37c5323c15b715b7bd56e5f665478bb4f448115bd5f92a35f7ca42f5e20cb');
+CREATE TABLE unneeded (
+	object VARCHAR(80) NOT NULL, 
+	PRIMARY KEY (object)
+);
+INSERT INTO "unneeded" VALUES('given-up');
+CREATE TABLE uploads (
+	id VARCHAR(16) NOT NULL, 
+	bucket VARCHAR(24) NOT NULL, 
+	size BIGINT NOT NULL, 
+	expires BIGINT NOT NULL, 
+	PRIMARY KEY (id)
+);
+INSERT INTO "uploads" VALUES('under way','d049d402c6928b21dca0a843',4096,1000000000000000);
+CREATE TABLE windows (
+	point VARCHAR(66) NOT NULL, 
+	highest DOUBLE NOT NULL, 
+	floor DOUBLE NOT NULL, 
+	texts INTEGER NOT NULL, 
+	PRIMARY KEY (point)
+);
+INSERT INTO "windows" VALUES('029ed37c5323c15b715b7bd56e5f665478bb4f448115bd5f92a35f7ca42f5e20cb',1795699962888.0,1795699902888.0,9);
+CREATE INDEX ix_tokens_expires ON tokens (expires);
+CREATE INDEX ix_tokens_point ON tokens (point);
+CREATE INDEX ix_uploads_bucket ON uploads (bucket);
+CREATE INDEX seen_by_nonce ON seen (point, nonce);
+CREATE INDEX ix_rates_idle ON rates (idle);
+CREATE INDEX ix_registrations_point ON registrations (point);
+CREATE INDEX ix_registrations_email ON registrations (email);
+CREATE INDEX ix_keys_email ON keys (email);
+CREATE INDEX ix_buckets_email ON buckets (email);
+CREATE INDEX ix_bucket_keys_point ON bucket_keys (point);
+CREATE INDEX files_in_order ON files (bucket, id);
+CREATE INDEX ix_file_shards_shard ON file_shards (shard);
+CREATE INDEX ix_shard_tokens_file ON shard_tokens (file);
+CREATE INDEX ix_shard_tokens_point ON shard_tokens (point);
+CREATE INDEX ix_shard_tokens_expires ON shard_tokens (expires);
+CREATE INDEX ix_shard_tokens_shard ON shard_tokens (shard);
+CREATE INDEX ix_shard_tokens_bucket ON shard_tokens (bucket);
+COMMIT;
