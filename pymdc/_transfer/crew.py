@@ -4,14 +4,19 @@ from __future__ import absolute_import, division, print_function
 
 import threading
 
+from .._compat import monotonic
 from .fileobject import hash_at, write_all
 
 __all__ = ["Crew"]
+
+_LONG = 0.01  # seconds from a question to its answer: below, one shard at a time is as fast as several
 
 
 class Crew(object):
     """
     Threads that fetch the shards of one file to their places in it, the first ones first.
+
+    It begins with one, and is filled up once that one has to wait for an answer.
 
     :param list places: where each begins and ends.
     :param int first: the number of the first that is wanted.
@@ -29,9 +34,22 @@ class Crew(object):
         self._stopped = False
         self._change = threading.Condition()
         self._writing = []  # a lock for each thread, held while it writes
+        self._wanted = 0  # how many threads may still be started
 
     def start(self, count):
-        for _ in range(min(count, len(self._places) - self._next)):
+        """Begin; *count* is the number of threads at most."""
+        self._wanted = min(count, len(self._places) - self._next)
+        self._add_threads(min(1, self._wanted))
+
+    def answered(self, seconds):
+        """Note how long a question has been on its way until its answer came."""
+        with self._change:
+            if seconds > _LONG and not self._stopped:
+                self._add_threads(self._wanted)
+
+    def _add_threads(self, count):
+        self._wanted -= count
+        for _ in range(count):
             self._writing.append(threading.Lock())
             thread = threading.Thread(target=self._work, args=(self._writing[-1],), name="pymdc-download")
             thread.daemon = True  # the thread that waits for them decides how long the interpreter lives
@@ -74,13 +92,17 @@ class Crew(object):
 
     def _place(self, file, index, writing):
         start, end = self._places[index]
+        asked = []  # when; until the answer comes
 
         def begin():
             if self._stopped:
                 raise _Stopped()
             file.seek(start)
+            asked[:] = [monotonic()]
 
         def write(data):
+            if asked:
+                self.answered(monotonic() - asked.pop())
             with writing:
                 if self._stopped:
                     raise _Stopped()

@@ -32,7 +32,7 @@ def download(begin, pointers, file_hash, path, progress=None, concurrency=4, tol
         called, nor any pointer asked for, before the target is there to be written.
     :param Pointers pointers: the way to the shards, for what has not come with the beginning.
     :param path: a path, which is replaced once all is verified; or a binary file object.
-    :param int concurrency: how many shards are on the way at once, where their sizes are known.
+    :param int concurrency: how many shards are on the way at once at most, where their sizes are known.
     :param int told_size: how many bytes the file has as far as the caller knows, for the progress.
     :returns: ``{"hash", "size", "path"}``; path is text, or None for a file object that has no name on disk.
     """
