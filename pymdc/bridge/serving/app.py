@@ -25,6 +25,7 @@ from ..request import auth
 from ..request.call import Call, JSON
 from ..services import Services
 from .front import Front
+from .protocol import FULL
 
 MAX_JSON = 1024 * 1024  # bytes of a body
 MAX_BODIES = 64 * 1024 * 1024  # bytes of all that are on their way, or being worked on
@@ -67,6 +68,7 @@ _ONCE = (
     "authorization", "content-type", "host", "if-range", "range", "x-filesize", "x-pubkey", "x-signature", "x-token",
 )
 _WITHOUT_PASSWORD = (users.activate, content.shard, operations.health, operations.metrics)
+_WHATEVER_COMES = (operations.health, operations.metrics)  # for who asks why nobody else is served
 _WITH_HEAD = ("/", "/health")  # elsewhere a HEAD would spend what a GET spends
 
 
@@ -96,6 +98,8 @@ def _route(services, path, threads, bodies):
         handler = handlers.get(request.method)
         if handler is None:
             raise Refusal(405, "Method not allowed", {"Allow": ", ".join(sorted({*handlers, "OPTIONS"}))})
+        if handler not in _WHATEVER_COMES:
+            _check_served(request.scope)
         silence = services.settings.silence
         call = _call(services, request, _chunks(request, silence))
         if handler is users.create or handler not in _WITHOUT_PASSWORD and auth.needs_password(call):
@@ -114,9 +118,10 @@ def _route(services, path, threads, bodies):
 def _channel(services):
     async def endpoint(websocket):
         try:
+            _check_served(websocket.scope)
             call = _call(services, websocket, None)
         except Refusal as refusal:
-            await websocket.send_denial_response(JSON({"error": refusal.text}, refusal.status))
+            await websocket.send_denial_response(JSON({"error": refusal.text}, refusal.status, refusal.headers))
         else:
             await channel.serve(call, websocket)
     return endpoint
@@ -124,6 +129,13 @@ def _channel(services):
 
 async def _no_channel(websocket):
     await websocket.send_denial_response(JSON({"error": "Not found"}, 404))
+
+
+def _check_served(scope):
+    """Raise Refusal on a connection that came when as many were served as may be."""
+    if scope["state"].get(FULL):
+        text = "Too many connections to the bridge: try again"
+        raise Refusal(503, text, {"Retry-After": "5", "Connection": "close"})
 
 
 def _call(services, connection, chunks) -> Call:

@@ -1,5 +1,6 @@
 """HTTP and websockets as uvicorn speaks them, but with time limits, and with refusals in JSON."""
 
+import collections
 import contextlib
 import fcntl
 import json
@@ -15,6 +16,9 @@ from websockets.server import ServerProtocol
 MAX_HEADERS = 64 * 1024  # bytes of a request's line and headers
 HEADER_COST = 128  # bytes that a header counts as besides: what it takes in memory, and short ones come in thousands
 MAX_PIPELINE = 32  # requests that wait for the one before to be answered; what comes behind them is not read yet
+MAX_WAITING = 32 * 1024  # bytes of headers, as they are counted, with which no more requests are let wait
+SPARE = 100  # connections above those that are served, for who is told so, or asks how the bridge is
+FULL = "pymdc.full"  # what in the state of a scope says that its connection is one of them
 PIECE = 4096  # bytes that are parsed at once where nothing tells how many requests they are
 READ = 16 * 1024  # bytes that are read at once, for many connections may hold as many
 READ_UPLOAD = 256 * 1024
@@ -32,6 +36,13 @@ class _Patient:
         self._silence = silence
 
     _watch = None
+
+    def given_up_at(self) -> float | None:
+        """Return when this connection is left, unless something is asked; None while something is answered."""
+
+    def is_read(self) -> bool:
+        """Return whether nothing is left of what the reader has to take."""
+        return not (self.transport.get_write_buffer_size() or self._in_system())
 
     def connection_lost(self, exc):
         if self._watch is not None:
@@ -82,7 +93,11 @@ class _Flow(FlowControl):
 
 
 class Protocol(_Patient, HttpToolsProtocol):
-    """HTTP."""
+    """
+    HTTP.
+
+    :param most: connections that are served at a time, in this process.
+    """
 
     _deadline = None  # for the headers that are being waited for
     _in_trailer = False
@@ -94,11 +109,38 @@ class Protocol(_Patient, HttpToolsProtocol):
     _piece = 0  # bytes that are being parsed
     _active = None  # the cycle that is answered now; self.cycle is the last one
 
+    def __init__(self, *arguments, most, **options):
+        super().__init__(*arguments, **options)
+        self._most = most
+        self._waiting_sizes = collections.deque()  # of the headers of each request in the pipeline
+
     def connection_made(self, transport):
         super().connection_made(transport)
         self.flow = _Flow(transport, lambda: not (self.pipeline or self._unparsed))
         self._read_in_blocks_of(READ)
         self._wait_for_headers()
+        if len(self.connections) > self._most:
+            self._displace_another()
+
+    def _displace_another(self):
+        """Take the place of the one who would be left first.  When all of them are served, there is none."""
+        ends = {each: each.given_up_at() for each in self.connections if each is not self}
+        idle = sorted((each for each, end in ends.items() if end is not None), key=ends.get)
+        other = next(filter(Protocol.is_read, idle), None)
+        if other is not None:
+            other.leave()
+        elif len(self.connections) > self._most + SPARE:
+            self.leave()
+        else:
+            self.app_state = {**self.app_state, FULL: True}
+
+    def given_up_at(self):
+        timer = self._deadline or self.timeout_keep_alive_task
+        return timer and timer.when()
+
+    def leave(self):
+        self.connections.discard(self)  # at once, since others may come before the loop gets to it
+        self.transport.abort()
 
     def connection_lost(self, exc):
         self._stop_waiting()
@@ -128,7 +170,7 @@ class Protocol(_Patient, HttpToolsProtocol):
 
     def _parse(self):
         """Parse what has come, one request at a time, as long as no more of them wait than may."""
-        while self._unparsed and len(self.pipeline) < MAX_PIPELINE and self._is_open():
+        while self._unparsed and self._may_parse() and self._is_open():
             if self._deadline is None and not self._is_answering():
                 self._wait_for_headers()
             piece = self._unparsed[self._parsed:self._parsed + self._size_of_piece()]
@@ -140,6 +182,9 @@ class Protocol(_Patient, HttpToolsProtocol):
             super().data_received(piece)
             if self._room < 0 and self._is_open():
                 self.send_400_response(_TOO_LONG)
+
+    def _may_parse(self):
+        return len(self.pipeline) < MAX_PIPELINE and sum(self._waiting_sizes) < MAX_WAITING
 
     def _size_of_piece(self):
         """Return how many bytes hold no more than one request, or, where nothing tells, not many."""
@@ -159,10 +204,13 @@ class Protocol(_Patient, HttpToolsProtocol):
         """Forget a request that will never be whole, behind others that are going to be answered."""
         if self.pipeline and self.cycle.more_body:
             self.pipeline.popleft()
+            self._waiting_sizes.pop()
             self.cycle = self.pipeline[0][0] if self.pipeline else self._active
 
     def _start_asgi_task(self, cycle, app):
         self._active = cycle
+        if self._waiting_sizes:
+            self._waiting_sizes.popleft()
         super()._start_asgi_task(cycle, app)
 
     def on_message_begin(self):
@@ -187,6 +235,8 @@ class Protocol(_Patient, HttpToolsProtocol):
         self._read_in_blocks_of(READ_UPLOAD if self.parser.get_method() == b"PUT" else READ)
         self._body_left = int(dict(self.headers).get(b"content-length", 0))
         super().on_headers_complete()
+        if len(self.pipeline) > len(self._waiting_sizes):
+            self._waiting_sizes.append(self._headers_size)
 
     def _check_headers_size(self):
         if self._headers_size + len(self.url) > MAX_HEADERS:

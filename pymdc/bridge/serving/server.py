@@ -99,7 +99,7 @@ class Server(uvicorn.Server):
         self.services = site.services()
         super().__init__(uvicorn.Config(
             make_app(self.services),
-            http=functools.partial(Protocol, silence=site.settings.silence),
+            http=functools.partial(Protocol, silence=site.settings.silence, most=site.settings.connections),
             ws=functools.partial(WebSocketProtocol, silence=site.settings.silence),
             ws_max_size=64 * 1024,
             ws_ping_interval=None,  # a ping waits behind the shard, and a slow reader would answer too late

@@ -152,10 +152,25 @@ def test_short_headers_by_the_thousand_are_refused(started):
         assert memory(started) - before < GROWTH
 
 
+def test_of_requests_with_many_headers_few_wait(started):
+    """Each of them takes thirty times as much in memory as on the wire."""
+    before = memory(started)
+    requests = raw.request("GET", "/") * 10 + raw.request("GET", "/x", [("a", "")] * 480) * MAX_PIPELINE
+    with contextlib.ExitStack() as connections:
+        for _ in range(120):
+            connection = connections.enter_context(raw.Connection(started.url))
+            connection._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            pour(connection, requests, len(requests))
+
+        assert Wire(started.url).get("/health").status_code == 200
+        assert memory(started) - before < GROWTH
+
+
 def test_more_requests_than_may_wait_are_all_answered_in_their_order(started):
     chunks = raw.chunked(b"{" + b" " * 5000) + b"0\r\n\r\n"
     kinds = [
         (raw.request("GET", "/nope"), 404), (raw.request("GET", "/keys"), 401),
+        (raw.request("GET", "/nope", [("a", "")] * 480), 404),
         (raw.request("POST", "/users", body=b"{" + b"\r\n\r\n" * 50_000), 400),
         (raw.request("POST", "/users", {"Transfer-Encoding": "chunked"}, chunks), 400),
     ]
