@@ -14,7 +14,7 @@ from . import channel, uploads
 from .beginning import Beginning
 from .crew import Crew
 from .fileobject import blocks_at, flush, hash_at, name_of, unbuffered, write_all
-from .target import PartFile, find, open_stream
+from .target import PartFile, Watched, find, open_stream
 
 __all__ = ["download"]
 
@@ -38,7 +38,7 @@ def download(begin, pointers, file_hash, path, progress=None, concurrency=4, tol
     """
     name = to_path(path)
     if name is None:
-        size = _to_stream(begin, pointers, file_hash, unbuffered(path), progress, told_size)
+        size = _to_stream(begin, pointers, file_hash, Watched(unbuffered(path)), progress, told_size)
         flush(path)
         return {"hash": file_hash, "size": size, "path": path_text(name_of(path))}
     if not name:

@@ -19,7 +19,7 @@ try:
 except ImportError:  # Windows, where nothing but a socket can be told not to wait
     fcntl = None
 
-__all__ = ["Reader", "blocks_at", "flush", "hash_at", "name_of", "unbuffered", "write_all"]
+__all__ = ["Reader", "blocks_at", "flush", "hash_at", "name_of", "unbuffered", "write_all", "write_some"]
 
 _NOTHING_FOR_NOW = (errno.EAGAIN, errno.EWOULDBLOCK)
 _BLOCK = 256 * 1024  # bytes: what a file object does not take of one is copied
@@ -89,7 +89,7 @@ def write_all(file, data):
 def _write_block(file, data):
     wait = _Wait(file, writing=True)
     while data:
-        count = _write(file, data)
+        count = write_some(file, data)
         if count:
             data, wait = data[count:], _Wait(file, writing=True)
         else:
@@ -142,8 +142,8 @@ def _may_lead_to(name, file):
         return False
 
 
-def _write(file, data):
-    """Return how many bytes of *data* were written."""
+def write_some(file, data):
+    """Write what *file* takes of *data* now, and return how many bytes that is."""
     try:
         count = file.write(data)
     except EnvironmentError as error:

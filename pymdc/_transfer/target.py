@@ -9,13 +9,16 @@ import os
 import stat
 
 from .._compat import fsencode, replace
+from ..errors import IntegrityError
+from .fileobject import write_some
+from .handed import position
 
 try:
     import fcntl
 except ImportError:  # Windows, where an open file cannot be replaced by another anyway
     fcntl = None
 
-__all__ = ["PartFile", "find", "open_stream"]
+__all__ = ["PartFile", "Watched", "find", "open_stream"]
 
 _TAIL = len(".5579439f.part")
 
@@ -51,6 +54,28 @@ def open_stream(path):
     """Return what cannot be replaced, open to be written in order, without a buffer."""
     flags = os.O_WRONLY | os.O_TRUNC | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_BINARY", 0)
     return io.open(os.open(path, flags), "wb", buffering=0)
+
+
+class Watched(object):
+    """
+    A file object that is written, and has to stand where the last write has left it when the next one comes.
+
+    How far a write moves it is its own affair: a file opened to append, a device and a file that compresses differ.
+    """
+
+    def __init__(self, file):
+        self._file = file
+        self._left_at = position(file)
+
+    def write(self, data):
+        if position(self._file) != self._left_at:
+            raise IntegrityError("the file object was moved while it was written: open the file once more for each use")
+        count = write_some(self._file, data)
+        self._left_at = position(self._file)
+        return count
+
+    def fileno(self):
+        return self._file.fileno()
 
 
 class PartFile(object):

@@ -76,11 +76,11 @@ class Files(Transfers):
             What an interrupted download leaves in its part file (docs/reliability), the next one takes up again.
         :param progress: as of :meth:`upload`.  A bridge of 2016 does not tell how long the file is: then the second
             number is the size in *file_hash*, if that is a dict, or else how long the file is at least.
-        :param int concurrency: how many shards, of 8 MiB each, are on the way at once, where answers take long; where they
-            come within some milliseconds, it is one.
+        :param int concurrency: how many shards, of 8 MiB each, are on the way at once, where answers take long; where
+            they come within some milliseconds, it is one.
         :returns: ``{"hash", "size", "path"}``; size in bytes.  path is text: bytes as ``os.fsdecode`` has them (on
             Python 2 as UTF-8, with U+FFFD where they are none), the name of a file object, or None if it has none.
-        :raises IntegrityError: the bytes that came are not those of *file_hash*.
+        :raises IntegrityError: the bytes that came are not those of *file_hash*, or the file object was moved meanwhile.
 
         Source: ``GET /buckets/:id/files/:hash`` (docs/protocol, "Files", "Data channel").
         """

@@ -23,6 +23,7 @@ from pymdc._transfer.upload import Source
 from pymdc.errors import IntegrityError
 
 CONTENT = bytes(bytearray(range(256))) * 3000
+LONG = b"two shards" * 900000
 
 
 def hash_of(content):
@@ -148,6 +149,36 @@ def test_a_file_that_somebody_else_moves_meanwhile_is_never_stored_as_a_success(
             bucket.files.upload(file, progress=lambda done, total: move(other))
 
     assert bucket.files.list() == []
+
+
+@pytest.mark.parametrize("other_of", [raw_of, twin_of])
+@pytest.mark.parametrize("move", [lambda file: file.seek(0), lambda file: file.seek(0, os.SEEK_END)])
+def test_a_file_that_somebody_else_moves_meanwhile_is_never_fetched_as_a_success(bucket, tmpdir, other_of, move):
+    stored = bucket.files.upload(io.BytesIO(LONG))
+    tmpdir.join("file").write_binary(b"x" * 2 * len(LONG))
+
+    with io.open(str(tmpdir.join("file")), "r+b") as file, other_of(file) as other:
+        with pytest.raises(IntegrityError, match="moved while it was written"):
+            bucket.files.download(stored, file, progress=lambda done, total: move(other))
+
+
+class Elsewhere(io.BytesIO):
+    """Stands somewhere else with each byte, as what compresses or encrypts does."""
+
+    def tell(self):
+        return -3 * super(Elsewhere, self).tell()
+
+
+def test_how_far_a_write_moves_a_file_is_its_own_affair(bucket, tmpdir):
+    stored = bucket.files.upload(io.BytesIO(LONG))
+    tmpdir.join("file").write_binary(b"head, ")
+
+    with io.open(str(tmpdir.join("file")), "a+b") as appended, io.open(os.devnull, "wb") as device:
+        appended.seek(0)
+        for target in (appended, device, Elsewhere()):
+            assert bucket.files.download(stored, target)["size"] == len(LONG)
+
+    assert tmpdir.join("file").read_binary() == b"head, " + LONG
 
 
 def test_file_objects_are_told_apart_by_what_they_are_not_by_what_they_equal(bucket, busy):
