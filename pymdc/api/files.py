@@ -80,7 +80,7 @@ class Files(Transfers):
             they come within some milliseconds, it is one.
         :returns: ``{"hash", "size", "path"}``; size in bytes.  path is text: bytes as ``os.fsdecode`` has them (on
             Python 2 as UTF-8, with U+FFFD where they are none), the name of a file object, or None if it has none.
-        :raises IntegrityError: the bytes that came are not those of *file_hash*, or the file object was moved meanwhile.
+        :raises IntegrityError: the bytes that came are not those of *file_hash*; the file object was moved meanwhile.
 
         Source: ``GET /buckets/:id/files/:hash`` (docs/protocol, "Files", "Data channel").
         """
