@@ -127,6 +127,17 @@ def test_a_copy_is_on_disk_before_anything_is_changed(folder, next_version, monk
     assert ("change", "DROP") in calls[first + 3:] and ("change", "DROP") not in calls[:first]
 
 
+def test_a_copy_that_was_broken_off_is_made_again(folder, next_version, monkeypatch):
+    before = known(folder.database)
+    (folder.path / "bridge.sqlite.partial").write_bytes(b"half")
+    next_version.use(monkeypatch)
+
+    upgrade(folder, print)
+
+    copy, = copies(folder)
+    assert known(copy) == before
+
+
 def test_only_the_newest_copies_are_kept(folder, next_version, monkeypatch):
     older = [folder.path / f"bridge.sqlite.2020010{day}T000000Z.revision-{revision}"
              for day, revision in enumerate((9, 10, 11, 12), 1)]
@@ -229,9 +240,11 @@ def test_the_command_upgrades_and_says_that_a_start_would_too(folder, next_versi
     ]
 
 
-def test_nothing_is_upgraded_while_a_bridge_runs(folder, next_version):
+@pytest.mark.parametrize("arguments", [["upgrade"], ["serve", "--port", "0"]])
+def test_nothing_is_upgraded_while_a_bridge_runs(folder, next_version, arguments):
     with LocalBridge(folder.path):
-        refused(next_version.command("upgrade", "--data-dir", folder.path), "another bridge is running on it")
+        refused(next_version.command(*arguments, "--data-dir", folder.path), "another bridge is running on it")
+        assert known(folder.database)[0] == [NOW] and copies(folder) == []
 
 
 @pytest.mark.parametrize("options", [["--workers", "2"], ["--new"]])
