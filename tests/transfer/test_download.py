@@ -391,6 +391,16 @@ def test_when_the_tokens_of_all_shards_are_refused_new_pointers_are_asked_for_on
     assert stored.asked == 2
 
 
+def test_a_token_that_was_handed_in_is_not_asked_with_again(store, tmpdir):
+    stored = store()
+    stored.refused = 1
+
+    with pytest.raises(TransportError, match="401"):
+        stored.download(str(tmpdir.join("copy")), retries=2, concurrency=1)
+
+    assert stored.asked == 1
+
+
 def test_tokens_that_are_always_refused_end_the_download(store, tmpdir):
     stored = store()
     stored.refused = 100

@@ -95,6 +95,20 @@ def test_a_longer_download_goes_on_by_pointers(wire, files, tmpdir, to_path):
     assert told == sorted(told) and told[-1] == (len(content), len(content))
 
 
+def test_a_download_that_is_taken_up_does_not_begin_again(wire, files, tmpdir):
+    content = os.urandom(SHARD + 5)
+    stored, path = files.upload(io.BytesIO(content)), tmpdir.join("copy")
+    tmpdir.join("copy.{0}.part".format(stored["hash"][:8])).write_binary(content[:SHARD])
+    tmpdir.join("copy.{0}.part".format(stored["hash"][:8])).chmod(0o600)
+    del wire.requests[:]
+
+    files.download(stored, str(path))
+
+    assert path.read_binary() == content
+    assert len([shard for _, shard in wire.requests if shard.startswith("/shards/")]) == 1
+    assert "GET content" not in asked(wire)
+
+
 def test_a_bridge_that_was_not_heard_of_is_asked_once_what_it_takes(wire, files):
     client = pymdc.Client(wire.url, raise_errors=True)
     fresh = pymdc.api.Files(files._ids["bucket_id"], files._auth, client=client)

@@ -6,7 +6,8 @@ import urllib.parse
 import pytest
 import requests
 
-from raw import Connection
+from pymdc.conformance.world import long_form
+from raw import Connection, request, talk
 from wire import Signed, Wire, fresh_nonce, hash_of, race, stranger
 
 CONTENT = b"Hello Metadisk!\n"
@@ -17,7 +18,8 @@ SHARD = 8 * MIB
 def put(asker, bucket_id, content, headers=None, size=None, **query):
     query = {"size": len(content) if size is None else size, **query}
     path = f"/buckets/{bucket_id}/files?" + urllib.parse.urlencode(query, doseq=True)
-    return asker.send("PUT", path, body=content, headers={"Content-Type": "text/plain", **(headers or {})})
+    headers = {"Content-Type": "text/plain", **(headers or {})}
+    return asker.send("PUT", path, body=content, headers={name: value for name, value in headers.items() if value})
 
 
 def get(asker, bucket_id, file_hash, **headers):
@@ -104,6 +106,55 @@ def test_a_token_does_what_it_always_does(alice, bucket, wire):
     assert get(wire, bucket, stored.json()["hash"], x_token=pull).status_code == 401
 
 
+def test_a_token_for_something_else_is_none(alice, bucket, wire):
+    other = alice.bucket()
+    file_hash = put(alice.signed, bucket, CONTENT).json()["hash"]
+
+    for push in (alice.token(bucket, "PULL"), alice.token(other)):
+        answer = put(wire, bucket, CONTENT, {"x-token": push})
+        assert (answer.status_code, answer.json()) == (401, {"error": "Not authorized to store in bucket"})
+    for pull in (alice.token(bucket), alice.token(other, "PULL")):
+        answer = get(wire, bucket, file_hash, x_token=pull)
+        assert (answer.status_code, answer.json()) == (401, {"error": "Not authorized to retrieve from bucket"})
+
+
+def test_head_spends_no_token(alice, bucket, wire):
+    file_hash, pull = put(alice.signed, bucket, CONTENT).json()["hash"], alice.token(bucket, "PULL")
+
+    head = wire.send("HEAD", f"/buckets/{bucket}/files/{file_hash}/content", headers={"x-token": pull})
+
+    assert head.status_code == 405
+    assert get(wire, bucket, file_hash, x_token=pull).content == CONTENT
+
+
+def test_a_key_is_known_only_as_it_was_registered(alice, bucket):
+    put(alice.signed, bucket, CONTENT)
+    path, written = f"/buckets/{bucket}/files", {"x-pubkey": long_form(alice.key_pair)}
+
+    answers = [alice.signed.send("PUT", f"{path}?size={len(CONTENT)}", CONTENT, **written),
+               alice.signed.send("GET", f"{path}/{hash_of(CONTENT)}/content", **written)]
+
+    assert [(answer.status_code, answer.json()["error"]) for answer in answers] == [
+        (401, "Public key not registered")] * 2
+
+
+def test_a_file_of_another_bucket_is_not_found(alice, bucket):
+    file_hash = put(alice.signed, alice.bucket(), CONTENT).json()["hash"]
+
+    answer = get(alice.signed, bucket, file_hash)
+
+    assert (answer.status_code, answer.json()) == (404, {"error": "The requested file was not found"})
+
+
+@pytest.mark.parametrize("name", ["Range", "If-Range"])
+def test_a_header_that_chooses_the_bytes_is_not_sent_twice(alice, bucket, name):
+    headers = [("x-token", alice.token(bucket, "PULL")), (name, "bytes=0-1"), (name, "bytes=2-3")]
+
+    answer, = talk(alice.signed.url, request("GET", f"/buckets/{bucket}/files/{'0' * 40}/content", headers))
+
+    assert (answer.status, answer.json()) == (400, {"error": f"Header sent twice: {name.lower()}"})
+
+
 def test_a_token_wins_over_a_signature(alice, bucket):
     answer = put(alice.signed, bucket, CONTENT, {"x-token": "0" * 40})
 
@@ -151,6 +202,24 @@ def test_content_is_bound_by_its_hash(alice, bucket):
     assert [file["hash"] for file in alice.signed.get(f"/buckets/{bucket}/files").json()] == [hash_of(CONTENT)]
 
 
+def test_content_that_is_not_as_bound_leaves_its_room_to_others(alice):
+    bucket = alice.bucket(storage=0.00001)
+    content = os.urandom(6000)
+
+    assert put(alice.signed, bucket, content, hash="0" * 40).status_code == 400
+    assert put(alice.signed, bucket, content, hash=hash_of(content)).status_code == 200
+
+
+@pytest.mark.parametrize("given, kept", [
+    (None, "application/octet-stream"), ("Text/HTML; charset=utf-8", "text/html"),
+    ("multipart/form-data; boundary=x", "multipart/form-data"), ("no type", "text/plain"),
+])
+def test_the_type_is_kept_without_parameters(alice, bucket, given, kept):
+    answer = put(alice.signed, bucket, CONTENT, {"Content-Type": given})
+
+    assert (answer.status_code, answer.json()["mimetype"]) == (200, kept)
+
+
 @pytest.mark.parametrize("query, words", [
     ({"size": "1e3"}, "Parameter size is not a whole number, of at most 15 digits"),
     ({"size": "-1"}, "Parameter size is not a whole number, of at most 15 digits"),
@@ -158,6 +227,8 @@ def test_content_is_bound_by_its_hash(alice, bucket):
     ({"size": "\u0661\u0666"}, "Parameter size is not a whole number, of at most 15 digits"),
     ({"size": ""}, "Parameter size is not a whole number, of at most 15 digits"),
     ({"size": ["16", "16"]}, "Parameter given twice: size"),
+    ({"name": ["", ""]}, "Parameter given twice: name"),
+    ({str(number): "" for number in range(100)}, "The query is not percent-encoded UTF-8, of at most 100 parameters"),
     ({"size": "15"}, "Content-Length and size differ: the body of a direct upload is the file itself"),
     ({"hash": "abc"}, "Parameter hash is not 40 hex digits"),
     ({"name": b"\xff"}, "The query is not percent-encoded UTF-8, of at most 100 parameters"),
