@@ -84,8 +84,8 @@ class Source(object):
         query, content_hash = {"size": str(self.size)}, None
         if self.filename:
             query["name"] = self.filename
-        if self._ours and _BLOCK < self.size <= _BOUND:  # what was handed in may be good for one reading only
-            content_hash = guarded(self.content_hash)()
+        if _BLOCK < self.size <= _BOUND:
+            content_hash = guarded(self.content_hash)() if self._ours else self._hold()
         body = self._new_body(progress)
         if self.size <= _BLOCK:
             body, content_hash = body.whole(), body.content_hash()
@@ -119,6 +119,17 @@ class Source(object):
         copy, self.size = _spooled(self._reader)
         if self._ours:
             self._file.close()
+        self._go_on_with(copy)
+
+    def _hold(self):
+        """Copy what was handed in, which may be good for one reading only, into memory, and return its hash."""
+        body, copy = self._new_body(None), io.BytesIO()
+        for block in body:
+            copy.write(block)
+        self._go_on_with(copy)
+        return body.content_hash()
+
+    def _go_on_with(self, copy):
         self._file, self._ours, self._start, self._reader = copy, True, 0, None
         self._stamp = _stamp(copy)
 

@@ -142,7 +142,7 @@ def twin_of(file):
 @pytest.mark.parametrize("other_of", [raw_of, twin_of])
 @pytest.mark.parametrize("move", [lambda file: file.seek(0), lambda file: file.read(100)], ids=["moved", "read"])
 def test_a_file_that_somebody_else_moves_meanwhile_is_never_stored_as_a_success(bucket, tmpdir, other_of, move):
-    tmpdir.join("file").write_binary(CONTENT)
+    tmpdir.join("file").write_binary(LONG)
 
     with io.open(str(tmpdir.join("file")), "rb") as file, other_of(file) as other:
         with pytest.raises(IntegrityError, match="moved while it was read"):
@@ -179,6 +179,17 @@ def test_how_far_a_write_moves_a_file_is_its_own_affair(bucket, tmpdir):
             assert bucket.files.download(stored, target)["size"] == len(LONG)
 
     assert tmpdir.join("file").read_binary() == b"head, " + LONG
+
+
+@pytest.mark.parametrize("other_of", [raw_of, twin_of])
+@pytest.mark.parametrize("move", [lambda file: file.seek(0), lambda file: file.read(100)], ids=["moved", "read"])
+def test_what_fits_the_memory_is_read_before_somebody_else_can_move_it(bucket, tmpdir, other_of, move):
+    tmpdir.join("file").write_binary(CONTENT)
+
+    with io.open(str(tmpdir.join("file")), "rb") as file, other_of(file) as other:
+        stored = bucket.files.upload(file, progress=lambda done, total: move(other))
+
+    assert stored["hash"] == hash_of(CONTENT)
 
 
 def test_file_objects_are_told_apart_by_what_they_are_not_by_what_they_equal(bucket, busy):

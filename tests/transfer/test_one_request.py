@@ -13,6 +13,8 @@ import pymdc
 from canned_server import CannedServer
 from pymdc._digest import content_hash
 from pymdc._transfer.beginning import Beginning
+from pymdc._transfer.handed import Handed
+from pymdc._transfer.upload import Source
 from pymdc.errors import IntegrityError, TransportError
 from pymdc.testing import Wire
 from running_bridge import RunningBridge
@@ -149,6 +151,46 @@ def test_a_file_that_changes_on_the_way_is_not_stored(files, tmpdir):
     with pytest.raises(IntegrityError):
         files.upload(str(path), progress=change)
     assert files.list() == []
+
+
+class Once(io.BytesIO):
+    """A file object that gives its bytes once."""
+
+    given = 0
+
+    def read(self, size=-1):
+        data = super(Once, self).read(size)
+        self.given += len(data)
+        assert self.given <= len(self.getvalue())
+        return data
+
+
+@pytest.mark.parametrize("size, bound", [
+    (0, True), (1, True), (256 * 1024, True), (256 * 1024 + 1, True), (SHARD, True), (SHARD + 1, False),
+])
+@pytest.mark.parametrize("handed", ["path", "object"])
+def test_content_that_fits_the_memory_is_bound_by_its_hash(tmpdir, size, bound, handed):
+    content, path, told = os.urandom(size), tmpdir.join("file"), []
+    path.write_binary(content)
+
+    with Source(Handed(str(path) if handed == "path" else Once(content), "read")) as source:
+        query, _, body = source.content(lambda done, total: told.append((done, total)))
+        sent = b"".join(body) if hasattr(body, "read") else body
+
+    assert sent == content
+    assert query.get("hash") == (hash_of(content) if bound else None)
+    assert told == sorted(set(told)) and told[-1:] == [(size, size)][:size]
+
+
+def test_a_file_object_that_is_sent_again_is_not_read_again():
+    content = os.urandom(MIB)
+
+    with Source(Handed(Once(content), "read")) as source:
+        bodies = [source.content() for _ in range(3)]
+        query, _, body = bodies[-1]
+
+        assert b"".join(body) == content
+        assert query["hash"] == hash_of(content)
 
 
 def answer(status, body, **headers):
