@@ -2,7 +2,7 @@
 
 import contextlib
 import fcntl
-import threading
+import os
 from pathlib import Path
 
 import sqlalchemy
@@ -10,6 +10,7 @@ from sqlalchemy import event
 
 from .. import private
 from . import revisions
+from .commits import Commits
 from .sqlitefile import check_length, check_whole, copy
 
 
@@ -26,25 +27,23 @@ class Database:
         self._engine = sqlalchemy.create_engine(
             url, pool_size=16, max_overflow=0, pool_timeout=60, hide_parameters=True,
         )
-        self._turn = contextlib.nullcontext()
         file = self._engine.url.database if self._engine.dialect.name == "sqlite" else None
         if file:
             open(file, "ab", opener=private.opener).close()  # what lies beside it is made alike
             check_length(file)
         revisions.check_ours(self._engine)
+        self._begin = self._engine.begin
         if file:
-            self._turn = _Turn(file + "-turn")
+            self._begin = Commits(self._engine, _Turn(file)).transaction
             event.listen(self._engine, "connect", _prepare_sqlite)
             event.listen(self._engine, "begin", _begin_sqlite)
         with self.write() as transaction:
             revisions.settle(transaction)
             self.revision = revisions.check(transaction)
 
-    @contextlib.contextmanager
     def write(self):
         """A transaction that is on disk when the block ends; it is undone when the block raises."""
-        with self._turn, self._engine.begin() as connection:
-            yield connection
+        return self._begin()
 
     @contextlib.contextmanager
     def read(self):
@@ -67,24 +66,33 @@ class Database:
 
 
 class _Turn:
-    """Lets one write at a time, thread or process.  Fairer than SQLite's own waiting, which starves some."""
+    """
+    Lets one process write at a time.  Fairer than SQLite's own waiting, which starves some: who waits stands in the
+    door, and whoever has had his turn has to come through that to have another.
+    """
 
     def __init__(self, path: str):
-        self._threads = threading.Lock()
         self._path = path
 
     def __enter__(self):
-        self._threads.acquire()
-        try:
-            self._file = open(self._path, "w", opener=private.opener)
-            fcntl.flock(self._file, fcntl.LOCK_EX)
-        except BaseException:
-            self._threads.release()
-            raise
+        with contextlib.ExitStack() as stack:
+            with _locked(self._path + "-door"):
+                stack.enter_context(_locked(self._path + "-turn"))
+            self._held = stack.pop_all()
 
     def __exit__(self, *exception):
-        self._file.close()
-        self._threads.release()
+        self._held.close()
+
+
+@contextlib.contextmanager
+def _locked(path):
+    file = private.opener(path, os.O_WRONLY | os.O_CREAT)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+    finally:
+        fcntl.flock(file, fcntl.LOCK_UN)  # a process that has been forked meanwhile has the file open too
+        os.close(file)
 
 
 def _prepare_sqlite(connection, record):

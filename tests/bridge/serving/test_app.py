@@ -1,11 +1,14 @@
 """The routes, the refusals, the command line."""
 
+import concurrent.futures
 import errno
 import json
 import os
 import socket
+import sqlite3
 import subprocess
 import sys
+import threading
 import uuid
 
 import coincurve
@@ -16,6 +19,8 @@ from hypothesis import strategies as st
 
 import pymdc.bridge
 from pymdc.bridge import LocalBridge
+from pymdc.bridge.metadata import commits
+from pymdc.bridge.metadata.database import _Turn
 from pymdc.bridge.serving.app import ROUTES
 from waiting import eventually
 from wire import Account, Wire, multipart
@@ -273,6 +278,32 @@ def test_a_disk_that_is_full_is_507_and_one_that_fails_503(alice, local, monkeyp
     assert [file["hash"] for file in alice.signed.get(f"/buckets/{bucket}/files").json()] == [old]
     assert alice.pointers(bucket, old).status_code == 200
     assert alice.upload(bucket, b"x" * 900)  # the failed ones have given their room back
+
+
+def test_whose_commit_fails_with_that_of_another_may_try_again(tmp_path, monkeypatch):
+    waits, wait = threading.Event(), commits._Place.wait
+    monkeypatch.setattr(commits._Place, "wait", lambda place: waits.set() or wait(place))
+    with LocalBridge(tmp_path) as bridge:
+        engine = bridge._server.services.metadata._database._engine
+
+        def fail(connection):
+            raise sqlite3.OperationalError("database or disk is full")
+
+        def register(number):
+            return Wire(bridge.url).post("/users", {"email": f"{number}@example.com", "password": "ab" * 32})
+
+        with concurrent.futures.ThreadPoolExecutor() as pool, monkeypatch.context() as patch:
+            patch.setattr(engine.dialect, "do_commit", fail)
+            with _Turn(str(tmp_path / "bridge.sqlite")):
+                answers = [pool.submit(register, number) for number in range(2)]
+                assert waits.wait(30)
+            undone, full = sorted((answer.result() for answer in answers), key=lambda answer: answer.status_code)
+        again = [register(number) for number in range(2)]
+
+    assert (undone.status_code, undone.headers["Retry-After"]) == (503, "1")
+    assert undone.json() == {"error": "The bridge could not keep it: try again"}
+    assert (full.status_code, full.json()) == (507, {"error": "No space left on the bridge"})
+    assert [answer.status_code for answer in again] == [200, 200]
 
 
 def test_the_command_can_be_named(tmp_path):

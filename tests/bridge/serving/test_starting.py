@@ -133,8 +133,8 @@ def test_what_others_could_read_in_a_data_folder_is_closed_to_them_at_the_start(
         found = modes(used)
 
     mails = [name for name in found if name.endswith(".eml")]
-    assert {".", "bridge.sqlite", "bridge.sqlite-wal", "bridge.sqlite-shm", "bridge.sqlite-turn", "lock", "outbox",
-            "shards", "shards/00", "shards/incoming", "quarantine"} <= set(found) and len(mails) == 1
+    assert {".", "bridge.sqlite", "bridge.sqlite-wal", "bridge.sqlite-shm", "bridge.sqlite-door", "bridge.sqlite-turn",
+            "lock", "outbox", "shards", "shards/00", "shards/incoming", "quarantine"} <= set(found) and len(mails) == 1
     assert [name for name, mode in found.items() if mode & 0o077] == []
 
 

@@ -188,7 +188,7 @@ def test_a_backup_that_is_broken_off_leaves_the_one_before_usable(world, target,
         assert copy.account.basic.get(f"/buckets/{world.bucket}/files").json() == before
     assert (again.shards, again.new) == (3, 1)
     assert {path.name for path in target.iterdir()} <= {
-        "BACKUP", "bridge.sqlite", "bridge.sqlite-turn", "lock", "outbox", "shards",
+        "BACKUP", "bridge.sqlite", "bridge.sqlite-door", "bridge.sqlite-turn", "lock", "outbox", "shards",
     }
 
 

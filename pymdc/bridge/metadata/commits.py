@@ -1,0 +1,228 @@
+"""
+Transactions of one process that wait for each other share a commit, since its sync is what takes the time.
+
+Each of them is a savepoint within one transaction of SQLite, on whose connection they take turns.  SQLite undoes the
+whole of it when the disk is full, or a statement is interrupted; then what follows would be committed by itself,
+statement by statement, and the commit of nothing reported as a success.  So the driver is asked before each member,
+and before the commit, whether there still is a transaction, and a savepoint that is gone cannot be released.  When
+the transaction is lost, all that have shared it have failed.
+"""
+
+import collections
+import contextlib
+import sqlite3
+import threading
+
+from sqlalchemy.exc import SQLAlchemyError
+
+MOST = 32  # that share a commit; then another process may have its turn
+
+
+class Undone(SQLAlchemyError):
+    """What was done is not kept, since the transaction was lost that it shared.  It may be done again."""
+
+
+class InDoubt(SQLAlchemyError):
+    """Nobody knows whether what was done is kept, or some of it, since its transaction or the commit has failed."""
+
+
+class Commits:
+    """
+    :param engine: whose connections begin with ``BEGIN IMMEDIATE``.
+    :param turn: a context manager that keeps the other processes out.
+    """
+
+    def __init__(self, engine, turn):
+        self._engine = engine
+        self._turn = turn
+        self._lock = threading.Lock()
+        self._waiting = collections.deque()
+        self._busy = False
+
+    @contextlib.contextmanager
+    def transaction(self):
+        """
+        A connection for a transaction, which is on disk when the block ends; it is undone when the block raises.
+
+        What the block raises may come of what those before it have done: it is passed on when that is on disk.
+
+        :raises Undone: the transaction was lost, of which this one was a part.
+        :raises InDoubt: the same, but some of it may be kept.
+        """
+        shared = self._join()
+        try:
+            with shared.member():
+                yield shared.connection
+        except BaseException as error:
+            self._leave(shared, error)
+            raise
+        self._leave(shared)
+
+    def _join(self):
+        """Return a transaction to take part in, when it is this thread's turn."""
+        place = None
+        with self._lock:
+            if self._busy:
+                self._waiting.append(place := _Place())
+            self._busy = True
+        shared = place and self._wait(place)
+        return shared or self._begin()
+
+    def _wait(self, place):
+        try:
+            place.wait()
+        except BaseException:  # Ctrl-C
+            with self._lock:
+                if not place.handed:
+                    self._waiting.remove(place)
+            if place.handed:
+                with contextlib.suppress(SQLAlchemyError):  # of which those know whose commit it was
+                    self._hand_on(place.shared)
+            raise
+        return place.shared
+
+    def _begin(self):
+        try:
+            return _Shared(self._engine, self._turn)
+        except BaseException:
+            self._call_next(None)
+            raise
+
+    def _leave(self, shared, error=None):
+        """Let others have their turn; return when all is on disk that this one has done, or may have seen."""
+        depends = shared.kept > 0
+        try:
+            self._hand_on(shared)
+        except SQLAlchemyError:
+            if error is None:
+                raise
+        if depends and not _stands(error):
+            shared.wait()
+
+    def _hand_on(self, shared):
+        """Let the next thread go on with a transaction; when it is full, or nobody waits, end it."""
+        if shared and shared.has_room() and self._call_next(shared):
+            return
+        try:
+            if shared:
+                shared.end()
+        finally:
+            self._call_next(None)
+
+    def _call_next(self, shared):
+        """Let the next thread go on with a transaction, or with None begin one; return whether there is a thread."""
+        with self._lock:
+            if self._waiting:
+                self._waiting.popleft().hand(shared)
+                return True
+            if shared is None:
+                self._busy = False
+            return False
+
+
+def _stands(error):
+    """Return whether an error is one whatever becomes of the commit: of the database, or Ctrl-C."""
+    return error is not None and (isinstance(error, SQLAlchemyError) or not isinstance(error, Exception))
+
+
+class _Place:
+    """
+    Where a thread waits for its turn.
+
+    :ivar handed: whether it has come; *shared*: the transaction to go on with, if it is not to begin one.
+    """
+
+    def __init__(self):
+        self.handed, self.shared = False, None
+        self._closed = threading.Lock()
+        self._closed.acquire()
+
+    def wait(self):
+        self._closed.acquire()
+
+    def hand(self, shared):
+        self.handed, self.shared = True, shared
+        self._closed.release()
+
+
+class _Shared:
+    """
+    A transaction that several take part in, one after the other.
+
+    :ivar kept: how many have succeeded so far.
+    """
+
+    def __init__(self, engine, turn):
+        self.kept = 0
+        self._members = 0
+        self._ended = threading.Event()
+        self._failure, self._in_doubt = None, False
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(turn)
+            self.connection = stack.enter_context(engine.connect())
+            self.connection.begin()
+            self._driver = self.connection.connection.driver_connection
+            self._stack = stack.pop_all()
+
+    @contextlib.contextmanager
+    def member(self):
+        self._members += 1
+        self._check()
+        self._run("SAVEPOINT member")
+        try:
+            yield
+            self._run("RELEASE member")
+        except BaseException as error:
+            self._undo(error)
+            raise
+        self.kept += 1
+
+    def has_room(self):
+        return self._failure is None and self._members < MOST
+
+    def end(self):
+        """Commit what has been done, and let those know that wait for it."""
+        try:
+            with self._stack:
+                if self._failure is None:
+                    self._check()
+                    self._commit()
+        except BaseException as error:
+            self._failure = self._failure or error
+            raise
+        finally:
+            self._ended.set()
+
+    def wait(self):
+        """Return when the transaction is on disk; raise if it is not."""
+        self._ended.wait()
+        if self._failure is not None:
+            kind = InDoubt if self._in_doubt else Undone
+            raise kind(f"lost with what it shared a commit with: {self._failure}") from self._failure
+
+    def _commit(self):
+        self._in_doubt = True  # an error of the disk, or Ctrl-C, may come when all is written
+        try:
+            self.connection.commit()
+        except BaseException as error:
+            self._in_doubt = "disk is full" not in str(error)
+            self.connection.invalidate()  # SQLAlchemy takes the transaction for ended, which it need not be
+            raise
+
+    def _undo(self, error):
+        """Undo what the member has done that ended with this error; the rest stays, if it still is there."""
+        self._failure = error
+        with contextlib.suppress(InDoubt):
+            self._run("ROLLBACK TO member")  # which stays, with nothing in it, until the commit
+            self._failure = None
+
+    def _check(self):
+        if not self._driver.in_transaction:
+            self._failure = Undone("the transaction was lost")
+            raise self._failure
+
+    def _run(self, text):
+        try:
+            self._driver.execute(text)
+        except sqlite3.Error as error:  # what came after the transaction was lost, if it was, is committed by now
+            raise InDoubt(str(error)) from error

@@ -1,0 +1,517 @@
+"""Transactions that wait for each other share a commit, and nobody is told success for what is not there."""
+
+import contextlib
+import os
+import resource
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+from sqlalchemy import event
+from sqlalchemy.exc import SQLAlchemyError
+
+from pymdc.bridge.metadata import commits, database
+from pymdc.bridge.metadata.commits import InDoubt, Undone
+from pymdc.bridge.metadata.database import Database
+from pymdc.bridge.refusal import Refusal
+
+PATIENCE = 20  # seconds
+FULL = "database or disk is full"
+
+WRITER = """
+import sys, threading
+from pymdc.bridge.metadata.database import Database
+
+database = Database(sys.argv[1])
+
+def count():
+    for _ in range(50):
+        with database.write() as db:
+            db.exec_driver_sql("UPDATE rates SET idle = idle + 1 WHERE subject = 'count'")
+
+threads = [threading.Thread(target=count) for _ in range(4)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+"""
+
+FILLER = """
+import resource, sys, threading
+from sqlalchemy import event
+from sqlalchemy.exc import SQLAlchemyError
+from pymdc.bridge.metadata.database import Database
+
+url, process, disk = sys.argv[1:]
+database, kept, failed = Database(url), [], []
+if disk == "full":
+    database._engine.dispose()
+    event.listen(database._engine, "connect", lambda driver, record: driver.execute("PRAGMA max_page_count = 200"))
+else:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (500_000,) * 2)
+
+def fill(thread):
+    for count in range(100):
+        name = f"{process}-{thread}-{count}"
+        try:
+            with database.write() as db:
+                db.exec_driver_sql("INSERT INTO rates VALUES (?, 1)", (name,))
+                db.exec_driver_sql("INSERT INTO rates VALUES (?, 1)", (name + "x" * 3000,))
+        except SQLAlchemyError as error:
+            return failed.append(error)
+        kept.append(name)
+
+threads = [threading.Thread(target=fill, args=(number,)) for number in range(16)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+assert len(failed) == 16
+print(*kept)
+"""
+
+
+def until(holds):
+    deadline = time.monotonic() + PATIENCE
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
+
+
+class Shelf:
+    """
+    A database that rows can be kept in, by name.
+
+    :ivar outcomes: what each call of :meth:`together` has come to, by its place; without a key, to nothing yet.
+    :ivar committed: how many outcomes there were at each commit.
+    """
+
+    def __init__(self, path):
+        self.path = path
+        self.database = Database(f"sqlite:///{path}")
+        self.engine = self.database._engine
+        self.commits = self.database._begin.__self__
+        self.outcomes, self.committed = {}, []
+        event.listen(self.engine, "commit", lambda connection: self.committed.append(len(self.outcomes)))
+
+    def together(self, *works):
+        """Let each of these work on the database while the first one lasts; return what they have come to."""
+        threads = [
+            threading.Thread(target=self.run, args=(place, works[place]), name=f"place {place}", daemon=True)
+            for place in range(1, len(works))
+        ]
+
+        def first(db):
+            for count, thread in enumerate(threads, 1):
+                thread.start()
+                until(lambda: len(self.waiting) == count)
+            works[0](db)
+
+        self.outcomes.clear()
+        self.run(0, first)
+        for thread in threads:
+            thread.join(PATIENCE)
+        assert len(self.outcomes) == len(works)
+        return [self.outcomes[place] for place in range(len(works))]
+
+    def names(self):
+        """Return what is kept, as another program sees it."""
+        with contextlib.closing(sqlite3.connect(self.path)) as other:
+            return {name for name, in other.execute("SELECT subject FROM rates")}
+
+    @property
+    def waiting(self):
+        return self.commits._waiting
+
+    def run(self, place, work):
+        try:
+            with self.database.write() as db:
+                work(db)
+            self.outcomes[place] = "kept"
+        except BaseException as error:
+            self.outcomes[place] = error
+
+
+@pytest.fixture
+def shelf(tmp_path):
+    shelf = Shelf(tmp_path / "bridge.sqlite")
+    yield shelf
+    shelf.database.close()
+
+
+def keep(name, error=None):
+    """Return work that keeps a row, and may end with an error."""
+    def work(db):
+        db.exec_driver_sql("INSERT INTO rates VALUES (?, 1)", (name,))
+        if error is not None:
+            raise error
+    return work
+
+
+def refuse(name):
+    return keep(name, Refusal(404, "no"))
+
+
+# How a transaction is lost, as a whole, by one of those that share it; and what that one is told.
+
+def fill_disk(db):
+    pages = db.exec_driver_sql("PRAGMA page_count").scalar()
+    db.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
+    try:
+        db.exec_driver_sql("INSERT INTO rates VALUES (?, 1)", ("x" * 100_000,))
+    finally:
+        db.connection.driver_connection.execute("PRAGMA max_page_count = 1000000")
+
+
+def break_disk(db):
+    db.exec_driver_sql("PRAGMA cache_size = 1")  # so that not only the commit writes
+    with broken_disk(db.engine.url.database):
+        for count in range(100):
+            db.exec_driver_sql("INSERT INTO rates VALUES (?, 1)", (f"{count}" + "x" * 10_000,))
+
+
+def interrupt(db):
+    driver = db.connection.driver_connection
+    driver.create_function("interrupt", 0, driver.interrupt)
+    db.exec_driver_sql("UPDATE rates SET idle = coalesce(interrupt(), idle + 1)")
+
+
+def break_off(db):
+    def strike(*_):
+        raise KeyboardInterrupt
+    event.listen(db, "before_cursor_execute", strike)
+    db.exec_driver_sql("SELECT 1")
+
+
+def lose_unnoticed(db):
+    db.exec_driver_sql("ROLLBACK")
+    keep("stray")(db)  # by itself, since there is no transaction any more
+
+
+LOSSES = {
+    fill_disk: (SQLAlchemyError, FULL),
+    break_disk: (SQLAlchemyError, "disk I/O error"),
+    interrupt: (SQLAlchemyError, "interrupted"),
+    break_off: (KeyboardInterrupt, ""),
+    lose_unnoticed: (InDoubt, "no such savepoint"),
+}
+
+
+def lose(how):
+    """Return work that keeps a row, upon which the whole transaction is lost."""
+    def work(db):
+        keep("lost")(db)
+        how(db)
+    return work
+
+
+@contextlib.contextmanager
+def broken_disk(path):
+    """Let the log of a database not grow any more."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (os.path.getsize(f"{path}-wal"), before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def fail_commits(shelf, monkeypatch, error):
+    def fail(connection):
+        raise error
+    monkeypatch.setattr(shelf.engine.dialect, "do_commit", fail)
+
+
+def kinds(outcomes):
+    return [outcome if outcome == "kept" else type(outcome) for outcome in outcomes]
+
+
+def test_those_that_wait_for_each_other_share_a_commit_and_are_answered_after_it(shelf):
+    assert shelf.together(*map(keep, "abcde")) == ["kept"] * 5
+
+    assert shelf.committed == [0]
+    assert shelf.names() == set("abcde")
+
+
+@pytest.mark.parametrize("works", ["abcdefg", "aBCdEFg"], ids=["all are kept", "some are refused"])
+def test_so_many_share_a_commit_at_most(shelf, monkeypatch, works):
+    monkeypatch.setattr(commits, "MOST", 3)
+
+    shelf.together(*(refuse(name) if name.isupper() else keep(name) for name in works))
+
+    assert len(shelf.committed) == 3
+    assert shelf.names() == {name for name in works if name.islower()}
+
+
+@pytest.mark.parametrize("error", [Refusal(404, "no"), KeyboardInterrupt()], ids=["refusal", "Ctrl-C"])
+@pytest.mark.parametrize("place", range(3))
+def test_what_raises_is_undone_alone(shelf, place, error):
+    works = [keep("a"), keep("b"), keep("c")]
+    works[place] = keep("wrong", error)
+
+    outcomes = shelf.together(*works)
+
+    assert outcomes[place] is error
+    assert outcomes.count("kept") == 2
+    assert shelf.names() == set("abc") - {"abc"[place]}
+    assert len(shelf.committed) == 1
+
+
+def test_a_refusal_that_may_come_of_what_is_not_on_disk_yet_waits_for_that(shelf):
+    shelf.together(keep("a"), refuse("b"), keep("c"))
+
+    assert shelf.committed == [0]
+
+
+def test_a_refusal_that_has_seen_nothing_of_others_waits_for_nobody(shelf, monkeypatch):
+    fail_commits(shelf, monkeypatch, sqlite3.OperationalError(FULL))
+
+    outcomes = shelf.together(refuse("a"), keep("b"))
+
+    assert isinstance(outcomes[0], Refusal)
+    assert FULL in str(outcomes[1])
+
+
+@pytest.mark.parametrize("how", LOSSES)
+@pytest.mark.parametrize("place", range(4))
+def test_a_transaction_that_one_has_lost_is_lost_for_all_before_and_none_after(shelf, place, how):
+    works = [keep("a"), refuse("b"), keep("c")]
+    works.insert(place, lose(how))
+
+    outcomes = shelf.together(*works)
+
+    kind, words = LOSSES[how]
+    told = outcomes.pop(place)
+    assert isinstance(told, kind) and words in str(told)
+    assert kinds(outcomes) == [Undone] * place + ["kept", Refusal, "kept"][place:]
+    assert shelf.names() - {"stray"} == set("abc"[place:]) - {"b"}
+    assert shelf.together(keep("again")) == ["kept"]
+
+
+@pytest.mark.parametrize("after, expected", [
+    (1, [Undone, Undone, "kept"]), (2, [Undone, Undone, Undone]), (3, [Undone, Undone, Undone]),
+])
+def test_a_transaction_that_is_lost_in_between_is_lost_for_all(shelf, monkeypatch, after, expected):
+    has_room, lost = commits._Shared.has_room, []
+
+    def lose_before(shared):
+        if shared.kept == after and not lost:
+            lost.append(shared._driver.rollback())
+        return has_room(shared)
+
+    monkeypatch.setattr(commits._Shared, "has_room", lose_before)
+    outcomes = shelf.together(*map(keep, "abc"))
+
+    assert kinds(outcomes) == expected
+    assert shelf.names() == {name for name, outcome in zip("abc", outcomes) if outcome == "kept"}
+
+
+@pytest.mark.parametrize("error, told", [
+    (sqlite3.OperationalError(FULL), Undone),
+    (sqlite3.OperationalError("interrupted"), InDoubt),
+    (KeyboardInterrupt(), InDoubt),
+], ids=["full disk", "interrupt", "Ctrl-C"])
+def test_when_the_commit_fails_all_have_failed(shelf, monkeypatch, error, told):
+    with monkeypatch.context() as patch:
+        fail_commits(shelf, patch, error)
+        outcomes = shelf.together(keep("a"), refuse("b"), keep("c", InterruptedByHand()), keep("d"))
+
+    assert kinds(outcomes[:3]) == [told, told, InterruptedByHand]
+    assert str(error) in str(outcomes[3]) and not isinstance(outcomes[3], (Undone, InDoubt))
+    assert shelf.names() == set()
+    assert shelf.together(keep("e")) == ["kept"]
+
+
+class InterruptedByHand(KeyboardInterrupt):
+    pass
+
+
+def test_when_something_fails_after_the_commit_all_are_in_doubt(shelf, monkeypatch):
+    give_back = database._Turn.__exit__
+
+    def fail(turn, *exception):
+        give_back(turn, *exception)
+        raise OSError("no locks")
+
+    monkeypatch.setattr(database._Turn, "__exit__", fail)
+    outcomes = shelf.together(keep("a"), keep("b"))
+
+    assert kinds(outcomes) == [InDoubt, OSError]
+    assert shelf.names() == {"a", "b"}
+
+
+def test_when_the_disk_fails_in_the_commit_all_are_in_doubt(shelf):
+    with contextlib.ExitStack() as stack:
+        outcomes = shelf.together(
+            keep("a"), refuse("b"), lambda db: stack.enter_context(broken_disk(shelf.path)), keep("d"),
+        )
+
+    assert kinds(outcomes[:3]) == [InDoubt] * 3
+    assert "disk I/O error" in str(outcomes[3])
+    assert shelf.names() == set()
+    assert shelf.together(keep("e")) == ["kept"]
+
+
+@pytest.mark.parametrize("most", [2, 32])
+def test_a_refusal_with_which_a_commit_comes_that_fails_is_none(shelf, monkeypatch, most):
+    monkeypatch.setattr(commits, "MOST", most)
+    fail_commits(shelf, monkeypatch, sqlite3.OperationalError(FULL))
+
+    outcomes = shelf.together(keep("a"), refuse("b"))
+
+    assert kinds(outcomes) == [Undone, Undone]
+
+
+@pytest.mark.parametrize("how", [fill_disk, break_disk, interrupt])
+def test_who_is_alone_is_told_what_has_happened(shelf, how):
+    outcome, = shelf.together(lose(how))
+
+    assert LOSSES[how][1] in str(outcome) and not isinstance(outcome, (Undone, InDoubt))
+
+
+def test_a_transaction_that_cannot_begin_keeps_nobody_else_from_beginning(shelf, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(database.fcntl, "flock", lambda *_: (_ for _ in ()).throw(OSError("no locks")))
+        outcomes = shelf.together(keep("a"))
+
+    assert isinstance(outcomes[0], OSError)
+    assert shelf.together(keep("b")) == ["kept"]
+
+
+@pytest.mark.parametrize("most", [1, 32])
+@pytest.mark.parametrize("place", [1, 2])
+def test_who_is_interrupted_when_his_turn_has_come_hands_it_on(shelf, monkeypatch, place, most):
+    wait = commits._Place.wait
+
+    def strike(waiting):
+        wait(waiting)
+        if threading.current_thread().name == f"place {place}":
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(commits, "MOST", most)
+    monkeypatch.setattr(commits._Place, "wait", strike)
+    outcomes = shelf.together(*map(keep, "abc"))
+
+    assert isinstance(outcomes.pop(place), KeyboardInterrupt)
+    assert outcomes == ["kept", "kept"]
+    assert shelf.names() == set("abc") - {"abc"[place]}
+    assert shelf.together(keep("again")) == ["kept"]
+
+
+def test_who_is_interrupted_while_he_waits_is_passed_over(shelf):
+    held, free = threading.Event(), threading.Event()
+
+    def hold(db):
+        held.set()
+        assert free.wait(PATIENCE)
+
+    holder = threading.Thread(target=shelf.run, args=(0, hold), daemon=True)
+    holder.start()
+    assert held.wait(PATIENCE)
+    next_one = threading.Thread(target=shelf.run, args=(1, keep("b")), daemon=True)
+
+    def strike():
+        until(lambda: len(shelf.waiting) == 1)
+        next_one.start()
+        until(lambda: len(shelf.waiting) == 2)
+        signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+
+    threading.Thread(target=strike, daemon=True).start()
+    with pytest.raises(KeyboardInterrupt), shelf.database.write():
+        pass
+    free.set()
+    holder.join(PATIENCE)
+    next_one.join(PATIENCE)
+
+    assert shelf.outcomes == {0: "kept", 1: "kept"}
+    assert shelf.names() == {"b"}
+
+
+def test_a_child_that_is_forked_meanwhile_keeps_nobody_from_writing(shelf):
+    reader, writer = os.pipe()
+    with shelf.database.write():
+        child = os.fork()
+        if not child:
+            os.read(reader, 1)
+            os._exit(0)
+
+    parent = threading.Thread(target=shelf.run, args=(0, keep("parent")), daemon=True)
+    parent.start()
+    parent.join(PATIENCE)
+    os.write(writer, b".")
+    os.waitpid(child, 0)
+
+    assert shelf.outcomes == {0: "kept"}
+    assert shelf.names() == {"parent"}
+
+
+def test_a_child_that_is_forked_in_between_can_write_too(shelf):
+    child = os.fork()
+    if not child:
+        with contextlib.suppress(BaseException):
+            with Database(f"sqlite:///{shelf.path}").write() as db:
+                keep("child")(db)
+        os._exit(0)
+
+    os.waitpid(child, 0)
+    assert shelf.together(keep("parent")) == ["kept"]
+
+    assert shelf.names() == {"parent", "child"}
+
+
+def test_several_processes_of_several_threads_lose_nothing(shelf):
+    with shelf.database.write() as db:
+        keep("count")(db)
+    command = [sys.executable, "-c", WRITER, f"sqlite:///{shelf.path}"]
+
+    processes = [subprocess.Popen(command) for _ in range(3)]
+
+    assert [process.wait(3 * PATIENCE) for process in processes] == [0] * 3
+    with shelf.database.read() as db:
+        assert db.exec_driver_sql("SELECT idle FROM rates").scalar() == 1 + 3 * 4 * 50
+
+
+@pytest.mark.parametrize("disk", ["full", "broken"])
+def test_what_was_kept_before_the_disk_failed_is_there(shelf, disk):
+    command = [sys.executable, "-c", FILLER, f"sqlite:///{shelf.path}"]
+    shelf.database.close()
+
+    processes = [subprocess.Popen([*command, name, disk], stdout=subprocess.PIPE, text=True) for name in "ab"]
+    told = [process.communicate(timeout=3 * PATIENCE)[0].split() for process in processes]
+
+    assert [process.returncode for process in processes] == [0, 0]
+    kept, names = set(told[0] + told[1]), {name for name in shelf.names() if not name.endswith("x")}
+    assert kept
+    assert kept == names if disk == "full" else kept <= names
+
+
+def test_who_has_had_his_turn_comes_after_who_waits_for_it(tmp_path):
+    path, order = str(tmp_path / "x"), []
+    ours, theirs = database._Turn(path), database._Turn(path)
+
+    def take():
+        with theirs:
+            order.append("theirs")
+
+    waiting = threading.Thread(target=take, daemon=True)
+    with ours:
+        waiting.start()
+        until(lambda: is_locked(path + "-door"))
+    with ours:
+        order.append("ours")
+    waiting.join(PATIENCE)
+
+    assert order == ["theirs", "ours"]
+
+
+def is_locked(path):
+    with open(path, "a") as file:
+        try:
+            database.fcntl.flock(file, database.fcntl.LOCK_EX | database.fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
