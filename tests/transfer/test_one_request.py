@@ -16,7 +16,7 @@ from pymdc._transfer.beginning import Beginning
 from pymdc._transfer.handed import Handed
 from pymdc._transfer.upload import Source
 from pymdc.errors import IntegrityError, TransportError
-from pymdc.testing import Wire
+from pymdc.testing import Fault, Wire
 from running_bridge import RunningBridge
 
 MIB = 1024 * 1024
@@ -131,6 +131,36 @@ def test_a_token_that_was_handed_in_lets_a_transfer_in(wire, files):
 
     assert copy.getvalue() == b"content"
     assert asked(wire) == ["PUT files", "GET " + stored["hash"], "GET " + stored["hash"]]
+
+
+def test_a_token_that_was_handed_in_is_spent_on_pointers_whoever_has_it(wire, files):
+    stored, copy = files.upload(io.BytesIO(b"content")), io.BytesIO()
+    pull = files.token("PULL")
+    del wire.requests[:]
+
+    files.download(stored, copy, pull)
+
+    assert copy.getvalue() == b"content"
+    assert asked(wire) == ["GET " + stored["hash"]] * 2
+
+
+def test_a_file_that_is_not_there_is_asked_for_once(wire, files, tmpdir):
+    for target in (io.BytesIO(), str(tmpdir.join("copy"))):
+        with pytest.raises(pymdc.errors.APIError, match="The requested file was not found"):
+            files.download("0" * 40, target)
+
+    assert asked(wire) == ["GET content"] * 2
+    assert tmpdir.listdir() == []
+
+
+def test_a_bridge_that_does_not_say_whether_it_is_direct_is_asked_again_next_time(wire, files):
+    client = pymdc.Client(wire.url, retries=0)
+    wire.faults = [Fault("truncate", method="HEAD")]
+
+    said = [client.is_direct() for _ in range(3)]
+
+    assert said == [False, True, True]
+    assert asked(wire) == ["HEAD "] * 2
 
 
 def test_an_unregistered_key_is_told_so(files):
