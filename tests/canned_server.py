@@ -14,7 +14,7 @@ class CannedServer(object):
     One answer to each connection, which then is closed.  Whether it is a direct bridge is asked of it in vain.
 
     :param answer: bytes to send, or a function that is given the request and returns them; nothing is sent, and the
-        connection kept open, when they are empty.
+        connection kept open, when they are empty, and closed when it is None.
     """
 
     def __init__(self, answer):
@@ -60,6 +60,7 @@ class CannedServer(object):
         answer = self._answer(request) if callable(self._answer) else self._answer
         if answer:
             connection.sendall(answer)
+        if answer != b"":
             connection.close()
 
 

@@ -165,6 +165,39 @@ def test_headers_are_bounded(canned, said):
         listed(canned(said).url, retries=0)
 
 
+@pytest.mark.parametrize("said, words", [
+    (None, "closed before an answer came"),
+    (b"SSH-2.0-OpenSSH_9.2\r\n", "not HTTP"),
+    (b"HTTP/3.0 200 OK\r\n\r\n", "not HTTP"),
+    (b"HTTP/1.1 20", "not HTTP"),
+    (b"HTTP/1.1 200 OK\r\nContent-", "broke off in its headers"),
+    (answer("200 OK", b"[]", *["x: y"] * 200), "too many headers"),
+    (answer("200 OK", b"[]", "x: " + "y" * 70000), "a line of the answer does not end"),
+    (answer("200 OK", b"[]", "Content-Length: 3"), "contradict"),
+    (answer("200 OK", b"[]")[:-1], "cut short"),
+    (CHUNKED + b"5\r\n[", "cut short"),
+    (CHUNKED + b"2\r\n[]\r\n", "cut short"),
+    (CHUNKED + b"zz\r\n[]\r\n", "not in chunks"),
+], ids=repr)
+def test_an_answer_that_is_none_is_told_in_words(canned, said, words):
+    with pytest.raises(TransportError, match=words) as failed:
+        listed(canned(said).url, retries=0)
+
+    assert not re.search("[a-z][A-Z]", str(failed.value)), "the name of a class"
+
+
+@pytest.mark.parametrize("said, words", [
+    (None, "was closed"),
+    (b"SSH-2.0-OpenSSH_9.2\r\n\r\n", "no data channel's"),
+    (answer("200 OK"), "no data channel is opened"),
+], ids=repr)
+def test_a_data_channel_that_is_none_is_told_in_words(canned, said, words):
+    with pytest.raises(TransportError, match=words) as failed:
+        shard_by_websocket(canned(said).url)
+
+    assert not re.search("[a-z][A-Z]", str(failed.value)), "the name of a class"
+
+
 def test_an_answer_in_many_chunks_is_read(canned):
     assert listed(canned(CHUNKED + b"1\r\n \r\n" * 3000 + b"2\r\n[]\r\n0\r\n\r\n").url) == []
 

@@ -25,7 +25,7 @@ from ..errors import Timeout, TransportError
 from .address import is_loopback, origin
 from .connection import Adapter, Unruly
 
-__all__ = ["Network", "Reply", "permanent_fault"]
+__all__ = ["Network", "Reply", "permanent_fault", "reason"]
 
 MAX_ANSWER = 256 * 1024 * 1024  # bytes, of an answer that is read whole
 _CHUNK = 256 * 1024
@@ -277,12 +277,12 @@ def _translated(error, url):
         return Timeout("connecting to {0} took too long".format(where), sent=False)
     if caused_by(requests.exceptions.SSLError, urllib3.exceptions.SSLError):
         broken = any("EOF" in str(cause) or "eof" in str(cause) for cause in causes)  # by whom, ssl does not tell
-        return TransportError("no secure connection to {0}: {1}".format(where, _reason(causes[-1])), passing=broken)
+        return TransportError("no secure connection to {0}: {1}".format(where, reason(causes[-1])), passing=broken)
     if caused_by(requests.Timeout, urllib3.exceptions.TimeoutError, socket.timeout):
         return Timeout("{0} was silent for too long".format(where))
     if caused_by(Unruly):
-        return TransportError("{0} cannot be talked to: {1}".format(where, _reason(causes[-1])), passing=False)
-    return TransportError("the connection to {0} broke: {1}".format(where, _reason(causes[-1])))
+        return TransportError("{0} cannot be talked to: {1}".format(where, reason(causes[-1])), passing=False)
+    return TransportError("the connection to {0} broke: {1}".format(where, reason(causes[-1])))
 
 
 # What cannot pass: what the text of an error holds, which libraries word in so many ways; what to say, and what to do.
@@ -347,8 +347,39 @@ def _causes(error):
         error = inner
 
 
-def _reason(error):
-    return getattr(error, "verify_message", None) or getattr(error, "strerror", None) or type(error).__name__
+_CLOSED, _CUT = "it was closed before an answer came", "the answer was cut short"
+_NOT_HTTP, _NO_CHANNEL = "what came is not HTTP", "what came is no data channel's"
+#: What errors mean of which only the class tells, by its name, which is the same on every Python.
+_WORDS = {
+    "RemoteDisconnected": _CLOSED,
+    "BadStatusLine": _NOT_HTTP,
+    "UnknownProtocol": _NOT_HTTP,
+    "LineTooLong": "a line of the answer does not end",
+    "HTTPException": "the answer has too many headers",
+    "InvalidHeader": "the headers of the answer contradict each other",
+    "IncompleteRead": _CUT,
+    "ProtocolError": _CUT,
+    "InvalidChunkLength": "the answer was cut short, or is not in chunks as it says",
+    "WebSocketConnectionClosedException": "it was closed",
+    "WebSocketAddressException": "nobody knows an address of that name",
+    "WebSocketBadStatusException": "no data channel is opened there",
+    "WebSocketException": _NO_CHANNEL,
+    "WebSocketProtocolException": _NO_CHANNEL,
+    "WebSocketPayloadException": _NO_CHANNEL,
+    "IndexError": _NO_CHANNEL,  # of old versions of websocket-client
+    "ValueError": _NO_CHANNEL,
+}
+
+
+def reason(error):
+    """Return in words why a connection broke, as far as the error tells."""
+    said = getattr(error, "verify_message", None) or getattr(error, "strerror", None)
+    if said:
+        return said
+    name = type(error).__name__
+    if name == "BadStatusLine" and str(error).startswith("No status line"):  # Python 2 has no class for that
+        return _CLOSED
+    return _WORDS.get(name, name)
 
 
 class _HideActivations(logging.Filter):

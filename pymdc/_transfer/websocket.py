@@ -15,7 +15,7 @@ import websocket
 from websocket import ABNF
 
 from .._http.connection import Pace
-from .._http.network import permanent_fault
+from .._http.network import permanent_fault, reason
 from ..errors import Timeout, TransportError
 
 __all__ = ["FAILURES", "FarmerSocket", "translated"]
@@ -143,7 +143,7 @@ def translated(error, where):
     failure = permanent_fault(error, where)
     if failure is not None:
         return failure
-    failure = TransportError("the channel to {0} broke: {1}".format(where, type(error).__name__))
+    failure = TransportError("the channel to {0} broke: {1}".format(where, reason(error)))
     failure.away = getattr(error, "errno", None) == errno.ECONNREFUSED
     failure.sent = not failure.away
     return failure
