@@ -292,24 +292,23 @@ def test_there_is_no_thread_before_the_first_callback_and_none_when_all_is_done(
 
 
 OUTLIVING = """
-import sys, threading, time
+import sys, threading
 import pymdc
 from pymdc._compat import main_thread
 
 buckets = pymdc.api.Buckets(pymdc.keypair.ECDSA(), client=pymdc.Client(sys.argv[1]))
-together, threads = threading.Semaphore(0), set()
+together, threads, all_here = threading.Semaphore(0), set(), threading.Event()
 
 def meet(answer):
     # Nobody goes on before all three are here, each on a thread of its own.
     threads.add(threading.current_thread())
     together.release()
-    for _ in range(3000):
-        if len(threads) < 3:
-            time.sleep(0.01)
+    if len(threads) == 3:
+        all_here.set()
+    all_here.wait(30)
 
 def service():
-    while main_thread().is_alive():
-        time.sleep(0.01)
+    main_thread().join()
     sys.stdout.write("blocking {0}\\n".format(buckets.list()))
     futures = [buckets.list(callback=meet) for _ in range(3)]
     for future in futures:
@@ -340,7 +339,7 @@ def test_in_threads_that_outlive_the_main_one_all_is_as_before():
 
 
 LAST = """
-import sys, time
+import sys
 import pymdc
 from pymdc._compat import main_thread
 
@@ -351,8 +350,7 @@ client = pymdc.Client(sys.argv[1], sleep=sleep)
 buckets = pymdc.api.Buckets(pymdc.keypair.ECDSA(), client=client)
 
 def after_the_end():
-    while main_thread().is_alive():
-        time.sleep(0.01)
+    main_thread().join()
     return buckets.list()
 
 client.run(after_the_end, callback=lambda answer: sys.stdout.write(" ".join(answer.keys())))

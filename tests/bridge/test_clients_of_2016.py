@@ -4,7 +4,6 @@ import contextlib
 import json
 import os
 import pathlib
-import shutil
 import subprocess
 import tempfile
 import time
@@ -16,6 +15,7 @@ import requests
 import websocket
 
 import raw
+from needed import is_missing
 from wire import hash_of, multipart
 
 HERE = pathlib.Path(__file__).parent
@@ -245,8 +245,8 @@ def fetch(channel, token, shard_hash):
 @pytest.fixture(scope="module")
 def node_client():
     """The Node client, a folder.  It is kept from run to run."""
-    if not (shutil.which("node") and shutil.which("npm")):
-        pytest.skip("needs node and npm")
+    if is_missing("node") or is_missing("npm"):
+        pytest.skip("needs node and npm, which .ci/run installs")
     cache = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "pymdc-tests"
     folder = cache / NODE_CLIENT
     if not folder.exists():

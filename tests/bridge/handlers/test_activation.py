@@ -1,11 +1,11 @@
 """The link in the mail: what a browser sees, where it may lead, and that it works once."""
 
 import os
-import shutil
 import subprocess
 
 import pytest
 
+from needed import is_missing
 from pymdc.bridge import LocalBridge
 from wire import Wire, race
 
@@ -88,7 +88,7 @@ def test_of_racing_activations_one_passes(leading):
     assert sorted(statuses) == [200] + [400] * 49
 
 
-@pytest.mark.skipif(not shutil.which("chromium"), reason="needs chromium, which .ci/run installs")
+@pytest.mark.skipif(is_missing("chromium"), reason="needs chromium, which .ci/run installs")
 def test_a_real_browser_shows_the_page_as_it_is_meant(leading, tmp_path):
     link = leading.url + register(leading)
 

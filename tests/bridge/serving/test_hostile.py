@@ -6,7 +6,6 @@ import json
 import os
 import resource
 import sqlite3
-import time
 import types
 import uuid
 
@@ -1256,30 +1255,20 @@ def test_idle_connections_keep_nobody_out(many_files, tmp_path, count):
             shard, = raw.talk(bridge.url, raw.request(
                 "GET", "/shards/" + pointer["hash"], {"x-token": pointer["token"]}))
             assert shard.body == CONTENT
-        assert settles(lambda: len(world.descriptors()) <= opened)
+        eventually(lambda: len(world.descriptors()) <= opened)
         assert "Traceback" not in (tmp_path / "errors").read_text()
     finally:
         bridge.close()
 
 
-def settles(condition, seconds=10):
-    """Return whether *condition* becomes true."""
-    end = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.02)
-    return True
-
-
 # After all that
 
 def test_afterwards_nothing_is_left_open(started, at_first):
-    assert settles(lambda: started.descriptors() == at_first[0]), started.descriptors()
+    eventually(lambda: started.descriptors() == at_first[0])
 
 
 def test_afterwards_no_upload_holds_its_room(started):
-    assert settles(lambda: started.state(besides=())["uploads"] == [])
+    eventually(lambda: started.state(besides=())["uploads"] == [])
 
 
 def test_afterwards_the_memory_is_back(started, at_first):

@@ -23,6 +23,7 @@ import pymdc
 from pymdc.bridge import LocalBridge, address
 from pymdc.bridge.metadata import tables
 from running_bridge import RunningBridge
+from waiting import eventually
 from wire import Account, Basic, Wire, multipart, race
 
 CERTIFICATES = Path(__file__).parents[2] / "certificates"
@@ -282,7 +283,7 @@ def test_a_worker_that_dies_is_replaced(running):
 
     os.kill(first[0], signal.SIGKILL)
 
-    _wait_until(lambda: len(_children(bridge)) == 2 and _children(bridge) != first)
+    eventually(lambda: len(_children(bridge)) == 2 and _children(bridge) != first)
     assert Wire(bridge.url).get("/health").status_code == 200
 
 
@@ -291,7 +292,7 @@ def test_workers_go_when_their_parent_is_killed(running):
     workers = _children(bridge)
 
     bridge.stop(kill=True)
-    _wait_until(lambda: not any(Path(f"/proc/{worker}/cmdline").exists() for worker in workers))
+    eventually(lambda: not any(Path(f"/proc/{worker}/cmdline").exists() for worker in workers))
     bridge.start()
 
     assert Wire(bridge.url).get("/health").status_code == 200
@@ -318,7 +319,7 @@ def test_sigterm_lets_a_running_upload_finish_and_refuses_new_ones(running):
         slow.start()
         begun.wait(30)
         bridge.signal(signal.SIGTERM)
-        _wait_until(lambda: not _accepts(bridge.url))
+        eventually(lambda: not _accepts(bridge.url))
         go_on.set()
         slow.join(30)
 
@@ -335,7 +336,7 @@ def test_sigterm_lets_a_data_channel_finish(running):
     _, first = channel.recv_data_frame()
 
     bridge.signal(signal.SIGTERM)
-    _wait_until(lambda: not _accepts(bridge.url))
+    eventually(lambda: not _accepts(bridge.url))
     frames = [first]
     while frames[-1].opcode != websocket.ABNF.OPCODE_CLOSE:
         frames.append(channel.recv_data_frame(control_frame=True)[1])
@@ -385,14 +386,6 @@ def _accepts(url):
 
 def _children(bridge):
     return [int(pid) for pid in Path(f"/proc/{bridge.pid}/task/{bridge.pid}/children").read_text().split()]
-
-
-def _wait_until(condition, tries=200):
-    for _ in range(tries):
-        if condition():
-            return
-        time.sleep(0.05)
-    raise AssertionError("it did not come about")
 
 
 @pytest.fixture

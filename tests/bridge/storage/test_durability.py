@@ -2,10 +2,8 @@
 
 import hashlib
 import re
-import shutil
 import subprocess
 import sys
-import time
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,11 +11,13 @@ from pathlib import Path
 import pytest
 
 import pymdc
+from needed import is_missing
 from pymdc._digest import content_hash
 from running_bridge import RunningBridge
+from waiting import eventually
 from wire import Account
 
-if not shutil.which("strace"):
+if is_missing("strace"):
     pytest.skip("needs strace, which .ci/run installs", allow_module_level=True)
 
 CALLS = (
@@ -29,7 +29,6 @@ SHARD_SIZE = 8 * 1024 * 1024
 SHARDS = [b"\x01" * SHARD_SIZE, b"\x02" * 1000]
 UNNEEDED = "shards/incoming/upload-0"
 DELETED = b"\x03" * 1000
-PATIENCE = 30  # seconds
 
 _LINE = re.compile(r"(\d+) +(.*)")
 _UNFINISHED = re.compile(r"(.*?) *<unfinished \.\.\.>")
@@ -54,10 +53,8 @@ class TracedBridge(RunningBridge):
     def calls(self):
         """Stop, and return what was called."""
         self.close()
-        deadline = time.monotonic() + PATIENCE
-        while not re.search(rf"^{self._process.pid} +\+\+\+ ", self._trace.read_text(), re.MULTILINE):
-            assert time.monotonic() < deadline, "strace does not end"
-            time.sleep(0.05)
+        end = re.compile(rf"^{self._process.pid} +\+\+\+ ", re.MULTILINE)
+        eventually(lambda: end.search(self._trace.read_text()))
         return read_trace(self._trace.read_text().splitlines())
 
     def _command(self, port):

@@ -310,12 +310,7 @@ def test_what_a_killed_worker_leaves_is_removed_while_the_bridge_runs(tmp_path, 
         left.write_bytes(b"half an upload")
         memory.uploads.begin({"id": "0123456789abcdef", "bucket": bucket, "size": 10**6, "expires": 1}, ROOM, 0)
 
-        for _ in range(200):
-            if not left.exists():
-                break
-            time.sleep(0.05)
-
-        assert not left.exists()
+        eventually(lambda: not left.exists())
 
 
 def test_a_registration_that_nobody_activates_goes_while_the_bridge_runs(tmp_path, monkeypatch):
