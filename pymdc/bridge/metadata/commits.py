@@ -6,6 +6,8 @@ whole of it when the disk is full, or a statement is interrupted; then what foll
 statement by statement, and the commit of nothing reported as a success.  So the driver is asked before each member,
 and before the commit, whether there still is a transaction, and a savepoint that is gone cannot be released.  When
 the transaction is lost, all that have shared it have failed.
+
+A transaction that may do without a sync shares one that is not, or that of others; one that may not shares no other.
 """
 
 import collections
@@ -40,16 +42,18 @@ class Commits:
         self._busy = False
 
     @contextlib.contextmanager
-    def transaction(self):
+    def transaction(self, sync=True):
         """
         A connection for a transaction, which is on disk when the block ends; it is undone when the block raises.
+
+        :param sync: whether it has to outlive a power cut too, which costs the time of a sync.
 
         What the block raises may come of what those before it have done: it is passed on when that is on disk.
 
         :raises Undone: the transaction was lost, of which this one was a part.
         :raises InDoubt: the same, but some of it may be kept.
         """
-        shared = self._join()
+        shared = self._join(sync)
         try:
             with shared.member():
                 yield shared.connection
@@ -58,15 +62,15 @@ class Commits:
             raise
         self._leave(shared)
 
-    def _join(self):
+    def _join(self, sync):
         """Return a transaction to take part in, when it is this thread's turn."""
         place = None
         with self._lock:
             if self._busy:
-                self._waiting.append(place := _Place())
+                self._waiting.append(place := _Place(sync))
             self._busy = True
         shared = place and self._wait(place)
-        return shared or self._begin()
+        return shared or self._begin(sync)
 
     def _wait(self, place):
         try:
@@ -81,9 +85,9 @@ class Commits:
             raise
         return place.shared
 
-    def _begin(self):
+    def _begin(self, sync):
         try:
-            return _Shared(self._engine, self._turn)
+            return _Shared(self._engine, self._turn, sync)
         except BaseException:
             self._call_next(None)
             raise
@@ -100,7 +104,7 @@ class Commits:
             shared.wait()
 
     def _hand_on(self, shared):
-        """Let the next thread go on with a transaction; when it is full, or nobody waits, end it."""
+        """Let the next thread go on with a transaction; when it is full, or none waits that may, end it."""
         if shared and shared.has_room() and self._call_next(shared):
             return
         try:
@@ -110,9 +114,9 @@ class Commits:
             self._call_next(None)
 
     def _call_next(self, shared):
-        """Let the next thread go on with a transaction, or with None begin one; return whether there is a thread."""
+        """Let the next thread go on with a transaction, or with None begin one; return whether one may."""
         with self._lock:
-            if self._waiting:
+            if self._waiting and (shared is None or shared.sync or not self._waiting[0].sync):
                 self._waiting.popleft().hand(shared)
                 return True
             if shared is None:
@@ -129,10 +133,12 @@ class _Place:
     """
     Where a thread waits for its turn.
 
+    :ivar sync: whether its transaction has to be synced.
     :ivar handed: whether it has come; *shared*: the transaction to go on with, if it is not to begin one.
     """
 
-    def __init__(self):
+    def __init__(self, sync):
+        self.sync = sync
         self.handed, self.shared = False, None
         self._closed = threading.Lock()
         self._closed.acquire()
@@ -149,10 +155,12 @@ class _Shared:
     """
     A transaction that several take part in, one after the other.
 
+    :ivar sync: whether its commit is synced.
     :ivar kept: how many have succeeded so far.
     """
 
-    def __init__(self, engine, turn):
+    def __init__(self, engine, turn, sync):
+        self.sync = sync
         self.kept = 0
         self._members = 0
         self._ended = threading.Event()
@@ -160,8 +168,9 @@ class _Shared:
         with contextlib.ExitStack() as stack:
             stack.enter_context(turn)
             self.connection = stack.enter_context(engine.connect())
-            self.connection.begin()
             self._driver = self.connection.connection.driver_connection
+            self._run("PRAGMA synchronous = " + ("FULL" if sync else "NORMAL"))  # which cannot change later
+            self.connection.begin()
             self._stack = stack.pop_all()
 
     @contextlib.contextmanager

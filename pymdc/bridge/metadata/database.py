@@ -32,18 +32,22 @@ class Database:
             open(file, "ab", opener=private.opener).close()  # what lies beside it is made alike
             check_length(file)
         revisions.check_ours(self._engine)
-        self._begin = self._engine.begin
+        self._commits = None
         if file:
-            self._begin = Commits(self._engine, _Turn(file)).transaction
+            self._commits = Commits(self._engine, _Turn(file))
             event.listen(self._engine, "connect", _prepare_sqlite)
             event.listen(self._engine, "begin", _begin_sqlite)
         with self.write() as transaction:
             revisions.settle(transaction)
             self.revision = revisions.check(transaction)
 
-    def write(self):
-        """A transaction that is on disk when the block ends; it is undone when the block raises."""
-        return self._begin()
+    def write(self, sync=True):
+        """
+        A transaction that is on disk when the block ends; it is undone when the block raises.
+
+        :param sync: whether it has to outlive a power cut too, not only the end of the process.
+        """
+        return self._commits.transaction(sync) if self._commits else self._engine.begin()
 
     @contextlib.contextmanager
     def read(self):

@@ -36,14 +36,15 @@ class Nonces:
     def __init__(self, database):
         self._database = database
 
-    def see(self, point: str, nonce: float, text: str, window: float, ceiling: float):
+    def see(self, point: str, nonce: float, text: str, window: float, ceiling: float, sync=True):
         """
         Let a signed text through once.
 
         :param text: SHA-256 of what was signed, and of the r of its signature.
+        :param sync: whether it must not pass again after a power cut either.
         :returns: None when it passes, else the highest nonce of the key so far, which is 0 at first.
         """
-        with self._database.write() as db:
+        with self._database.write(sync) as db:
             row = db.execute(LOCK, {"point_": point}).mappings().first()
             known = row or {"point": point, "highest": 0.0, "floor": -1.0, "texts": 0}
             if nonce <= known["floor"] or nonce > ceiling:

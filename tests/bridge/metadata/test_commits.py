@@ -94,7 +94,7 @@ class Shelf:
         self.path = path
         self.database = Database(f"sqlite:///{path}")
         self.engine = self.database._engine
-        self.commits = self.database._begin.__self__
+        self.commits = self.database._commits
         self.outcomes, self.committed = {}, []
         event.listen(self.engine, "commit", lambda connection: self.committed.append(len(self.outcomes)))
 
@@ -111,6 +111,7 @@ class Shelf:
                 until(lambda: len(self.waiting) == count)
             works[0](db)
 
+        first.sync = getattr(works[0], "sync", True)
         self.outcomes.clear()
         self.run(0, first)
         for thread in threads:
@@ -129,7 +130,7 @@ class Shelf:
 
     def run(self, place, work):
         try:
-            with self.database.write() as db:
+            with self.database.write(sync=getattr(work, "sync", True)) as db:
                 work(db)
             self.outcomes[place] = "kept"
         except BaseException as error:
@@ -226,6 +227,12 @@ def fail_commits(shelf, monkeypatch, error):
     monkeypatch.setattr(shelf.engine.dialect, "do_commit", fail)
 
 
+def keep_without_sync(name):
+    work = keep(name)
+    work.sync = False
+    return work
+
+
 def kinds(outcomes):
     return [outcome if outcome == "kept" else type(outcome) for outcome in outcomes]
 
@@ -245,6 +252,23 @@ def test_so_many_share_a_commit_at_most(shelf, monkeypatch, works):
 
     assert len(shelf.committed) == 3
     assert shelf.names() == {name for name in works if name.islower()}
+
+
+@pytest.mark.parametrize("works, levels", [
+    ("ab", [1]), ("Ab", [2]), ("aB", [1, 2]), ("abCd", [1, 2]), ("aBCd", [1, 2]),
+])
+def test_only_those_that_need_no_sync_share_a_commit_without_one(shelf, works, levels):
+    """Capitals need one."""
+    found = []
+    event.listen(shelf.engine, "commit", lambda connection: found.append(
+        connection.connection.driver_connection.execute("PRAGMA synchronous").fetchone()[0],
+    ))
+
+    shelf.together(*(keep(name) if name.isupper() else keep_without_sync(name) for name in works))
+
+    assert found == levels  # 1 is NORMAL, 2 is FULL
+    assert shelf.names() == set(works)
+    assert shelf.together(keep("again")) == ["kept"] and found == [*levels, 2]
 
 
 @pytest.mark.parametrize("error", [Refusal(404, "no"), KeyboardInterrupt()], ids=["refusal", "Ctrl-C"])

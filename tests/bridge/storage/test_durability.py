@@ -168,7 +168,8 @@ def trace_command(trace, *arguments):
 def served(tmp_path_factory):
     """
     The data folder, and what the bridge called from its first start to its end: somebody registered, made one upload
-    that stayed, and one that he deleted at once.
+    that stayed, and one that he deleted at once; then he asked for his keys, twice, and
+    registered one again, for which he was refused.
     """
     bridge = TracedBridge(tmp_path_factory.mktemp("strace") / "trace")
     try:
@@ -178,6 +179,9 @@ def served(tmp_path_factory):
         bucket = account.bucket()
         account.upload(bucket, b"".join(SHARDS))
         account.basic.delete(f"/buckets/{bucket}/files/{account.upload(bucket, DELETED)}")
+        for _ in range(2):
+            account.signed.get("/keys")
+        account.signed.post("/keys", {"key": account.key})
     finally:
         calls = bridge.calls()
     return bridge.folder, calls
@@ -248,6 +252,28 @@ def test_an_upload_is_answered_after_its_shards_and_their_rows_are_on_disk(serve
     assert sum(call.result for call in writes) == len(shard)
     assert "HTTP/1.1 200 OK" in answer.arguments
     assert committed.ended < answer.began
+
+
+def test_a_signed_get_waits_for_no_sync(served):
+    folder, calls = served
+    before, answer = [call for call in calls if call.answers() and "HTTP/1.1 200 OK" in call.arguments][-2:]
+
+    meanwhile = [call for call in calls if before.ended < call.began and call.ended < answer.began]
+
+    assert any(call.writes(folder / "bridge.sqlite-wal") for call in meanwhile)
+    assert [call for call in meanwhile if "sync" in call.name] == []
+
+
+def test_that_a_request_other_than_a_get_was_seen_is_on_disk_before_it_is_answered(served):
+    folder, calls = served
+    log = folder / "bridge.sqlite-wal"
+    before = [call for call in calls if call.answers() and "HTTP/1.1 200 OK" in call.arguments][-1]
+    answer = first(calls, lambda call: call.answers() and "HTTP/1.1 400" in call.arguments, after=before)
+
+    seen = [call for call in calls if call.writes(log) and before.ended < call.began < answer.began]
+    synced = first(calls, lambda call: call.syncs(log), after=seen[-1])
+
+    assert synced.ended < answer.began
 
 
 def test_an_object_is_deleted_after_it_is_on_disk_that_nothing_needs_it(served):
