@@ -7,6 +7,7 @@ import os
 import re
 import secrets
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -46,12 +47,17 @@ class Store:
         """
         Open an object for reading.  A file that is open outlives its deletion.
 
-        :raises FileNotFoundError: the object is gone; when all of its folder is, that is another OSError.
+        :raises FileNotFoundError: the object is gone, or what is there is no file, as repairs of a disk leave it; when
+            all of its folder is gone, that is another OSError.
         """
         path = self.path(name)
         if not path.parent.is_dir():
             raise OSError(errno.ENODEV, "the folder is gone", str(path.parent))
-        return open(path, "rb")
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a FIFO is not waited for
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
+            raise FileNotFoundError(errno.ENOENT, "no file", str(path))
+        return open(descriptor, "rb")
 
     def flaw(self, shard) -> str | None:
         """Read the object of a shard, given by its row, and return what is wrong with it."""

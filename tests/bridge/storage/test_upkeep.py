@@ -41,10 +41,18 @@ def test_scrub_finds_nothing_wrong_with_a_bridge_in_use(world):
     assert world.download(world.bucket, file_hash)[0] == 200
 
 
+def replace(path, make):
+    """Put what is no file in the place of one."""
+    path.unlink()
+    make(path)
+
+
 @pytest.mark.parametrize("harm, flaw", [
     (flip_a_byte, "has wrong bytes"),
     (lambda path: os.truncate(path, 5000), "has wrong bytes"),
     (os.unlink, "is missing"),
+    (lambda path: replace(path, os.mkdir), "is missing"),
+    (lambda path: replace(path, os.mkfifo), "is missing"),
 ])
 def test_a_damaged_shard_is_reported_withheld_and_healed_by_uploading_it_again(world, harm, flaw):
     content = os.urandom(20_000)
