@@ -49,7 +49,8 @@ def _use(bridge):
 
 
 def _leave_things_unfinished(memory):
-    bucket, room = memory.buckets.page(EMAIL)[0][0]["id"], Room(10**9, 10**9, 9)
+    bucket = memory.buckets.page(EMAIL)[0][0]["id"]
+    room = Room(account=10**9, at_once=9, disk=lambda: 10**9, written=dict)
     memory.uploads.begin({"id": "under way", "bucket": bucket, "size": 1, "expires": FOR_EVER}, room, 0)
     memory.uploads.begin({"id": "given up", "bucket": bucket, "size": 1, "expires": 0}, room, 0)
     memory.uploads.bury("given up", ["given-up"], 1)

@@ -28,8 +28,12 @@ def show(call: Call) -> Response:
     entity_tag = f'"{file_hash}"'
     asked = call.headers.get("range", "") if call.headers.get("if-range") in (None, entity_tag) else ""
     part = call.metadata.files.take(bucket_id, file_hash, point, lambda size: fields.byte_range(asked, size))
+
+    def opened(row):
+        return _open(call, row, lambda: call.metadata.shards.find(row["id"]))
+
     try:
-        outgoing = Outgoing(list(_pieces(part)), lambda row: _open(call, lambda: call.metadata.shards.find(row["id"])))
+        outgoing = Outgoing(list(_pieces(part)), opened)
     except BaseException:
         call.metadata.files.give_back(bucket_id, part.end - part.start)
         raise
@@ -90,7 +94,7 @@ def open_shard(call: Call, token: str, shard_hash: str) -> tuple:
         return call.metadata.files.wanted_shard(hashed, shard_hash, now())
 
     row = wanted()
-    outgoing = Outgoing([(row, 0, row["size"])], lambda row: _open(call, wanted))
+    outgoing = Outgoing([(row, 0, row["size"])], lambda row: _open(call, row, wanted))
     try:
         call.metadata.files.spend_shard_token(hashed, shard_hash, now())
     except BaseException:
@@ -125,17 +129,17 @@ def _settle(call, bucket_id, outgoing, unsent):
         call.metadata.files.give_back(bucket_id, unsent)
 
 
-def _open(call, find) -> tuple:
-    """Open the object of the shard that *find* returns the row of, as it is now."""
+def _open(call, row, find) -> tuple:
+    """Open the content of a shard, given by its row; *find* returns that anew, if it has changed meanwhile."""
     for _ in range(_TRIES):
-        row = find()
         flaw = "lost"
         with contextlib.suppress(FileNotFoundError):
-            file = call.services.store.open(row["object"])
-            if not row["damaged"] and os.fstat(file.fileno()).st_size == row["size"]:
+            file = call.services.open(row)
+            if not row["damaged"] and file.seek(0, os.SEEK_END) == row["size"]:
                 return file, row
             file.close()
             flaw = "damaged"
         if call.metadata.shards.mark(row, damaged=True):
-            break  # else its content came again meanwhile, as another object
+            break
+        row = find()  # its content came again meanwhile, or nothing holds it any more
     raise Refusal(410, f"The shard is {flaw}")

@@ -36,8 +36,8 @@ def _admit(call, file) -> Incoming:
     """Check what can be known before the body is read, in the order of the protocol, and make room for the file."""
     bucket_id = call.ids["bucket"]
     size, point = _authorize(call, file)
-    services, moment = call.services, steady()
-    settings, incoming = services.settings, Incoming(services.store, size)
+    services, settings, moment = call.services, call.services.settings, steady()
+    incoming = Incoming(services.store, size, settings.inline)
     room = Room(
         account=int(settings.account_storage * GIGABYTE), at_once=settings.uploads_at_once,
         disk=services.spare_space, written=services.store.written,

@@ -9,6 +9,7 @@ from sqlalchemy import URL, delete
 from . import tables
 from .accounts import Accounts
 from .buckets import GIGABYTE, Buckets
+from .contents import Contents, inline_name, is_inline
 from .database import Database
 from .files import Files
 from .keys import Keys
@@ -20,7 +21,7 @@ from .shards import Shards
 from .tokens import Tokens
 from .uploads import Room, Uploads
 
-__all__ = ["GIGABYTE", "Metadata", "Room", "check_known", "migrate", "sqlite"]
+__all__ = ["GIGABYTE", "Metadata", "Room", "check_known", "inline_name", "is_inline", "migrate", "sqlite"]
 
 _PASSING = (tables.tokens, tables.shard_tokens, tables.uploads, tables.unneeded, tables.holds, tables.rates)
 FORGET_THE_PASSING = [delete(table) for table in _PASSING]
@@ -39,6 +40,7 @@ class Metadata:
         self.revision = database.revision
         self.accounts = Accounts(database)
         self.buckets = Buckets(database)
+        self.contents = Contents(database)
         self.files = Files(database)
         self.keys = Keys(database)
         self.nonces = Nonces(database)

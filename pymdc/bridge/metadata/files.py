@@ -9,7 +9,7 @@ from . import pages
 from .buckets import GIGABYTE, charge, counted, find_bucket, store
 from .keys import check_may_ask, check_registered
 from .shards import free
-from .tables import file_shards, files, shard_tokens, shards
+from .tables import contents, file_shards, files, shard_tokens, shards
 from .tokens import check_shard_tokens
 
 _OF_BUCKET = files.c.bucket == bindparam("bucket_")
@@ -21,12 +21,14 @@ FIND = select(files).where(_OF_BUCKET, files.c.hash == bindparam("hash_"))
 DELETE = delete(files).where(files.c.id == bindparam("file_"))
 HELD_SHARDS = select(file_shards.c.shard).distinct().where(_OF_FILE)
 SHARDS = select(shards).join_from(shards, file_shards).where(_OF_FILE).order_by(file_shards.c.position)
+SHARDS_TO_READ = SHARDS.add_columns(contents.c.content).outerjoin_from(shards, contents)
 
 ADD_TOKENS = insert(shard_tokens)
 WANTED = (
     select(shards, shard_tokens.c.bucket).join_from(shards, shard_tokens)
     .where(_TOKEN, shard_tokens.c.expires > bindparam("now"))
 )
+WANTED_TO_READ = WANTED.add_columns(contents.c.content).outerjoin_from(shards, contents)
 SPEND_LAST = delete(shard_tokens).where(_TOKEN, shard_tokens.c.left <= 1)
 SPEND = update(shard_tokens).where(_TOKEN).values(left=shard_tokens.c.left - 1)
 
@@ -38,7 +40,7 @@ class Part:
 
     :ivar size: of the whole file.
     :ivar start: where the part begins; *end*: where it ends.
-    :ivar shards: the rows of all shards of the file, in order.
+    :ivar shards: the rows of all shards of the file, in order, with the content of those where it lies here.
     """
 
     size: int
@@ -87,7 +89,7 @@ class Files:
         with self._database.write() as db:
             bucket, file = _wanted_file(db, bucket_id, file_hash, point)
             _check_transfer(bucket, file["size"])
-            held = _shards(db, file["id"])
+            held = _shards(db, SHARDS, file["id"])
             check_shard_tokens(db, bucket["email"], most, now)
             owed = {"file": file["id"], "bucket": bucket_id, "point": point}
             rows = [{"shard": shard["id"], **owed, **make_token()} for shard in held]
@@ -106,17 +108,17 @@ class Files:
             bucket, file = _wanted_file(db, bucket_id, file_hash, point)
             start, end = choose(file["size"])
             _charge(db, bucket, end - start)
-            return Part(file["size"], start, end, _shards(db, file["id"]))
+            return Part(file["size"], start, end, _shards(db, SHARDS_TO_READ, file["id"]))
 
     def wanted_shard(self, token: str, shard_hash: str, now: int):
-        """Return the row of the shard that a token, given by its hash, opens."""
+        """Return the row of the shard that a token, given by its hash, opens, with its content if that lies here."""
         with self._database.read() as db:
-            return _wanted_shard(db, token, shard_hash, now)
+            return _wanted_shard(db, WANTED_TO_READ, token, shard_hash, now)
 
     def spend_shard_token(self, token: str, shard_hash: str, now: int):
         """Use a shard token once more, and charge its bucket's transfer."""
         with self._database.write() as db:
-            shard = _wanted_shard(db, token, shard_hash, now)
+            shard = _wanted_shard(db, WANTED, token, shard_hash, now)
             _charge(db, find_bucket(db, shard["bucket"]), shard["size"])
             if not db.execute(SPEND_LAST, {"token_": token}).rowcount:
                 db.execute(SPEND, {"token_": token})
@@ -141,16 +143,16 @@ def _wanted_file(db, bucket_id, file_hash, point):
     return bucket, file
 
 
-def _shards(db, file_id):
-    rows = db.execute(SHARDS, {"file_": file_id}).mappings().all()
+def _shards(db, statement, file_id):
+    rows = db.execute(statement, {"file_": file_id}).mappings().all()
     lost = [str(number) for number, row in enumerate(rows, start=1) if row["damaged"]]
     if lost:
         raise Refusal(410, f"The file is damaged: of its {len(rows)} shards, number {', '.join(lost[:20])} is lost")
     return rows
 
 
-def _wanted_shard(db, token, shard_hash, now):
-    shard = db.execute(WANTED, {"token_": token, "now": now}).mappings().first()
+def _wanted_shard(db, statement, token, shard_hash, now):
+    shard = db.execute(statement, {"token_": token, "now": now}).mappings().first()
     if shard is None:
         raise Refusal(401, "The supplied token is not accepted")
     if shard["hash"] != shard_hash:

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from sqlalchemy import bindparam, delete, exists, insert, select, update
 
 from ..refusal import Refusal
-from .tables import file_shards, files, holds, shards, unneeded, uploads
+from .contents import IN_STORE, drop_contents, is_inline, keep_contents
+from .tables import contents, file_shards, files, holds, shards, unneeded, uploads
 
 _PAGE = 1000  # rows
 _GROUP = 500  # values that a statement has room for
@@ -14,7 +15,7 @@ _SHARD, _OBJECT, _HOLD = bindparam("shard_"), bindparam("object_"), holds.c.id =
 _THESE = shards.c.id.in_(bindparam("these", expanding=True))
 
 PAGE = select(shards).where(shards.c.id > bindparam("after")).order_by(shards.c.id).limit(bindparam("page"))
-FIND = select(shards).where(shards.c.id == _SHARD)
+FIND = select(shards, contents.c.content).outerjoin_from(shards, contents).where(shards.c.id == _SHARD)
 OF_CONTENT = select(shards).where(shards.c.sha256.in_(bindparam("digests", expanding=True)))
 ADD = insert(shards)
 REPLACE = update(shards).where(shards.c.id == _SHARD).values(object=_OBJECT, damaged=False)
@@ -30,6 +31,7 @@ HELD = select(
     | exists().where(unneeded.c.object == _OBJECT)
 )
 ANYTHING = select(exists(select(shards)) | exists(select(uploads)) | exists(select(unneeded)))
+OBJECTS = select(exists(select(shards).where(IN_STORE)) | exists(select(uploads)) | exists(select(unneeded)))
 
 UNNEEDED = select(unneeded.c.object).where(~exists().where(holds.c.expires > bindparam("now")))
 NOTE_UNNEEDED = insert(unneeded)
@@ -56,7 +58,7 @@ class Shards:
             return db.execute(PAGE, {"after": after, "page": _PAGE}).mappings().all()
 
     def find(self, shard_id: int):
-        """Return the row of a shard."""
+        """Return the row of a shard, with its content if that lies here."""
         with self._database.read() as db:
             row = db.execute(FIND, {"shard_": shard_id}).mappings().first()
         if row is None:
@@ -105,6 +107,11 @@ class Shards:
     def name_objects(self) -> bool:
         """Return whether anything at all is known to lie in the store."""
         with self._database.read() as db:
+            return db.execute(OBJECTS).scalar()
+
+    def are_there(self) -> bool:
+        """Return whether there are any, or may be soon, here or in the store."""
+        with self._database.read() as db:
             return db.execute(ANYTHING).scalar()
 
     def release(self, who: str):
@@ -114,8 +121,8 @@ class Shards:
 
 def hold(db, pieces: list[dict]) -> tuple[list[int], list[str]]:
     """
-    Let shards have the content of these pieces.  Their objects are what has just been written, so they replace those of
-    content that was known, whatever has become of them.
+    Let shards have the content of these pieces, each the row of a shard, with its ``content`` if that is to lie here.
+    It is what has just been written, so it replaces what was known of such content, whatever has become of that.
 
     :returns: the id of the shard of each piece, and the objects that are not needed any more.
     """
@@ -125,13 +132,24 @@ def hold(db, pieces: list[dict]) -> tuple[list[int], list[str]]:
         db.execute(REPLACE, [
             {"shard_": row["id"], "object_": fresh[content]["object"]} for content, row in known.items()
         ])
-    new = [piece for content, piece in fresh.items() if content not in known]
+        drop_contents(db, known.values())
+    new = [_row(piece) for content, piece in fresh.items() if content not in known]
     if new:
         db.execute(ADD, new)
     held = {**known, **_with_content(db, new)}
+    keep_contents(db, {held[content]["id"]: piece for content, piece in fresh.items()})
     kept = {piece["object"] for piece in fresh.values()}
-    spare = [row["object"] for row in known.values()] + [piece["object"] for piece in pieces]
-    return [held[_content(piece)]["id"] for piece in pieces], [name for name in spare if name not in kept]
+    spare = [row for row in (*known.values(), *pieces) if row["object"] not in kept]
+    return [held[_content(piece)]["id"] for piece in pieces], _objects(spare)
+
+
+def _row(piece):
+    return {name: piece[name] for name in ("object", "hash", "sha256", "size")}
+
+
+def _objects(rows):
+    """Return the names of the objects of those shards that have one."""
+    return [row["object"] for row in rows if not is_inline(row)]
 
 
 def _content(piece):
@@ -149,10 +167,10 @@ def _with_content(db, pieces):
 
 
 def free(db, shard_ids):
-    """Forget those of the shards that no file holds any more, and note that their objects are not needed."""
+    """Forget those of the shards that no file holds any more, and note that their objects, if they have any, can go."""
     for start in range(0, len(shard_ids), _GROUP):
-        names = db.execute(FREE, {"these": shard_ids[start:start + _GROUP]}).scalars().all()
-        note_unneeded(db, names)
+        freed = db.execute(FREE, {"these": shard_ids[start:start + _GROUP]}).mappings().all()
+        note_unneeded(db, _objects(freed))
 
 
 def note_unneeded(db, names):

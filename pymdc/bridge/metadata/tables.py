@@ -1,10 +1,11 @@
 """The tables.  Times are milliseconds since the epoch; a point is a public key's compressed form in lower-case hex."""
 
 from sqlalchemy import (
-    BigInteger, Boolean, Column, Double, ForeignKey, Index, Integer, MetaData, String, Table, Text, UniqueConstraint,
+    BigInteger, Boolean, Column, Double, ForeignKey, Index, Integer, LargeBinary, MetaData, String, Table, Text,
+    UniqueConstraint,
 )
 
-REVISION = 1  # of this schema: the newest in migrations/versions
+REVISION = 2  # of this schema: the newest in migrations/versions
 
 #: What constraints are called, so that a revision can name them.  Those of databases from before revision 1 have no
 #: names: a revision that recreates a table hands this to Alembic, which then takes them for named.
@@ -108,12 +109,19 @@ uploads = Table(
 shards = Table(
     "shards", schema,
     Column("id", _Id, primary_key=True),
-    Column("object", String(80), nullable=False, unique=True),  # its name in the store
+    Column("object", String(80), nullable=False, unique=True),  # its name in the store, or "inline-…"
     Column("hash", String(40), nullable=False),
     Column("sha256", String(64), nullable=False),
     Column("size", Integer, nullable=False),
     Column("damaged", Boolean, nullable=False, default=False),  # its bytes are wrong or gone
     UniqueConstraint("sha256", "size"),
+)
+
+#: Small content, in place of an object.  In the rows of shards, whoever looks through those would read it.
+contents = Table(
+    "contents", schema,
+    Column("shard", _cascade("shards.id"), primary_key=True),
+    Column("content", LargeBinary, nullable=False),
 )
 
 #: Objects that nothing holds any more and that are to be deleted from the store.

@@ -115,7 +115,7 @@ class Uploads:
 
     def finish(self, upload_id: str, file: dict, pieces: list[dict], now: int):
         """
-        Enter a file whose shards are in the store.
+        Enter a file whose shards are in the store, or come with their content.
 
         :param pieces: the rows of its shards, in order.
         :returns: whether some objects are not needed any more, since their content came again.

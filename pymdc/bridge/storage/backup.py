@@ -11,8 +11,8 @@ from sqlalchemy.exc import DBAPIError
 
 from .. import private
 from ..clock import now
-from ..metadata import check_known, sqlite
-from .data import Data, check_named, names_objects
+from ..metadata import check_known, is_inline, sqlite
+from .data import Data, check_named, find_flaw
 from .datafolder import DataFolder, sync_folder
 from .folder import Store
 from .scrub import Findings, scrub
@@ -24,12 +24,19 @@ HOLD_LIFE = 10 * 60 * 1000  # milliseconds after the last renewal
 
 @dataclasses.dataclass
 class Copied:
+    """
+    :ivar shards: how many are in the backup; *new*: of those, the objects that it had not before; *inline*: of those,
+        what lies in its database, which is copied whole.
+    """
+
     shards: int = 0
     new: int = 0
+    inline: int = 0
     damaged: int = 0
 
     def __str__(self):
-        return f"{self.shards} shards in the backup, {self.new} of them new; {self.damaged} damaged, and not copied"
+        return (f"{self.shards} shards in the backup, {self.new} of them new, {self.inline} in its database; "
+                f"{self.damaged} damaged, and not copied")
 
 
 def back_up(source: DataFolder, target: DataFolder, tell, new: bool = False) -> Copied:
@@ -88,16 +95,16 @@ def restore(source: DataFolder, target: DataFolder, tell) -> Findings:
 
 def _check_known(backup):
     """Raise OSError for a backup of a newer version, which this one could neither use nor replace in kind."""
-    if backup.database.exists() and backup.database.stat().st_size:
+    if backup.has_database():
         check_known(backup.database)
 
 
 def _is_another(metadata, target):
     """Return whether a bridge without shards is not that of a backup that has some, as far as accounts tell."""
-    if metadata.shards.name_objects() or not names_objects(target):
+    if metadata.shards.are_there() or not target.has_database():
         return False
     with contextlib.closing(sqlite(target.database)) as copied:
-        return not metadata.accounts.know_any_of(copied.accounts.oldest())
+        return copied.shards.are_there() and not metadata.accounts.know_any_of(copied.accounts.oldest())
 
 
 @contextlib.contextmanager
@@ -138,17 +145,22 @@ def _copy_shards(metadata, store, target, hold, tell) -> Copied:
     copied = Copied()
     for shard in metadata.shards.all():
         hold.renew()
-        if target.size(shard["object"]) == shard["size"]:
+        inline = is_inline(shard)
+        if not inline and target.size(shard["object"]) == shard["size"]:
             copied.shards += 1
             continue
-        flaw = store.flaw(shard)
-        if flaw is None:
-            target.take(store, shard["object"])
-            copied.shards += 1
-            copied.new += 1
-        else:
+        flaw = find_flaw(metadata, store, shard)
+        if flaw is not None:
             tell(f"damaged: {shard['object']} {flaw}")
             copied.damaged += 1
+            metadata.contents.drop(shard)
+            continue
+        copied.shards += 1
+        if inline:
+            copied.inline += 1
+        else:
+            target.take(store, shard["object"])
+            copied.new += 1
     return copied
 
 

@@ -2,11 +2,13 @@
 
 import contextlib
 import errno
+import hashlib
+import io
 import logging
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from ..metadata import sqlite
+from ..metadata import is_inline, sqlite
 from .datafolder import DataFolder
 from .folder import Store, uploader
 
@@ -28,6 +30,27 @@ class Data:
 
     def close(self):
         self.metadata.close()
+
+    def open(self, shard):
+        """
+        Open the content of a shard for reading.
+
+        :param shard: its row, with its content if that lies in the database.
+        :raises FileNotFoundError: it is gone.
+        """
+        if not is_inline(shard):
+            return self.store.open(shard["object"])
+        if shard["content"] is None:
+            raise FileNotFoundError(errno.ENOENT, "not in the database", shard["object"])
+        return io.BytesIO(shard["content"])
+
+    def set_aside(self, shard):
+        """Move the content of a shard to where nobody gets it, for an operator to look at."""
+        if not is_inline(shard):
+            self.store.set_aside(shard["object"])
+        elif (content := self.metadata.contents.find(shard)) is not None:
+            self.store.put_aside(shard["object"], content)
+            self.metadata.contents.drop(shard)
 
     def sweep(self, now: int):
         """
@@ -65,6 +88,16 @@ class Data:
         return len(orphans)
 
 
+def find_flaw(metadata, store: Store, shard) -> str | None:
+    """Read the content of a shard, given by its row, and return what is wrong with it."""
+    if not is_inline(shard):
+        return store.flaw(shard)
+    content = metadata.contents.find(shard)
+    if content is None:
+        return "is missing"
+    return None if hashlib.sha256(content).hexdigest() == shard["sha256"] else "has wrong bytes"
+
+
 def check_named(folder: DataFolder, way_out="put back the right one, or say --new to begin without them"):
     """Raise OSError where shards lie and the database names none: what is missing may be the database."""
     if any(Store(folder.shards).objects()) and not names_objects(folder):
@@ -84,7 +117,7 @@ def set_unnamed_aside(folder: DataFolder):
 
 def names_objects(folder: DataFolder) -> bool:
     """Return whether there is a database in a folder that knows of any object."""
-    if not folder.database.exists() or not folder.database.stat().st_size:
+    if not folder.has_database():
         return False
     with contextlib.closing(sqlite(folder.database)) as metadata:
         return metadata.shards.name_objects()

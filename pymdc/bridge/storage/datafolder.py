@@ -43,6 +43,9 @@ class DataFolder:
     def is_backup(self) -> bool:
         return self._backup.exists()
 
+    def has_database(self) -> bool:
+        return self.database.exists() and self.database.stat().st_size > 0
+
     @contextlib.contextmanager
     def being_restored(self):
         """While the block lasts, and for good if it or the power fails, no bridge can be served from this folder."""

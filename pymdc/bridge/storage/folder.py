@@ -106,10 +106,18 @@ class Store:
 
     def set_aside(self, name: str):
         """Move an object to where nobody gets it, for an operator to look at."""
-        quarantine = self._folder.parent / "quarantine"
-        quarantine.mkdir(mode=0o700, exist_ok=True)
         with contextlib.suppress(FileNotFoundError):
-            os.rename(self.path(name), quarantine / name)
+            os.rename(self.path(name), self._quarantine() / name)
+
+    def put_aside(self, name: str, content: bytes):
+        """Keep there what has not been an object."""
+        with open(self._quarantine() / name, "wb", opener=private.opener) as file:
+            file.write(content)
+
+    def _quarantine(self):
+        folder = self._folder.parent / "quarantine"
+        folder.mkdir(mode=0o700, exist_ok=True)
+        return folder
 
     def probe(self):
         """Raise unless something can be written, and read again, and all folders are there."""

@@ -1,4 +1,4 @@
-"""A file on its way in: cut into shards, hashed, on disk."""
+"""A file on its way in: cut into shards, hashed, on disk, or held in memory where it is small."""
 
 import hashlib
 import secrets
@@ -6,6 +6,7 @@ import secrets
 from ..._digest import content_hash
 from ..refusal import Refusal
 from .folder import SHARD_SIZE, Store
+from .inline import InlineWriter
 
 
 class Incoming:
@@ -13,16 +14,18 @@ class Incoming:
     Takes a file's bytes and keeps them as shards.  What is not entered in the end has to be discarded.
 
     :param size: how many bytes are to come.
+    :param inline: up to how many bytes a file does not go to the store, but into the database with its row.
     :ivar id: part of the names of its objects.
     """
 
-    def __init__(self, store: Store, size: int):
+    def __init__(self, store: Store, size: int, inline: int = 0):
         self.id = secrets.token_hex(8)
         self.filename = ""
         self.mimetype = "text/plain"
         self.shards = []  # their rows, in order
         self._store = store
         self._size = size
+        self._inline = size <= inline
         self._left = size
         self._sha256 = hashlib.sha256()
         self._writer = None
@@ -47,7 +50,7 @@ class Incoming:
             self._begin_shard()  # which tells the store how many there are before it
 
     def finish(self):
-        """Put the last shard on disk."""
+        """Put the last shard on disk, if it goes to the store."""
         if self._left:
             raise Refusal(400, "File does not match the declared size")
         if self._writer is not None:
@@ -64,11 +67,11 @@ class Incoming:
             if self._writer is not None:
                 self._writer.discard()
         finally:
-            self._store.delete(shard["object"] for shard in self.shards)
+            self._store.delete(shard["object"] for shard in self.shards if not self._inline)
 
     def _begin_shard(self):
         if self._writer is None:
-            self._writer = self._store.create(self.id, len(self.shards))
+            self._writer = InlineWriter(self.id) if self._inline else self._store.create(self.id, len(self.shards))
 
     def _keep(self):
         if not self.shards:

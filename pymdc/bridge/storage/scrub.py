@@ -3,7 +3,7 @@
 import dataclasses
 
 from ..clock import steady
-from .data import Data
+from .data import Data, find_flaw
 
 
 @dataclasses.dataclass
@@ -39,7 +39,7 @@ def scrub(data: Data, now: int, tell) -> Findings:
 
 def _check(data, shard, tell) -> bool:
     """Return whether a shard that files hold is damaged."""
-    flaw = data.store.flaw(shard)
+    flaw = find_flaw(data.metadata, data.store, shard)
     if flaw is None:
         if shard["damaged"]:
             data.metadata.shards.mark(shard, damaged=False)
@@ -47,7 +47,7 @@ def _check(data, shard, tell) -> bool:
     files = data.metadata.shards.mark(shard, damaged=True)
     if not files:
         return False  # it was deleted, or healed, while it was read
-    data.store.set_aside(shard["object"])
+    data.set_aside(shard)
     tell(f"damaged: {shard['object']} {flaw}; it belongs to")
     for file in files:
         tell(f"    bucket {file['bucket']}, file {file['hash']}, {file['filename']!r}")

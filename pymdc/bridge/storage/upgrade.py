@@ -20,7 +20,7 @@ def upgrade(folder: DataFolder, tell, keep_copy: bool = True):
     :param tell: is called with a line about what is done.
     :raises OSError: it cannot be upgraded, and is as it was.
     """
-    if not folder.database.exists() or not folder.database.stat().st_size:
+    if not folder.has_database():
         return  # who opens it makes it
     copies = _Copies(folder)
     try:

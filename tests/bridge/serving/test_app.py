@@ -261,7 +261,7 @@ def test_a_bad_option_of_a_local_bridge_is_named(options):
 
 
 def test_a_disk_that_is_full_is_507_and_one_that_fails_503(alice, local, monkeypatch):
-    bucket, failures = alice.bucket(storage=0.000009), []
+    bucket, failures = alice.bucket(storage=0.00003), []
     old = alice.upload(bucket, b"old")
 
     def fail(descriptor):
@@ -271,13 +271,13 @@ def test_a_disk_that_is_full_is_507_and_one_that_fails_503(alice, local, monkeyp
     monkeypatch.setattr("pymdc.bridge.storage.folder.os.fsync", fail)
     for failure, status in ((OSError(errno.ENOSPC, "full"), 507), (OSError(errno.EIO, "broken"), 503)):
         failures[:] = [failure]
-        answer = alice.nobody.put(f"/buckets/{bucket}/files", multipart(b"x" * 900), tokens.pop(), 900)
+        answer = alice.nobody.put(f"/buckets/{bucket}/files", multipart(b"x" * 20_000), tokens.pop(), 20_000)
 
         assert answer.status_code == status and answer.json()["error"]
     monkeypatch.undo()
     assert [file["hash"] for file in alice.signed.get(f"/buckets/{bucket}/files").json()] == [old]
     assert alice.pointers(bucket, old).status_code == 200
-    assert alice.upload(bucket, b"x" * 900)  # the failed ones have given their room back
+    assert alice.upload(bucket, b"x" * 20_000)  # the failed ones have given their room back
 
 
 def test_whose_commit_fails_with_that_of_another_may_try_again(tmp_path, monkeypatch):

@@ -232,7 +232,7 @@ def _no_transfer(bridge, account):
 
 def _lost_shard(bridge, account):
     bucket = account.bucket()
-    pointer, = account.pointers(bucket, account.upload(bucket, b"lost")).json()
+    pointer, = account.pointers(bucket, account.upload(bucket, b"lost" * 5000)).json()
     for path in (bridge.outbox.parent / "shards").glob(f"*/{pointer['hash']}-*"):
         path.unlink()
     return account.nobody.get("/shards/" + pointer["hash"], headers={"x-token": pointer["token"]})

@@ -66,10 +66,10 @@ def _keep_busy(world, stop):
 
 
 def test_a_backup_is_made_again_on_the_same_folder(world, tmp_path):
-    first = world.account.upload(world.bucket, b"first" * 100)
+    first = world.account.upload(world.bucket, b"first" * 4000)
     command("backup", "--data-dir", world.folder, tmp_path / "backup")
     kept = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "backup" / "shards").rglob("*-*")}
-    second = world.account.upload(world.bucket, b"second" * 100)
+    second = world.account.upload(world.bucket, b"second" * 4000)
     again = command("backup", "--data-dir", world.folder, tmp_path / "backup")
     world.account.signed.delete(f"/buckets/{world.bucket}/files/{first}")
     both = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "backup" / "shards").rglob("*-*")}
@@ -77,7 +77,7 @@ def test_a_backup_is_made_again_on_the_same_folder(world, tmp_path):
     last = [path.name for path in (tmp_path / "backup" / "shards").rglob("*-*")]
 
     assert len(kept) == 1 and kept.items() <= both.items()
-    assert again.stdout == "2 shards in the backup, 1 of them new; 0 damaged, and not copied\n"
+    assert again.stdout == "2 shards in the backup, 1 of them new, 0 in its database; 0 damaged, and not copied\n"
     assert len(both) == 2
     assert len(last) == 1 and last[0].startswith(second)
 
@@ -119,7 +119,8 @@ def test_a_restore_that_is_broken_off_cannot_be_taken_for_a_bridge(world, tmp_pa
 def test_a_backup_of_a_damaged_store_has_the_rest_and_ends_with_1(world, target, tmp_path, harm, flaw):
     damaged = world.account.upload(world.bucket, os.urandom(20_000))
     harmed, = world.objects
-    whole = world.account.upload(world.bucket, b"whole")
+    content = b"whole" * 4000
+    whole = world.account.upload(world.bucket, content)
 
     harm(harmed)
     made = command("backup", "--data-dir", world.folder, target)
@@ -127,12 +128,13 @@ def test_a_backup_of_a_damaged_store_has_the_rest_and_ends_with_1(world, target,
 
     assert (made.returncode, used.returncode) == (1, 1)
     assert made.stdout.splitlines() == [
-        f"damaged: {harmed.name} {flaw}", "1 shards in the backup, 1 of them new; 1 damaged, and not copied",
+        f"damaged: {harmed.name} {flaw}",
+        "1 shards in the backup, 1 of them new, 0 in its database; 1 damaged, and not copied",
     ]
     assert [path.name[:40] for path in objects(target)] == [whole]
     with UsedBridge(tmp_path / "new", world.key_pair) as copy:
         copy.account.signed = copy.account.basic
-        assert copy.download(world.bucket, whole) == (200, b"whole")
+        assert copy.download(world.bucket, whole) == (200, content)
         assert copy.download(world.bucket, damaged)[0] == 410
 
 
@@ -162,11 +164,11 @@ def test_a_backup_whose_database_is_damaged_is_made_again(world, target, tmp_pat
 
 
 def test_a_backup_that_is_broken_off_leaves_the_one_before_usable(world, target, tmp_path, monkeypatch):
-    world.account.upload(world.bucket, b"first")
+    world.account.upload(world.bucket, b"first" * 4000)
     make_backup(world, target)
     before = world.account.signed.get(f"/buckets/{world.bucket}/files").json()
     for content in (b"second", b"third"):
-        world.account.upload(world.bucket, content)
+        world.account.upload(world.bucket, content * 4000)
 
     def take_once(store, other, name):
         monkeypatch.setattr(Store, "take", fail)
@@ -204,7 +206,7 @@ def test_an_object_that_an_earlier_backup_has_cut_short_is_copied_again(world, t
 
 
 def test_while_a_backup_copies_nothing_is_deleted_and_afterwards_it_is(world, target, monkeypatch):
-    file_hash = world.account.upload(world.bucket, b"kept for the backup")
+    file_hash = world.account.upload(world.bucket, b"kept for the backup" * 1000)
     during, take = [], Store.take
 
     def take_after_a_deletion(store, other, name):
@@ -222,7 +224,7 @@ def test_while_a_backup_copies_nothing_is_deleted_and_afterwards_it_is(world, ta
 
 def test_a_backup_that_takes_long_renews_its_hold(world, target, monkeypatch):
     for number in range(15):
-        world.account.upload(world.bucket, b"%d" % number)
+        world.account.upload(world.bucket, b"%d" % number * 20_000)
     moment, left, take = [int(time.time() * 1000)], [], Store.take
 
     def take_and_look(store, other, name):
@@ -239,7 +241,7 @@ def test_a_backup_that_takes_long_renews_its_hold(world, target, monkeypatch):
 
 
 def test_a_backup_that_was_killed_holds_nothing_back_for_long(world):
-    file_hash = world.account.upload(world.bucket, b"deleted")
+    file_hash = world.account.upload(world.bucket, b"deleted" * 3000)
 
     with rows(world.folder) as memory:
         memory.shards.hold_back("a backup that was killed", int(time.time() * 1000) - 1)
@@ -279,7 +281,7 @@ def test_a_restored_bridge_takes_no_request_from_before_by_a_client_that_counts_
 def test_a_backup_has_more_shards_than_fit_a_page(world, target, monkeypatch):
     monkeypatch.setattr(shards, "_PAGE", 2)
     for number in range(5):
-        world.account.upload(world.bucket, b"%d" % number)
+        world.account.upload(world.bucket, b"%d" % number * 20_000)
 
     copied = make_backup(world, target)
 

@@ -27,8 +27,9 @@ CALLS = (
 STRACE = ["strace", "-f", "--seccomp-bpf", "-yy", "-s", "200", "-e", "trace=" + CALLS]
 SHARD_SIZE = 8 * 1024 * 1024
 SHARDS = [b"\x01" * SHARD_SIZE, b"\x02" * 1000]
+SMALL = b"\x04" * 4096  # for the database
 UNNEEDED = "shards/incoming/upload-0"
-DELETED = b"\x03" * 1000
+DELETED = b"\x03" * 20_000
 
 _LINE = re.compile(r"(\d+) +(.*)")
 _UNFINISHED = re.compile(r"(.*?) *<unfinished \.\.\.>")
@@ -168,7 +169,7 @@ def trace_command(trace, *arguments):
 def served(tmp_path_factory):
     """
     The data folder, and what the bridge called from its first start to its end: somebody registered, made one upload
-    that stayed, and one that he deleted at once; then he asked for his keys, twice, and
+    that stayed, one that he deleted at once, and a small one; then he asked for his keys, twice, and
     registered one again, for which he was refused.
     """
     bridge = TracedBridge(tmp_path_factory.mktemp("strace") / "trace")
@@ -179,6 +180,7 @@ def served(tmp_path_factory):
         bucket = account.bucket()
         account.upload(bucket, b"".join(SHARDS))
         account.basic.delete(f"/buckets/{bucket}/files/{account.upload(bucket, DELETED)}")
+        account.upload(bucket, SMALL)
         for _ in range(2):
             account.signed.get("/keys")
         account.signed.post("/keys", {"key": account.key})
@@ -254,6 +256,23 @@ def test_an_upload_is_answered_after_its_shards_and_their_rows_are_on_disk(serve
     assert committed.ended < answer.began
 
 
+def test_a_small_upload_is_answered_after_its_content_is_on_disk_in_the_database_and_writes_to_nothing_else(served):
+    folder, calls = served
+    log = folder / "bridge.sqlite-wal"
+    content = next(call for call in calls if call.writes(log) and r"\4\4\4\4" in call.arguments)
+    token = [call for call in calls if call.answers() and call.ended < content.began][-1]
+    answer = first(calls, SystemCall.answers, after=content)
+
+    meanwhile = [call for call in calls if token.ended < call.began and call.ended < answer.began]
+    entered = [call for call in meanwhile if call.writes(log)]
+    committed = first(calls, lambda call: call.syncs(log), after=entered[-1])
+
+    assert "HTTP/1.1 200 OK" in answer.arguments
+    assert committed.ended < answer.began
+    assert {path for call in meanwhile for path in map(str, call.changed) if path.startswith(str(folder))} == {str(log)}
+    assert {call.target for call in meanwhile if "sync" in call.name} == {str(log)}
+
+
 def test_a_signed_get_waits_for_no_sync(served):
     folder, calls = served
     before, answer = [call for call in calls if call.answers() and "HTTP/1.1 200 OK" in call.arguments][-2:]
@@ -292,7 +311,7 @@ def test_an_object_is_deleted_after_it_is_on_disk_that_nothing_needs_it(served):
 def test_a_backup_is_on_disk_before_its_database_takes_its_place_and_that_before_what_it_had_goes(backup):
     target, calls = backup
     replacing = next(call for call in calls if call.renames() and call.paths[1] == str(target / "bridge.sqlite"))
-    end = next(call for call in calls if call.says("2 shards in the backup"))
+    end = next(call for call in calls if call.says("3 shards in the backup"))
 
     assert copied_before(replacing, calls).issuperset(contents_of(target))
     assert in_peril(calls, target, at=replacing) == set()
@@ -308,7 +327,7 @@ def test_what_is_restored_is_on_disk_before_its_folder_counts_as_whole_and_that_
     marked = [call for call in calls if call.writes(mark)][-1]
     begun = first(calls, lambda call: bool(call.changed), after=marked)
     unmarking = next(call for call in calls if call.unlinks(mark))
-    end = next(call for call in calls if call.says("2 shards"))
+    end = next(call for call in calls if call.says("3 shards of"))
 
     assert in_peril(calls, target.parents[1], at=begun) == set()
     assert first(calls, lambda call: call.syncs(target), after=marked).ended < begun.began

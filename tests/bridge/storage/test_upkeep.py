@@ -122,8 +122,8 @@ def scrubbed(world):
 def test_scrub_reads_more_shards_than_fit_a_page(world, monkeypatch):
     monkeypatch.setattr(shards, "_PAGE", 2)
     for number in range(4):
-        world.account.upload(world.bucket, b"%d" % number)
-    last = world.account.upload(world.bucket, b"last")
+        world.account.upload(world.bucket, b"%d" % number * 20_000)
+    last = world.account.upload(world.bucket, b"last" * 5000)
 
     next(path for path in world.objects if path.name.startswith(last)).unlink()
     findings, _ = scrubbed(world)
@@ -132,7 +132,7 @@ def test_scrub_reads_more_shards_than_fit_a_page(world, monkeypatch):
 
 
 def test_scrub_goes_on_after_a_sector_that_cannot_be_read(world, monkeypatch):
-    bad = world.account.upload(world.bucket, b"on the bad sector")
+    bad = world.account.upload(world.bucket, b"on the bad sector" * 1000)
     flipped = world.account.upload(world.bucket, os.urandom(20_000))
     flip_a_byte(next(path for path in world.objects if path.name.startswith(flipped)))
     read = Store.open
@@ -150,7 +150,8 @@ def test_scrub_goes_on_after_a_sector_that_cannot_be_read(world, monkeypatch):
 
 
 def test_scrub_ends_where_what_fails_is_not_the_shard(world, monkeypatch):
-    file_hash = world.account.upload(world.bucket, b"whole")
+    content = b"whole" * 4000
+    file_hash = world.account.upload(world.bucket, content)
 
     def fail(store, name):
         raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
@@ -160,11 +161,12 @@ def test_scrub_ends_where_what_fails_is_not_the_shard(world, monkeypatch):
         scrubbed(world)
     monkeypatch.undo()
 
-    assert world.download(world.bucket, file_hash) == (200, b"whole")
+    assert world.download(world.bucket, file_hash) == (200, content)
 
 
 def test_a_shard_that_an_operator_puts_back_is_good_again_once_it_is_scrubbed(world):
-    file_hash = world.account.upload(world.bucket, b"lost for a while")
+    content = b"lost for a while" * 2000
+    file_hash = world.account.upload(world.bucket, content)
     path, = world.objects
     path.rename(world.folder / "elsewhere")
     assert scrubbed(world)[0].damaged == 1
@@ -174,12 +176,12 @@ def test_a_shard_that_an_operator_puts_back_is_good_again_once_it_is_scrubbed(wo
     findings, _ = scrubbed(world)
 
     assert findings.damaged == 0
-    assert world.download(world.bucket, file_hash) == (200, b"lost for a while")
+    assert world.download(world.bucket, file_hash) == (200, content)
 
 
 def test_scrub_removes_what_belongs_to_nothing_and_nothing_else(world):
     folder = world.folder / "shards"
-    world.account.upload(world.bucket, b"kept")
+    world.account.upload(world.bucket, b"kept" * 5000)
     kept = world.objects
     (folder / "ab" / f"{'ab' * 20}-0123456789abcdef-0").write_bytes(b"orphan")
     (folder / "incoming" / "0123456789abcdef-1").write_bytes(b"half")
@@ -278,7 +280,7 @@ def test_an_upload_may_take_as_long_as_it_likes(tmp_path):
 
 
 def test_an_object_that_cannot_be_deleted_stands_in_nobodys_way_and_is_tried_again(world):
-    stuck, free = (world.account.upload(world.bucket, content) for content in (b"stuck", b"free"))
+    stuck, free = (world.account.upload(world.bucket, content) for content in (b"stuck" * 4000, b"free" * 5000))
     path = next(path for path in world.objects if path.name.startswith(stuck))
     path.unlink()
     path.mkdir()
@@ -287,27 +289,28 @@ def test_an_object_that_cannot_be_deleted_stands_in_nobodys_way_and_is_tried_aga
         assert world.account.signed.delete(f"/buckets/{world.bucket}/files/{file_hash}").status_code == 204
     left = world.objects
     path.rmdir()
-    path.write_bytes(b"stuck")
+    path.write_bytes(b"stuck" * 4000)
     command("scrub", "--data-dir", world.folder)
 
     assert left == []
     assert not path.exists()
 
 
-def test_an_upload_whose_commit_fails_gives_everything_back(world, monkeypatch):
-    bucket = world.account.bucket(storage=0.000005)
+@pytest.mark.parametrize("size", [900, 19_000])
+def test_an_upload_whose_commit_fails_gives_everything_back(world, monkeypatch, size):
+    bucket = world.account.bucket(storage=0.00002)
     token = world.account.token(bucket)
 
     def fail(db, file, shards):
         raise sqlalchemy.exc.OperationalError("INSERT", {}, sqlite3.OperationalError("database or disk is full"))
 
     monkeypatch.setattr(uploads, "_enter", fail)
-    answer = world.account.nobody.put(f"/buckets/{bucket}/files", multipart(b"x" * 900), token, 900)
+    answer = world.account.nobody.put(f"/buckets/{bucket}/files", multipart(b"x" * size), token, size)
     monkeypatch.undo()
 
     assert answer.status_code == 507
-    assert world.objects == []
-    assert world.account.upload(bucket, b"x" * 900)
+    assert world.objects == world.contents == []
+    assert world.account.upload(bucket, b"x" * size)
 
 
 def test_what_a_killed_worker_leaves_is_removed_while_the_bridge_runs(tmp_path, monkeypatch):

@@ -1,6 +1,8 @@
 """A bridge with something stored, and what is done to its folder."""
 
 import contextlib
+import dataclasses
+import sqlite3
 import subprocess
 import sys
 
@@ -47,6 +49,21 @@ class UsedBridge:
                 return shard.status_code, shard.json()["error"]
             content += shard.content
         return 200, content
+
+    def set(self, **settings):
+        """Change settings of the bridge while it runs."""
+        services = self.bridge._server.services
+        services.settings = dataclasses.replace(services.settings, **settings)
+
+    def query(self, statement, *values):
+        """Run a statement in the database, and return its rows."""
+        with contextlib.closing(sqlite3.connect(self.folder / "bridge.sqlite", timeout=30)) as db, db:
+            return db.execute(statement, values).fetchall()
+
+    @property
+    def contents(self):
+        """What lies in the database in place of the store."""
+        return [content for content, in self.query("SELECT content FROM contents ORDER BY shard")]
 
     @property
     def objects(self):
