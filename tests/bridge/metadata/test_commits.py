@@ -182,10 +182,8 @@ def interrupt(db):
 
 
 def break_off(db):
-    def strike(*_):
-        raise KeyboardInterrupt
-    event.listen(db, "before_cursor_execute", strike)
-    db.exec_driver_sql("SELECT 1")
+    db.invalidate()  # which SQLAlchemy does when Ctrl-C comes in the middle of a statement
+    raise KeyboardInterrupt
 
 
 def lose_unnoticed(db):
