@@ -70,7 +70,7 @@ class Settings:
     registrations: int = _number(60, 1, 10**6, "Registrations a minute from one address.")
     mails: int = _number(1, 1, 10**6, "Mails a minute to one address.")
     passwords_at_once: int = _number(2, 1, 1000, "Passwords that one process hashes at once; each takes 19 MiB.")
-    connections: int = _number(600, 1, 10**6, "Connections that one process serves at a time.")
+    connections: int = _number(500, 1, 10**6, "Connections that one process serves at a time.")
     uploads_at_once: int = _number(64, 1, 10**6, "Uploads of one account at a time.")
     silence: float = _number(60.0, 0.1, 10**6, "How long a sender or a reader may do nothing, in seconds.")
 

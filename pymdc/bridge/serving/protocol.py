@@ -167,6 +167,10 @@ class Protocol(_Patient, HttpToolsProtocol):
     def _read_in_blocks_of(self, size):
         with contextlib.suppress(AttributeError):  # of another loop than asyncio's own
             self.transport.max_size = size
+            tls = self.transport._ssl_protocol  # which gives each connection a buffer of 256 KiB to receive into
+            if len(tls._ssl_buffer) != size:
+                tls.max_size, tls._ssl_buffer = size, bytearray(size)
+                tls._ssl_buffer_view = memoryview(tls._ssl_buffer)
 
     def _parse(self):
         """Parse what has come, one request at a time, as long as no more of them wait than may."""

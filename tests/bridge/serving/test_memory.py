@@ -7,6 +7,7 @@ import json
 import os
 import socket
 import sqlite3
+import ssl
 import threading
 import uuid
 
@@ -301,6 +302,31 @@ def test_an_upload_is_stored_and_answered_when_nothing_more_can_come(alice, loca
         answer, = connection.answers()
 
     assert (answer.status, answer.json()["size"]) == (200, 1000)
+
+
+# TLS
+
+CERTIFICATES = os.path.join(os.path.dirname(__file__), "..", "..", "certificates")
+
+
+def test_a_connection_under_tls_takes_little():
+    options = ["--tls-cert", CERTIFICATES + "/localhost.crt", "--tls-key", CERTIFICATES + "/localhost.key"]
+    context = ssl.create_default_context(cafile=CERTIFICATES + "/localhost.crt")
+    context.check_hostname = False
+    with contextlib.closing(RunningBridge(*options)) as bridge, contextlib.ExitStack() as connections:
+        where = bridge.url.rpartition("/")[2].split(":")
+
+        def connect():
+            connection = connections.enter_context(context.wrap_socket(socket.create_connection(where)))
+            connection.sendall(raw.request("GET", "/nope"))
+            assert connection.recv(12) == b"HTTP/1.1 404"
+
+        connect()
+        before = memory(bridge)
+        for _ in range(100):
+            connect()
+
+        assert memory(bridge) - before < 12 * MIB
 
 
 # One after the other
