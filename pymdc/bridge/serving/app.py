@@ -30,7 +30,7 @@ from .protocol import FULL
 
 MAX_JSON = 1024 * 1024  # bytes of a body
 MAX_BODIES = 64 * 1024 * 1024  # bytes of all that are on their way, or being worked on
-SMALL = 4 * 1024  # bytes of a body that do not count, so that who sends much does not keep out who sends little
+SMALL = 4 * 1024  # bytes of a body, or of headers, that do not count: who sends much does not keep out who sends little
 MAX_DRAIN = 1024 * 1024  # bytes of a refused body that are still read
 DRAIN_SECONDS = 5
 SPARE_THREADS = 8  # for calls with a password that is known, or cannot be compared now
@@ -107,7 +107,7 @@ def _route(services, path, threads, bodies):
             call.limiter = threads
         if inspect.iscoroutinefunction(handler):
             return await handler(call)
-        with bodies.room() as body:
+        with bodies.room(_size_of_headers(request.scope)) as body:
             call.body = await _read(body, call.chunks, silence)
             return await anyio.to_thread.run_sync(handler, call, limiter=call.limiter)
 
@@ -182,20 +182,28 @@ async def _chunks(request, silence):
         yield message.pop("body", b"")
 
 
+def _size_of_headers(scope):
+    """Return how many bytes the headers take, as bytes and as text."""
+    return 2 * sum(len(name) + len(value) for name, value in scope["headers"])
+
+
 class _Bodies:
-    """The bodies that are held in memory, in one process."""
+    """The bodies, with the headers before them, that are held in memory, in one process."""
 
     def __init__(self):
         self._held = 0
 
     @contextlib.contextmanager
-    def room(self):
-        """Give room to one body, which is there as long as the block lasts."""
+    def room(self, size_of_headers):
+        """Give room to one body, which is there, as its headers are, as long as the block lasts."""
+        size = max(0, size_of_headers - SMALL)
+        self.take(size)
         body = _Body(self)
         try:
             yield body
         finally:
             body.close()
+            self.give_back(size)
 
     def take(self, size):
         if self._held + size > MAX_BODIES:

@@ -208,6 +208,18 @@ def test_bodies_that_take_too_much_together_are_503(narrow):
     eventually(lambda: Wire(narrow.url).send("POST", "/users", body=large).status_code == 400)  # the slow one has left
 
 
+def test_headers_count_with_the_bodies_behind_them(narrow):
+    long = {"X": "y" * 40_000}
+    with raw.Connection(narrow.url) as slow:
+        slow.send(raw.request("POST", "/users", {**long, "Content-Length": 2, "Expect": "100-continue"}, b"{"))
+        assert slow.exactly(12) == b"HTTP/1.1 100"
+
+        refused, small = Wire(narrow.url).get("/keys", headers=long), Wire(narrow.url).get("/keys")
+
+    assert (refused.status_code, refused.headers["Retry-After"], small.status_code) == (503, "5", 401)
+    eventually(lambda: Wire(narrow.url).get("/keys", headers=long).status_code == 401)  # the slow one has left
+
+
 def test_a_large_body_arrives_as_it_was_sent(alice):
     name = "n" * 255
     answer = alice.basic.post("/buckets", {"name": name, "pubkeys": [], "unknown": ["x" * 900_000]})
