@@ -122,6 +122,11 @@ async def _batches(chunks, silence):
     """Put chunks together, but never hold one back for longer than a silence."""
     batch, begun = bytearray(), time.monotonic()
     async for chunk in chunks:
+        if len(chunk) == BATCH:
+            yield bytes(batch)
+            yield chunk
+            batch, begun = bytearray(), time.monotonic()
+            continue
         batch += chunk
         if len(batch) >= BATCH or time.monotonic() - begun >= silence:
             yield bytes(batch)

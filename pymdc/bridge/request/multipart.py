@@ -54,7 +54,7 @@ class FileReader:
         if self._ended:
             self._take_room(len(data))
         try:
-            self._parser.write(data)
+            self._parser.write(bytes(data))
         except FormParserError as error:
             raise Refusal(400, f"Body is not valid multipart/form-data: {error}") from None
 

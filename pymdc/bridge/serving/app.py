@@ -167,19 +167,24 @@ async def _chunks(request, silence):
     """
     Yield the body as it comes.  A sender who leaves in the middle of it raises ClientDisconnect.
 
-    No chunk, which can have 256 KiB, is held while the next is waited for.
+    A chunk is good until the next is asked for.  None, which can have 256 KiB, is held while the next is waited for.
     """
-    more = True
-    while more:
-        try:
+    try:
+        more = True
+        while more:
             with anyio.fail_after(silence):
                 message = await request.receive()
-        except TimeoutError:
-            raise Refusal(408, f"Nothing came for {silence:g} seconds") from None
-        if message["type"] == "http.disconnect":
-            raise ClientDisconnect()
-        more = message.get("more_body", False)
-        yield message.pop("body", b"")
+            if message["type"] == "http.disconnect":
+                raise ClientDisconnect()
+            more = message.get("more_body", False)
+            body = more and request.method == "PUT" and request.scope["pymdc.take_body"]()
+            yield message.pop("body", b"")
+            if body:
+                async for block in body.blocks(silence):
+                    yield block
+                return
+    except TimeoutError:
+        raise Refusal(408, f"Nothing came for {silence:g} seconds") from None
 
 
 def _size_of_headers(scope):

@@ -45,6 +45,7 @@ class Front:
             scope["path"] = scope["path"][:-1]
         exchange = _Exchange(scope, receive, send)
         scope["pymdc.body_read"] = lambda: exchange.body_read
+        scope["pymdc.take_body"] = exchange.take_body
         app = Response(status_code=204) if exchange.method == "OPTIONS" else self._app
         try:
             await app(scope, exchange.receive, exchange.send)
@@ -59,16 +60,33 @@ class _Exchange:
     def __init__(self, scope, receive, send):
         self.id = secrets.token_hex(8)
         self.status = 0
-        self.received = self.sent = 0  # bytes of the bodies
-        self.body_read = False
+        self.sent = 0  # bytes of the body
+        self._received, self._read = 0, False
+        self._body = None  # what is received apart
         self._scope, self._receive, self._send = scope, receive, send
         self._started = time.monotonic()
 
     async def receive(self):
+        if self._body is not None:
+            self._body.give_up()
         message = await self._receive()
-        self.received += len(message.get("body") or b"")
-        self.body_read = self.body_read or not message.get("more_body")
+        self._received += len(message.get("body") or b"")
+        self._read = not message.get("more_body")
         return message
+
+    def take_body(self):
+        """Return what is left of the body, received apart until a message is asked for; None when it cannot be."""
+        self._body = self._scope["pymdc.hand_over"]()
+        return self._body
+
+    @property
+    def received(self) -> int:
+        """How many bytes of the body have come."""
+        return self._received + (self._body.came if self._body is not None else 0)
+
+    @property
+    def body_read(self) -> bool:
+        return self._read or self._body is not None and not self._body.left
 
     async def send(self, message):
         if message["type"] == "websocket.accept":

@@ -7,11 +7,14 @@ import json
 import sys
 import termios
 
+import httptools
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import CloseCode
 from websockets.server import ServerProtocol
+
+from .body import Body
 
 MAX_HEADERS = 64 * 1024  # bytes of a request's line and headers
 HEADER_COST = 128  # bytes that a header counts as besides: what it takes in memory, and short ones come in thousands
@@ -238,6 +241,7 @@ class Protocol(_Patient, HttpToolsProtocol):
             self._check_upgrade()
         self._read_in_blocks_of(READ_UPLOAD if self.parser.get_method() == b"PUT" else READ)
         self._body_left = int(dict(self.headers).get(b"content-length", 0))
+        self.scope["pymdc.hand_over"] = self._hand_over
         super().on_headers_complete()
         if len(self.pipeline) > len(self._waiting_sizes):
             self._waiting_sizes.append(self._headers_size)
@@ -255,6 +259,22 @@ class Protocol(_Patient, HttpToolsProtocol):
     def on_message_complete(self):
         self._in_body = False
         super().on_message_complete()
+
+    def _hand_over(self) -> Body | None:
+        """Let what is left of a body be received apart; None where it cannot be, or nothing tells how much that is."""
+        if not self._body_left or self.scheme == "https" and sys.version_info < (3, 11):  # whose TLS reads beyond
+            return None
+        body = Body(self, self._body_left)
+        self.transport.set_protocol(body)
+        self.flow.resume_reading()  # which the first of the body may have paused
+        return body
+
+    def end_body(self):
+        """Go on behind a body that has been received apart, past the parser, which begins anew."""
+        self._body_left = 0
+        self.parser = httptools.HttpRequestParser(self)
+        self.transport.set_protocol(self)
+        self.on_message_complete()
 
     def _unsupported_upgrade_warning(self):
         self._ended = True  # what follows could be in any protocol

@@ -143,7 +143,8 @@ class Store:
         for entry in os.scandir(self._incoming):
             if name := _BEING_WRITTEN.fullmatch(entry.name):
                 with contextlib.suppress(FileNotFoundError):  # it has been written meanwhile
-                    found[name[1]] = int(name[2]) * SHARD_SIZE + entry.stat().st_size
+                    size = int(name[2]) * SHARD_SIZE + entry.stat().st_size
+                    found[name[1]] = max(size, found.get(name[1], 0))  # the one before may be on its way to the disk
         return found
 
     def path(self, name: str) -> Path:

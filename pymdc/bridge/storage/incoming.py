@@ -1,12 +1,16 @@
 """A file on its way in: cut into shards, hashed, on disk, or held in memory where it is small."""
 
+import contextlib
 import hashlib
 import secrets
+from concurrent.futures import ThreadPoolExecutor
 
 from ..._digest import content_hash
 from ..refusal import Refusal
 from .folder import SHARD_SIZE, Store
 from .inline import InlineWriter
+
+_syncs = ThreadPoolExecutor(16, "pymdc-sync")  # beside what comes
 
 
 class Incoming:
@@ -24,6 +28,7 @@ class Incoming:
         self.mimetype = "text/plain"
         self.shards = []  # their rows, in order
         self._store = store
+        self._kept = self._keeping = None  # the shard before, while it is put on disk, and what becomes of that
         self._size = size
         self._inline = size <= inline
         self._left = size
@@ -41,20 +46,24 @@ class Incoming:
             self._begin_shard()
             piece = data[:SHARD_SIZE - self._writer.size]
             self._writer.write(piece)
-            if self.shards:  # the hash of the first shard is that of the file so far: no need for both
+            if self._number():  # the hash of the first shard is that of the file so far: no need for both
                 self._sha256.update(piece)
             if self._writer.size == SHARD_SIZE:
-                self._keep()
+                self._keep_beside()
             data = data[len(piece):]
         if self._left:
             self._begin_shard()  # which tells the store how many there are before it
 
     def finish(self):
-        """Put the last shard on disk, if it goes to the store."""
+        """Wait until all that goes to the store is on disk."""
         if self._left:
             raise Refusal(400, "File does not match the declared size")
+        self._settle()
         if self._writer is not None:
-            self._keep()
+            if not self.shards:
+                self._sha256 = self._writer.sha256
+            self.shards.append(self._writer.keep())
+            self._writer = None
 
     def entry(self) -> dict:
         """Return the file, as the protocol describes one."""
@@ -63,18 +72,33 @@ class Incoming:
 
     def discard(self):
         """Remove all that was written."""
+        with contextlib.suppress(OSError):
+            self._settle()
         try:
-            if self._writer is not None:
-                self._writer.discard()
+            for writer in (self._kept, self._writer):
+                if writer is not None:
+                    writer.discard()
         finally:
             self._store.delete(shard["object"] for shard in self.shards if not self._inline)
 
     def _begin_shard(self):
         if self._writer is None:
-            self._writer = InlineWriter(self.id) if self._inline else self._store.create(self.id, len(self.shards))
+            self._writer = InlineWriter(self.id) if self._inline else self._store.create(self.id, self._number())
 
-    def _keep(self):
+    def _number(self):
+        """Return how many shards there are before the one that comes."""
+        return len(self.shards) + (self._kept is not None)
+
+    def _keep_beside(self):
+        """Put the shard on disk while the next one comes, but one at a time: a slow disk slows the sender."""
+        self._settle()
         if not self.shards:
             self._sha256 = self._writer.sha256.copy()
-        self.shards.append(self._writer.keep())
-        self._writer = None
+        self._kept, self._writer = self._writer, None
+        self._keeping = _syncs.submit(self._kept.keep)
+
+    def _settle(self):
+        """Wait until the shard before is on disk."""
+        if self._kept is not None:
+            self.shards.append(self._keeping.result())
+            self._kept = None
