@@ -7,17 +7,19 @@ from starlette.responses import Response
 from ..clock import iso, now
 from ..refusal import Refusal
 from ..request import auth, fields
-from ..request.call import Call, JSON
+from ..request.call import Call, JSON, one_transaction, reading
 from . import listing
 
 _DEFAULTS = {"name": "New Bucket", "storage": 10, "transfer": 30}
 
 
+@reading
 def show(call: Call) -> Response:
     email = auth.identify(call).email
     return listing.answer(lambda after: call.metadata.buckets.page(email, after), _bucket)
 
 
+@one_transaction
 def create(call: Call) -> Response:
     identity = auth.identify(call)
     values = {**_DEFAULTS, **fields.bucket(call.fields)}
@@ -28,11 +30,13 @@ def create(call: Call) -> Response:
     return JSON(_bucket(call.metadata.buckets.add(identity.email, now(), values, _points(texts), identity.point)))
 
 
+@reading
 def read(call: Call) -> Response:
     identity = auth.identify(call)
     return JSON(_bucket(call.metadata.buckets.find(call.ids["bucket"], identity.email)))
 
 
+@one_transaction
 def update(call: Call) -> Response:
     identity = auth.identify(call)
     values = fields.bucket(call.fields)
@@ -45,13 +49,15 @@ def update(call: Call) -> Response:
 
 
 def delete(call: Call) -> Response:
-    identity = auth.identify(call)
-    moment = now()
-    call.metadata.buckets.delete(identity.email, call.ids["bucket"], moment, identity.point)
+    with call.transaction():
+        identity = auth.identify(call)
+        moment = now()
+        call.metadata.buckets.delete(identity.email, call.ids["bucket"], moment, identity.point)
     call.services.sweep(moment)
     return Response(status_code=204)
 
 
+@one_transaction
 def create_token(call: Call) -> Response:
     bucket_id = call.ids["bucket"]
     identity = auth.identify_for_bucket(call, bucket_id, says_why=False)

@@ -24,10 +24,12 @@ _log = logging.getLogger("pymdc.bridge")
 
 def show(call: Call) -> Response:
     """Give a file, or the range of it that is asked for."""
-    point, bucket_id, file_hash = identify_reader(call), call.ids["bucket"], call.ids["hash"]
+    bucket_id, file_hash = call.ids["bucket"], call.ids["hash"]
     entity_tag = f'"{file_hash}"'
     asked = call.headers.get("range", "") if call.headers.get("if-range") in (None, entity_tag) else ""
-    part = call.metadata.files.take(bucket_id, file_hash, point, lambda size: fields.byte_range(asked, size))
+    with call.transaction():
+        point = identify_reader(call)
+        part = call.metadata.files.take(bucket_id, file_hash, point, lambda size: fields.byte_range(asked, size))
 
     def opened(row):
         return _open(call, row, lambda: call.metadata.shards.find(row["id"]))

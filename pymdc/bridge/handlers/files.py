@@ -8,18 +8,20 @@ from starlette.responses import Response
 from ..clock import now
 from ..refusal import Refusal
 from ..request import auth
-from ..request.call import Call, JSON
+from ..request.call import Call, JSON, one_transaction, reading
 from . import listing
 
 
+@reading
 def show(call: Call) -> Response:
     email, bucket_id = auth.identify(call).email, call.ids["bucket"]
     return listing.answer(lambda after: call.metadata.files.page(email, bucket_id, after), _file)
 
 
 def delete(call: Call) -> Response:
-    identity = auth.identify(call)
-    call.metadata.files.delete(identity.email, call.ids["bucket"], call.ids["hash"], identity.point)
+    with call.transaction():
+        identity = auth.identify(call)
+        call.metadata.files.delete(identity.email, call.ids["bucket"], call.ids["hash"], identity.point)
     call.services.sweep(now())
     return Response(status_code=204)
 
@@ -35,6 +37,7 @@ def identify_reader(call: Call) -> str | None:
     return token["point"]
 
 
+@one_transaction
 def pointers(call: Call) -> Response:
     point, bucket_id = identify_reader(call), call.ids["bucket"]
     texts, moment, settings = [], now(), call.services.settings

@@ -3,15 +3,17 @@
 from starlette.responses import Response
 
 from ..request import auth, fields
-from ..request.call import Call, JSON
+from ..request.call import Call, JSON, one_transaction, reading
 from . import listing
 
 
+@reading
 def show(call: Call) -> Response:
     email = auth.identify(call).email
     return listing.answer(lambda after: call.metadata.keys.page(email, after), _key)
 
 
+@one_transaction
 def create(call: Call) -> Response:
     identity = auth.identify(call)
     text = fields.public_key(call.fields.get("key"))
@@ -21,6 +23,7 @@ def create(call: Call) -> Response:
     return JSON(_key({"email": identity.email, "text": text}))
 
 
+@one_transaction
 def delete(call: Call) -> Response:
     identity = auth.identify(call)
     call.metadata.keys.delete(identity.email, call.ids["key"], identity.point)

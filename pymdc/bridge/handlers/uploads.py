@@ -22,19 +22,45 @@ LEAST_PACE = 1024  # bytes a second, on the average of a silence: who is slower 
 async def create(call: Call) -> Response:
     """Take a file, as a form by a token, or as it is."""
     file = direct.announced(call)
-    incoming = await run_sync(_admit, call, file, limiter=call.limiter)
+    small = file and file.size <= call.services.settings.inline and not call.needs_password
     with call.services.metrics.uploads.track_inprogress():
-        try:
-            await _receive(call, incoming, file)
-        except BaseException:
-            await run_in_threadpool(_discard, call, incoming)
-            raise
-        return JSON(await run_in_threadpool(_enter, call, incoming, file))
+        return JSON(await (_take_at_once if small else _take)(call, file))
+
+
+async def _take_at_once(call, file) -> dict:
+    """Read a small file, then let it in and enter it, in one transaction."""
+    content = b"".join([bytes(chunk) async for chunk in _paced(call.chunks, call.services.settings.silence)])
+    return await run_in_threadpool(_store, call, file, content)
+
+
+def _store(call, file, content):
+    with call.transaction():
+        incoming = _admit(call, file)
+        direct.FileReader(file, incoming).feed(content)
+        entry, replaced = _finish(call, incoming, file)
+    if replaced:
+        call.services.sweep(now())
+    return entry
+
+
+async def _take(call, file) -> dict:
+    """Let a file in, then read it, then enter it."""
+    incoming = await run_sync(_let_in, call, file, limiter=call.limiter)
+    try:
+        await _receive(call, incoming, file)
+    except BaseException:
+        await run_in_threadpool(_discard, call, incoming)
+        raise
+    return await run_in_threadpool(_enter, call, incoming, file)
+
+
+def _let_in(call, file):
+    with call.transaction():
+        return _admit(call, file)
 
 
 def _admit(call, file) -> Incoming:
-    """Check what can be known before the body is read, in the order of the protocol, and make room for the file."""
-    bucket_id = call.ids["bucket"]
+    """Check what can be known before the body is touched, in the order of the protocol, and make room for the file."""
     size, point = _authorize(call, file)
     services, settings, moment = call.services, call.services.settings, steady()
     incoming = Incoming(services.store, size, settings.inline)
@@ -42,7 +68,7 @@ def _admit(call, file) -> Incoming:
         account=int(settings.account_storage * GIGABYTE), at_once=settings.uploads_at_once,
         disk=services.spare_space, written=services.store.written,
     )
-    row = {"id": incoming.id, "bucket": bucket_id, "size": size, "expires": _expiry(call)}
+    row = {"id": incoming.id, "bucket": call.ids["bucket"], "size": size, "expires": _expiry(call)}
     call.metadata.uploads.begin(row, room, moment, point)
     return incoming
 
@@ -85,13 +111,9 @@ def _discard(call, incoming):
 
 
 def _enter(call, incoming, file):
-    """Enter the file in its bucket."""
+    """Enter the file in its bucket, or leave nothing of it."""
     try:
-        incoming.finish()
-        entry = {"bucket": call.ids["bucket"], **incoming.entry()}
-        if file and file.hash not in (None, entry["hash"]):
-            raise Refusal(400, "Content does not match the hash")
-        replaced = call.metadata.uploads.finish(incoming.id, entry, incoming.shards, steady())
+        entry, replaced = _finish(call, incoming, file)
     except SQLAlchemyError:
         if call.metadata.uploads.is_known(incoming.id):  # so it has not been committed, which the error does not say
             _discard(call, incoming)
@@ -102,6 +124,15 @@ def _enter(call, incoming, file):
     if replaced:
         call.services.sweep(now())
     return entry
+
+
+def _finish(call, incoming, file):
+    """Enter the file in its bucket; return it, and whether what was there before can go."""
+    incoming.finish()
+    entry = {"bucket": call.ids["bucket"], **incoming.entry()}
+    if file and file.hash not in (None, entry["hash"]):
+        raise Refusal(400, "Content does not match the hash")
+    return entry, call.metadata.uploads.finish(incoming.id, entry, incoming.shards, steady())
 
 
 async def _paced(chunks, window):

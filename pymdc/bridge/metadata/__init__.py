@@ -1,4 +1,7 @@
-"""What the bridge knows: all SQL.  Each method is one transaction; times are milliseconds since the epoch."""
+"""
+What the bridge knows: all SQL.  Each method is one transaction, or a part of what is done together; times are
+milliseconds since the epoch.
+"""
 
 import errno
 import secrets
@@ -48,6 +51,19 @@ class Metadata:
         self.shards = Shards(database)
         self.tokens = Tokens(database)
         self.uploads = Uploads(database)
+
+    def together(self, sync=True):
+        """
+        Let all that this thread asks for until the block ends be one transaction.  A refusal undoes what was done since
+        the last :meth:`keep`, another error all of it.
+
+        :param sync: whether it has to outlive a power cut too.
+        """
+        return self._database.together(sync)
+
+    def keep(self):
+        """Of what is done together, let what was done so far be done, whatever is refused later."""
+        self._database.keep()
 
     def copy_to(self, path: Path):
         """Write one state of all this to a file that is not there yet, while others write on."""

@@ -3,6 +3,7 @@
 import contextlib
 import fcntl
 import os
+import threading
 from pathlib import Path
 
 import sqlalchemy
@@ -12,6 +13,11 @@ from .. import private
 from . import revisions
 from .commits import Commits
 from .sqlitefile import check_length, check_whole, copy
+from .together import Together
+
+
+class _Own(threading.local):
+    together = None
 
 
 class Database:
@@ -32,6 +38,7 @@ class Database:
             open(file, "ab", opener=private.opener).close()  # what lies beside it is made alike
             check_length(file)
         revisions.check_ours(self._engine)
+        self._own = _Own()
         self._commits = None
         if file:
             self._commits = Commits(self._engine, _Turn(file))
@@ -41,17 +48,43 @@ class Database:
             revisions.settle(transaction)
             self.revision = revisions.check(transaction)
 
+    @contextlib.contextmanager
+    def together(self, sync=True):
+        """
+        Let all blocks that this thread comes by until this one ends be one transaction: see :class:`Together`.
+
+        :param sync: as of :meth:`write`.
+        """
+        with Together(self._begin, sync) as self._own.together:
+            try:
+                yield
+            finally:
+                self._own.together = None
+
+    def keep(self):
+        """Of what is done together, let what has been done so far be done, whatever is refused later."""
+        if self._own.together is not None:
+            self._own.together.keep()
+
     def write(self, sync=True):
         """
         A transaction that is on disk when the block ends; it is undone when the block raises.
 
         :param sync: whether it has to outlive a power cut too, not only the end of the process.
         """
+        together = self._own.together
+        return self._begin(sync) if together is None else contextlib.nullcontext(together.connection(sync))
+
+    def _begin(self, sync):
         return self._commits.transaction(sync) if self._commits else self._engine.begin()
 
-    @contextlib.contextmanager
     def read(self):
         """A transaction that sees one state of things and changes nothing."""
+        together = self._own.together
+        return self._look() if together is None else contextlib.nullcontext(together.connection())
+
+    @contextlib.contextmanager
+    def _look(self):
         with self._engine.connect().execution_options(pymdc_read=True) as connection:
             yield connection
 

@@ -35,11 +35,6 @@ class Identity:
     owner: bool = True
 
 
-def needs_password(call: Call) -> bool:
-    """Return whether a password has to be compared for this call, which may take long."""
-    return call.headers.get("authorization", "").lower().startswith("basic")
-
-
 def hash_token(token: str) -> str:
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
 
@@ -114,6 +109,7 @@ def spend_token(call: Call) -> dict:
     row = token and call.metadata.tokens.spend(hash_token(token), now())
     if not row:
         raise Refusal(401, "Invalid or expired token")
+    call.metadata.keep()
     call.services.metrics.tokens.labels(row["operation"], "spent").inc()
     return row
 
@@ -148,6 +144,7 @@ class Signature:
             highest = call.metadata.nonces.see(self.point, nonce, digest, window, ceiling=now() + DAY, sync=lasts)
         if highest is not None:
             raise Refusal(401, "Invalid nonce supplied", {"x-nonce": f"{highest:.3f}"})
+        call.metadata.keep()
 
 
 def _signature(call: Call) -> Signature:

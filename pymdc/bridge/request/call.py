@@ -1,5 +1,6 @@
 """One request, as the handlers see it."""
 
+import contextlib
 import dataclasses
 import functools
 from collections.abc import AsyncIterator
@@ -44,8 +45,36 @@ class Call:
         return fields.json_object(self.body)
 
     @property
+    def needs_password(self) -> bool:
+        """Whether a password has to be compared for this call, which may take long."""
+        return self.headers.get("authorization", "").lower().startswith("basic")
+
+    def transaction(self, sync=True):
+        """
+        One transaction for who asks, what is spent for that, and what is done.  Where a password has to be compared,
+        each step is one by itself.
+
+        :param sync: whether it has to outlive a power cut too.
+        """
+        return contextlib.nullcontext() if self.needs_password else self.metadata.together(sync)
+
+    @property
     def metadata(self) -> Metadata:
         return self.services.metadata
+
+
+def one_transaction(handler, sync=True):
+    """Let a handler be one transaction, from who asks to the answer: see :meth:`Call.transaction`."""
+    @functools.wraps(handler)
+    def handle(call):
+        with call.transaction(sync):
+            return handler(call)
+    return handle
+
+
+def reading(handler):
+    """As :func:`one_transaction`, for a handler that only shows what there is."""
+    return one_transaction(handler, sync=False)
 
 
 class JSON(JSONResponse):

@@ -22,7 +22,6 @@ from ..handlers import buckets, channel, content, files, keys, operations, uploa
 from ..metadata.commits import Undone
 from ..passwords import WAITING
 from ..refusal import Refusal
-from ..request import auth
 from ..request.call import Call, JSON
 from ..services import Services
 from .front import Front
@@ -103,7 +102,7 @@ def _route(services, path, threads, bodies):
             _check_served(request.scope)
         silence = services.settings.silence
         call = _call(services, request, _chunks(request, silence))
-        if handler is users.create or handler not in _WITHOUT_PASSWORD and auth.needs_password(call):
+        if handler is users.create or handler not in _WITHOUT_PASSWORD and call.needs_password:
             call.limiter = threads
         if inspect.iscoroutinefunction(handler):
             return await handler(call)

@@ -1,11 +1,16 @@
 """What a key may do, for whom it speaks, and what goes when it goes."""
 
+import contextlib
 import json
+import threading
 
 import pytest
 
 import pymdc
+from pymdc.bridge.metadata.buckets import Buckets
 from pymdc.bridge.request import auth
+from pymdc.bridge.request.call import Call
+from waiting import eventually
 from wire import Signed, fresh_nonce, multipart
 
 CONTENT = b"the same content"
@@ -140,7 +145,13 @@ def test_a_token_of_a_bucket_that_is_gone_says_so(alice, guest):
     assert guest.follow(guest.pull).json() == {"error": "Bucket not found"}
 
 
-def test_a_pointer_needs_a_key_that_still_has_its_power(alice, guest, pair, monkeypatch):
+@pytest.fixture
+def apart(monkeypatch):
+    """Each step of a request is a transaction by itself, so that others come in between."""
+    monkeypatch.setattr(Call, "transaction", lambda self, sync=True: contextlib.nullcontext())
+
+
+def test_a_pointer_needs_a_key_that_still_has_its_power(alice, guest, pair, monkeypatch, apart):
     """The guest is struck off after his token was spent and before it has led to anything."""
     spend = auth.spend_token
 
@@ -173,7 +184,7 @@ ACTS = {
 
 
 @pytest.mark.parametrize("act", list(ACTS.values()), ids=list(ACTS))
-def test_a_key_that_is_being_deleted_acts_no_more(alice, monkeypatch, act):
+def test_a_key_that_is_being_deleted_acts_no_more(alice, monkeypatch, apart, act):
     """It is deleted after it was found to be registered, and before it has done what it was to do."""
     alice.basic.post("/keys", {"key": pymdc.keypair.ECDSA().get_public_key()})
     bucket = alice.bucket()
@@ -199,6 +210,59 @@ def test_a_key_that_is_being_deleted_acts_no_more(alice, monkeypatch, act):
     assert (answer.status_code, answer.json()) == (401, {"error": "Public key not registered"})
     assert len(keys) == 1 and [row["id"] for row in buckets] == [bucket] and len(files) == 1
     assert (buckets[0]["name"], buckets[0]["pubkeys"]) == ("New Bucket", [])
+
+
+@pytest.mark.parametrize("act", list(ACTS.values()), ids=list(ACTS))
+def test_nobody_comes_between_who_asks_and_what_is_done(alice, local, monkeypatch, act):
+    """A key is deleted when it was found to be registered: that waits until what it asked for is done."""
+    alice.basic.post("/keys", {"key": pymdc.keypair.ECDSA().get_public_key()})
+    bucket = alice.bucket()
+    file_hash = alice.upload(bucket, CONTENT)
+    deletion = threading.Thread(target=lambda: alice.basic.delete("/keys/" + alice.key))
+    waiting = local._server.services.metadata._database._commits._waiting
+
+    def meanwhile(identify):
+        def identify_and_wait(call, *arguments, **options):
+            identity = identify(call, *arguments, **options)
+            if identity.key == alice.key and not deletion.ident:
+                deletion.start()
+                eventually(lambda: waiting)
+            return identity
+        return identify_and_wait
+
+    with monkeypatch.context() as patched:
+        patched.setattr(auth, "identify", meanwhile(auth.identify))
+        patched.setattr(auth, "identify_for_bucket", meanwhile(auth.identify_for_bucket))
+        answer = act(alice, bucket, file_hash)
+    deletion.join(30)
+
+    assert answer.status_code in (200, 204), answer.text
+    assert alice.key not in [key["key"] for key in alice.basic.get("/keys").json()]
+
+
+def test_a_refusal_spends_the_nonce_and_the_token_and_nothing_else(alice, guest):
+    full = alice.bucket(storage=0.000001)
+    refused = [
+        lambda: alice.signed.delete(f"/buckets/{guest.bucket}/files/{'0' * 40}"),
+        lambda: alice.signed.patch("/buckets/" + guest.bucket, {"pubkeys": ["02" + "5" * 64] * 2}),
+        lambda: alice.signed.send("PUT", f"/buckets/{full}/files?size=5000", b"x" * 5000),
+        lambda: alice.nobody.get(f"/buckets/{guest.bucket}/files/{'0' * 40}", headers={"x-token": guest.pull}),
+    ]
+    for ask in refused:
+        first = ask()
+        again = (alice.nobody if "x-token" in first.request.headers else alice.signed).send_again()
+        assert 400 <= first.status_code < 500 and first.status_code != 401
+        assert again.status_code == 401
+        assert again.json()["error"] in ("Invalid nonce supplied", "Invalid or expired token")
+
+
+def test_what_fails_spends_nothing(alice, monkeypatch):
+    """So that the same request can be sent again."""
+    with monkeypatch.context() as patched:
+        patched.setattr(Buckets, "add", lambda *arguments: 1 / 0)
+        assert alice.signed.post("/buckets", {}).status_code == 500
+
+    assert alice.signed.send_again().status_code == 200
 
 
 def test_an_account_can_prove_its_key_later(alice, bob, pair):
