@@ -35,9 +35,12 @@ async def _take_at_once(call, file) -> dict:
 
 def _store(call, file, content):
     with call.transaction():
-        incoming = _admit(call, file)
+        size, point = _authorize(call, file)
+        call.metadata.uploads.admit(call.ids["bucket"], size, _room(call), steady(), point)
+        incoming = _incoming(call, size)
         direct.FileReader(file, incoming).feed(content)
-        entry, replaced = _finish(call, incoming, file)
+        entry = _entry(call, incoming, file)
+        replaced = call.metadata.uploads.enter(entry, incoming.shards)
     if replaced:
         call.services.sweep(now())
     return entry
@@ -54,23 +57,26 @@ async def _take(call, file) -> dict:
     return await run_in_threadpool(_enter, call, incoming, file)
 
 
-def _let_in(call, file):
-    with call.transaction():
-        return _admit(call, file)
-
-
-def _admit(call, file) -> Incoming:
+def _let_in(call, file) -> Incoming:
     """Check what can be known before the body is touched, in the order of the protocol, and make room for the file."""
-    size, point = _authorize(call, file)
-    services, settings, moment = call.services, call.services.settings, steady()
-    incoming = Incoming(services.store, size, settings.inline)
-    room = Room(
+    with call.transaction():
+        size, point = _authorize(call, file)
+        incoming = _incoming(call, size)
+        row = {"id": incoming.id, "bucket": call.ids["bucket"], "size": size, "expires": _expiry(call)}
+        call.metadata.uploads.begin(row, _room(call), steady(), point)
+    return incoming
+
+
+def _incoming(call, size):
+    return Incoming(call.services.store, size, call.services.settings.inline)
+
+
+def _room(call):
+    services, settings = call.services, call.services.settings
+    return Room(
         account=int(settings.account_storage * GIGABYTE), at_once=settings.uploads_at_once,
         disk=services.spare_space, written=services.store.written,
     )
-    row = {"id": incoming.id, "bucket": call.ids["bucket"], "size": size, "expires": _expiry(call)}
-    call.metadata.uploads.begin(row, room, moment, point)
-    return incoming
 
 
 def _authorize(call, file):
@@ -113,7 +119,8 @@ def _discard(call, incoming):
 def _enter(call, incoming, file):
     """Enter the file in its bucket, or leave nothing of it."""
     try:
-        entry, replaced = _finish(call, incoming, file)
+        entry = _entry(call, incoming, file)
+        replaced = call.metadata.uploads.finish(incoming.id, entry, incoming.shards, steady())
     except SQLAlchemyError:
         if call.metadata.uploads.is_known(incoming.id):  # so it has not been committed, which the error does not say
             _discard(call, incoming)
@@ -126,13 +133,13 @@ def _enter(call, incoming, file):
     return entry
 
 
-def _finish(call, incoming, file):
-    """Enter the file in its bucket; return it, and whether what was there before can go."""
+def _entry(call, incoming, file):
+    """Return what to enter of a file that has come whole."""
     incoming.finish()
     entry = {"bucket": call.ids["bucket"], **incoming.entry()}
     if file and file.hash not in (None, entry["hash"]):
         raise Refusal(400, "Content does not match the hash")
-    return entry, call.metadata.uploads.finish(incoming.id, entry, incoming.shards, steady())
+    return entry
 
 
 async def _paced(chunks, window):

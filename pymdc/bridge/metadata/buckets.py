@@ -6,6 +6,7 @@ from sqlalchemy import bindparam, delete, func, insert, select, update
 
 from ..refusal import Refusal
 from . import pages
+from .compiled import Compiled
 from .keys import check_count, check_registered, lapse_in_bucket
 from .shards import free
 from .tables import bucket_keys, buckets, file_shards, files, tokens
@@ -24,13 +25,13 @@ _ITS_KEYS = bucket_keys.c.bucket == bindparam("bucket_")
 #: The ids of an account's buckets.
 OWN = select(buckets.c.id).where(_OF_ACCOUNT)
 
-FIND = select(buckets).where(_THIS)
+FIND = Compiled(select(buckets).where(_THIS))
 PAGE = pages.paged(select(buckets).where(_OF_ACCOUNT), buckets.c.number)
 COUNT = select(func.count()).where(_OF_ACCOUNT)
 ADD = insert(buckets)
 CHANGE = update(buckets).where(_THIS)
-STORE = update(buckets).where(_THIS).values(stored=buckets.c.stored + bindparam("more"))
-CHARGE = update(buckets).where(_THIS).values(transferred=buckets.c.transferred + bindparam("more"))
+STORE = Compiled(update(buckets).where(_THIS).values(stored=buckets.c.stored + bindparam("more")))
+CHARGE = Compiled(update(buckets).where(_THIS).values(transferred=buckets.c.transferred + bindparam("more")))
 DELETE = delete(buckets).where(_THIS)
 LAPSE_SOON = update(tokens).where(
     tokens.c.bucket == bindparam("bucket_"), tokens.c.expires > bindparam("end")
@@ -39,7 +40,7 @@ HELD_SHARDS = select(file_shards.c.shard).distinct().join_from(file_shards, file
     files.c.bucket == bindparam("bucket_")
 )
 
-KEYS = select(bucket_keys.c.text, bucket_keys.c.point).where(_ITS_KEYS).order_by(bucket_keys.c.position)
+KEYS = Compiled(select(bucket_keys.c.text, bucket_keys.c.point).where(_ITS_KEYS).order_by(bucket_keys.c.position))
 LIST_KEYS = insert(bucket_keys)
 UNLIST_KEYS = delete(bucket_keys).where(_ITS_KEYS)
 COUNT_ALL_KEYS = select(func.count()).where(bucket_keys.c.bucket.in_(OWN))
@@ -113,17 +114,17 @@ def counted(size: int) -> int:
 
 def store(db, bucket_id: str, more: int):
     """Count so many bytes more, or fewer, among those that a bucket stores."""
-    db.execute(STORE, {"bucket_": bucket_id, "more": more})
+    STORE.write(db, bucket_=bucket_id, more=more)
 
 
 def charge(db, bucket_id: str, more: int):
     """Take bytes off the transfer that a bucket has left, or give them back."""
-    db.execute(CHARGE, {"bucket_": bucket_id, "more": more})
+    CHARGE.write(db, bucket_=bucket_id, more=more)
 
 
 def find_bucket(db, bucket_id: str, email: str | None = None):
     """Return a bucket's row; another account's is as good as none."""
-    row = db.execute(FIND, {"bucket_": bucket_id}).mappings().first()
+    row = FIND.first(db, bucket_=bucket_id)
     if row is None or email not in (None, row["email"]):
         raise Refusal(404, "Bucket not found")
     return row
@@ -136,7 +137,7 @@ def _with_keys(db, row):
 
 def _points(db, bucket_id):
     """Return the points of a bucket's keys, by how each is written, in order."""
-    return dict(db.execute(KEYS, {"bucket_": bucket_id}).all())
+    return dict(KEYS.all(db, bucket_=bucket_id))
 
 
 def _set_keys(db, email, bucket_id, points):

@@ -1,7 +1,8 @@
 """Small content, which lies in the database and not in the store."""
 
-from sqlalchemy import bindparam, delete, exists, insert, select
+from sqlalchemy import bindparam, delete, exists, select
 
+from .compiled import Compiled, adding
 from .tables import contents, shards
 
 _INLINE = "inline-"  # begins the name of what lies here; in the store, each begins with a hash
@@ -9,7 +10,7 @@ _INLINE = "inline-"  # begins the name of what lies here; in the store, each beg
 _SHARD = bindparam("shard_")
 
 FIND = select(contents.c.content).where(contents.c.shard == _SHARD)
-KEEP = insert(contents)
+KEEP = Compiled(adding(contents, "shard", "content"))
 DROP = delete(contents).where(contents.c.shard == _SHARD)
 DROP_UNCHANGED = DROP.where(exists().where(shards.c.id == _SHARD, shards.c.object == bindparam("object_")))
 IN_STORE = shards.c.object.not_like(_INLINE + "%")
@@ -42,9 +43,9 @@ def is_inline(shard) -> bool:
 
 def keep_contents(db, held: dict[int, dict]):
     """Keep what is to lie here of these pieces, by the id of their shard."""
-    rows = [{"shard": shard, "content": piece["content"]} for shard, piece in held.items() if is_inline(piece)]
+    rows = [{"shard_": shard, "content_": piece["content"]} for shard, piece in held.items() if is_inline(piece)]
     if rows:
-        db.execute(KEEP, rows)
+        KEEP.write_all(db, rows)
 
 
 def drop_contents(db, rows):

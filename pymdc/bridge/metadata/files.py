@@ -7,6 +7,7 @@ from sqlalchemy import bindparam, delete, insert, select, update
 from ..refusal import Refusal
 from . import pages
 from .buckets import GIGABYTE, charge, counted, find_bucket, store
+from .compiled import Compiled
 from .keys import check_may_ask, check_registered
 from .shards import free
 from .tables import contents, file_shards, files, shard_tokens, shards
@@ -17,7 +18,7 @@ _OF_FILE = file_shards.c.file == bindparam("file_")
 _TOKEN = shard_tokens.c.hash == bindparam("token_")
 
 PAGE = pages.paged(select(files).where(_OF_BUCKET), files.c.id)
-FIND = select(files).where(_OF_BUCKET, files.c.hash == bindparam("hash_"))
+FIND = Compiled(select(files).where(_OF_BUCKET, files.c.hash == bindparam("hash_")))
 DELETE = delete(files).where(files.c.id == bindparam("file_"))
 HELD_SHARDS = select(file_shards.c.shard).distinct().where(_OF_FILE)
 SHARDS = select(shards).join_from(shards, file_shards).where(_OF_FILE).order_by(file_shards.c.position)
@@ -130,7 +131,7 @@ class Files:
 
 
 def _file(db, bucket_id, file_hash):
-    return db.execute(FIND, {"bucket_": bucket_id, "hash_": file_hash}).mappings().first()
+    return FIND.first(db, bucket_=bucket_id, hash_=file_hash)
 
 
 def _wanted_file(db, bucket_id, file_hash, point):

@@ -4,6 +4,7 @@ from sqlalchemy import bindparam, delete, exists, func, insert, select, update
 
 from ..refusal import Refusal
 from . import pages
+from .compiled import Compiled
 from .tables import bucket_keys, buckets, keys, registrations, shard_tokens, tokens
 
 KEY_TAKEN = "Public key is already registered"
@@ -12,13 +13,15 @@ MAX_KEYS = 1000  # of an account
 _POINT, _EMAIL = bindparam("point_"), bindparam("email_")
 _UNPROVED = (keys.c.point == _POINT, keys.c.proved.is_(False))
 
-FIND = select(keys.c.email, keys.c.text).where(keys.c.point == _POINT)
-FIND_WAITING = select(registrations.c.email, registrations.c.text).where(registrations.c.point == _POINT)
+FIND = Compiled(select(keys.c.email, keys.c.text).where(keys.c.point == _POINT))
+FIND_WAITING = Compiled(select(registrations.c.email, registrations.c.text).where(registrations.c.point == _POINT))
 PAGE = pages.paged(select(keys).where(keys.c.email == _EMAIL), keys.c.id)
 COUNT = select(func.count()).where(keys.c.email == _EMAIL)
 TAKEN = select(exists().where(keys.c.point == _POINT))
 REGISTERED = select(exists().where(keys.c.point == _POINT, keys.c.email == _EMAIL))
-LISTED = select(exists().where(bucket_keys.c.bucket == bindparam("bucket_"), bucket_keys.c.point == _POINT))
+LISTED = Compiled(select(bucket_keys.c.position).where(
+    bucket_keys.c.bucket == bindparam("bucket_"), bucket_keys.c.point == _POINT,
+))
 
 ADD = insert(keys)
 PROVE = update(keys).where(*_UNPROVED).values(proved=True)
@@ -49,7 +52,7 @@ class Keys:
         """Return ``email``, ``text`` and ``activated`` of a key, also of one that waits with its account; or None."""
         with self._database.read() as db:
             for statement, activated in ((FIND, True), (FIND_WAITING, False)):
-                row = db.execute(statement, {"point_": point}).mappings().first()
+                row = statement.first(db, point_=point)
                 if row is not None:
                     return {**row, "activated": activated}
         return None
@@ -102,7 +105,7 @@ def check_registered(db, email: str, point: str | None):
 
 def check_may_ask(db, bucket, point: str | None):
     """Raise Refusal if a key is (no longer) one that may ask for tokens of a bucket, given by its row."""
-    if point is not None and not db.execute(LISTED, {"bucket_": bucket["id"], "point_": point}).scalar():
+    if point is not None and not LISTED.all(db, bucket_=bucket["id"], point_=point):
         check_registered(db, bucket["email"], point)
 
 

@@ -2,23 +2,27 @@
 
 from sqlalchemy import bindparam, delete, exists, func, insert, select, update
 
+from .compiled import Compiled
 from .tables import seen, windows
 
 MAX_TEXTS = 100_000  # signed texts kept for one key
+FORGET_EVERY = 16  # of them
 _YEAR_2001 = 10**12  # milliseconds since the epoch
 
 _THIS = windows.c.point == bindparam("point_")
 
 #: The row is written before anything is read: that locks it, also on PostgreSQL.
-LOCK = update(windows).where(_THIS).values(texts=windows.c.texts).returning(windows)
+LOCK = Compiled(update(windows).where(_THIS).values(texts=windows.c.texts).returning(windows))
 OPEN = insert(windows)
-NARROW = update(windows).where(_THIS)
+NARROW = Compiled(update(windows).where(_THIS).values(
+    {column.name: bindparam(column.name + "_") for column in (windows.c.highest, windows.c.floor, windows.c.texts)}
+))
 HIGHEST = select(windows.c.highest).where(_THIS)
 
 _TEXT = [bindparam(column.name + "_", type_=column.type) for column in seen.c]
 _AGAIN = exists().where(seen.c.point == bindparam("point_"), seen.c.text == bindparam("text_"))
 
-SEE = insert(seen).from_select(seen.c, select(*_TEXT).where(~_AGAIN))
+SEE = Compiled(insert(seen).from_select(seen.c, select(*_TEXT).where(~_AGAIN)))
 FORGET = delete(seen).where(seen.c.point == bindparam("point_"), seen.c.nonce <= bindparam("floor_"))
 OLDEST = (
     select(seen.c.nonce).where(seen.c.point == bindparam("point_"))
@@ -45,17 +49,17 @@ class Nonces:
         :returns: None when it passes, else the highest nonce of the key so far, which is 0 at first.
         """
         with self._database.write(sync) as db:
-            row = db.execute(LOCK, {"point_": point}).mappings().first()
+            row = LOCK.first(db, point_=point)
             known = row or {"point": point, "highest": 0.0, "floor": -1.0, "texts": 0}
             if nonce <= known["floor"] or nonce > ceiling:
                 return known["highest"]
-            if not db.execute(SEE, {"point_": point, "text_": text, "nonce_": nonce}).rowcount:
+            if not SEE.write(db, point_=point, text_=text, nonce_=nonce):
                 return known["highest"]
             if row is None:
                 db.execute(OPEN, known)
             highest = max(known["highest"], nonce)
-            narrowed = _narrowed(db, point, highest, max(known["floor"], highest - window), known["texts"] + 1)
-            db.execute(NARROW, {"point_": point, **narrowed})
+            floor, texts = _narrowed(db, point, max(known["floor"], highest - window), known["texts"] + 1)
+            NARROW.write(db, point_=point, highest_=highest, floor_=floor, texts_=texts)
 
     def raise_floors(self, moment: int):
         """Refuse every nonce up to this moment, for keys that count in milliseconds or in seconds."""
@@ -68,9 +72,13 @@ class Nonces:
             return db.execute(HIGHEST, {"point_": point}).scalar() or 0.0
 
 
-def _narrowed(db, point, highest, floor, texts):
-    """Forget the texts at or below the floor, and so many of the oldest that the rest is bounded."""
+def _narrowed(db, point, floor, texts):
+    """
+    Forget the texts at or below the floor, which nothing needs, now and then, and so many of the oldest that the rest
+    is bounded; return the floor, and how many texts are left.
+    """
+    if texts % FORGET_EVERY:
+        return floor, texts
     if texts > MAX_TEXTS:
         floor = max(floor, db.execute(OLDEST, {"point_": point, "so_many": MAX_TEXTS // 10}).scalar())
-    gone = db.execute(FORGET, {"point_": point, "floor_": floor}).rowcount
-    return {"highest": highest, "floor": floor, "texts": texts - gone}
+    return floor, texts - db.execute(FORGET, {"point_": point, "floor_": floor}).rowcount

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from sqlalchemy import bindparam, delete, exists, insert, select, update
 
 from ..refusal import Refusal
+from .compiled import Compiled, adding
 from .contents import IN_STORE, drop_contents, is_inline, keep_contents
 from .tables import contents, file_shards, files, holds, shards, unneeded, uploads
 
@@ -17,7 +18,7 @@ _THESE = shards.c.id.in_(bindparam("these", expanding=True))
 PAGE = select(shards).where(shards.c.id > bindparam("after")).order_by(shards.c.id).limit(bindparam("page"))
 FIND = select(shards, contents.c.content).outerjoin_from(shards, contents).where(shards.c.id == _SHARD)
 OF_CONTENT = select(shards).where(shards.c.sha256.in_(bindparam("digests", expanding=True)))
-ADD = insert(shards)
+ADD = Compiled(adding(shards, "object", "hash", "sha256", "size", "damaged"))
 REPLACE = update(shards).where(shards.c.id == _SHARD).values(object=_OBJECT, damaged=False)
 MARK = update(shards).where(shards.c.id == _SHARD, shards.c.object == _OBJECT)
 FILES = (
@@ -135,7 +136,7 @@ def hold(db, pieces: list[dict]) -> tuple[list[int], list[str]]:
         drop_contents(db, known.values())
     new = [_row(piece) for content, piece in fresh.items() if content not in known]
     if new:
-        db.execute(ADD, new)
+        ADD.write_all(db, [{name + "_": value for name, value in row.items()} for row in new])
     held = {**known, **_with_content(db, new)}
     keep_contents(db, {held[content]["id"]: piece for content, piece in fresh.items()})
     kept = {piece["object"] for piece in fresh.values()}
@@ -144,7 +145,7 @@ def hold(db, pieces: list[dict]) -> tuple[list[int], list[str]]:
 
 
 def _row(piece):
-    return {name: piece[name] for name in ("object", "hash", "sha256", "size")}
+    return {**{name: piece[name] for name in ("object", "hash", "sha256", "size")}, "damaged": False}
 
 
 def _objects(rows):

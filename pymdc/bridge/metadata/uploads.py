@@ -7,6 +7,7 @@ from sqlalchemy import bindparam, delete, exists, func, insert, select, update
 
 from ..refusal import Refusal
 from .buckets import GIGABYTE, OWN, counted, find_bucket, store
+from .compiled import Compiled, adding
 from .keys import check_may_ask
 from .shards import FORGET_UNNEEDED, hold, note_unneeded
 from .tables import buckets, file_shards, files, shards, uploads
@@ -33,18 +34,21 @@ def _sum(column, *conditions):
 _OWN = uploads.c.bucket.in_(OWN)
 
 #: How many uploads an account has under way; bytes stored, and bytes that uploads under way have been given.
-USED = select(
+USED = Compiled(select(
     select(func.count()).select_from(uploads).where(_LIVE, _OWN).scalar_subquery().label("running"),
     _sum(buckets.c.stored, buckets.c.email == _EMAIL).label("account_stored"),
     _sum(uploads.c.size, _LIVE, uploads.c.bucket == _BUCKET).label("bucket_coming"),
     _sum(uploads.c.size, _LIVE, _OWN).label("account_coming"),
     _sum(uploads.c.size, _LIVE).label("coming"),
-)
+))
 COMING = select(uploads.c.id, uploads.c.size).where(_LIVE)
 
-ENTER = insert(files)
-ENTER_SHARDS = insert(file_shards)
-ENTER_AGAIN = update(files).where(files.c.bucket == _BUCKET, files.c.hash == bindparam("hash_"))
+ENTER = Compiled(adding(files, "bucket", "hash", "filename", "mimetype", "size").returning(files.c.id))
+ENTER_SHARDS = Compiled(adding(file_shards, "file", "position", "shard"))
+ENTER_AGAIN = Compiled(
+    update(files).where(files.c.bucket == _BUCKET, files.c.hash == bindparam("hash_"))
+    .values(filename=bindparam("filename_"), mimetype=bindparam("mimetype_"))
+)
 
 
 @dataclasses.dataclass
@@ -73,16 +77,19 @@ class Uploads:
     def __init__(self, database):
         self._database = database
 
-    def begin(self, upload: dict, room: Room, now: int, point: str | None = None):
+    def admit(self, bucket_id: str, size: int, room: Room, now: int, point: str | None = None):
         """
-        Give an upload the room that it needs, in its bucket, in its account and on the disk.
+        Check that an upload may come, and fits in its bucket, in its account and on the disk.
 
         :param point: the key that has asked for it, or for the token that lets it in, if one did.
         """
         with self._database.write() as db:
-            bucket = find_bucket(db, upload["bucket"])
-            check_may_ask(db, bucket, point)
-            _check_room(db, bucket, upload["size"], room, now)
+            _admit(db, bucket_id, size, room, now, point)
+
+    def begin(self, upload: dict, room: Room, now: int, point: str | None = None):
+        """Give an upload the room that it needs; as :meth:`admit`."""
+        with self._database.write() as db:
+            _admit(db, upload["bucket"], upload["size"], room, now, point)
             db.execute(BEGIN, {**upload, "size": counted(upload["size"])})
 
     def renew(self, upload_id: str, expires: int):
@@ -113,22 +120,23 @@ class Uploads:
         with self._database.read() as db:
             return db.execute(KNOWN, {"upload_": upload_id}).scalar()
 
-    def finish(self, upload_id: str, file: dict, pieces: list[dict], now: int):
+    def enter(self, file: dict, pieces: list[dict]) -> bool:
+        """Enter a file that has been admitted in the same transaction; as :meth:`finish`."""
+        with self._database.write() as db:
+            return _enter(db, file, pieces)
+
+    def finish(self, upload_id: str, file: dict, pieces: list[dict], now: int) -> bool:
         """
         Enter a file whose shards are in the store, or come with their content.
 
         :param pieces: the rows of its shards, in order.
         :returns: whether some objects are not needed any more, since their content came again.
         """
-        bucket_id = file["bucket"]
         with self._database.write() as db:
             if not db.execute(FINISH, {"upload_": upload_id, "now": now}).rowcount:
                 raise Refusal(408, "The upload was given up meanwhile")
-            find_bucket(db, bucket_id)
-            held, spare = hold(db, pieces)
-            note_unneeded(db, spare)
-            _enter(db, file, held)
-            return bool(spare)
+            find_bucket(db, file["bucket"])
+            return _enter(db, file, pieces)
 
     def dead(self, now: int) -> set[str]:
         """Return the ids of the uploads that have expired."""
@@ -136,34 +144,47 @@ class Uploads:
             return set(db.execute(DEAD, {"now": now}).scalars())
 
 
-def _enter(db, file, shard_ids):
+def _admit(db, bucket_id, size, room, now, point):
+    bucket = find_bucket(db, bucket_id)
+    check_may_ask(db, bucket, point)
+    _check_room(db, bucket, size, room, now)
+
+
+def _enter(db, file, pieces):
+    held, spare = hold(db, pieces)
+    note_unneeded(db, spare)
+    _enter_once(db, file, held)
+    return bool(spare)
+
+
+def _enter_once(db, file, shard_ids):
     """Enter a file in its bucket.  The same content again is one entry, with the newest name and type."""
-    known = {"bucket_": file["bucket"], "hash_": file["hash"]}
-    if db.execute(ENTER_AGAIN, {**known, "filename": file["filename"], "mimetype": file["mimetype"]}).rowcount:
+    values = {name + "_": value for name, value in file.items()}
+    if ENTER_AGAIN.write(db, **values):
         return
-    file_id = db.execute(ENTER, file).inserted_primary_key[0]
-    rows = [{"file": file_id, "position": position, "shard": shard} for position, shard in enumerate(shard_ids)]
+    file_id = ENTER.first(db, **values)["id"]
+    rows = [{"file_": file_id, "position_": position, "shard_": shard} for position, shard in enumerate(shard_ids)]
     if rows:
-        db.execute(ENTER_SHARDS, rows)
+        ENTER_SHARDS.write_all(db, rows)
     store(db, file["bucket"], counted(file["size"]))
 
 
 def _check_room(db, bucket, size, room, now):
-    used = db.execute(USED, {"bucket_": bucket["id"], "email_": bucket["email"], "now": now}).one()
-    if used.running >= room.at_once:
+    used = USED.first(db, bucket_=bucket["id"], email_=bucket["email"], now=now)
+    if used["running"] >= room.at_once:
         text = f"Too many uploads: an account may have {room.at_once} at a time"
         raise Refusal(429, text, {"Retry-After": "1"})
     needed, words = counted(size), f"{size} bytes"
     if needed > size:
         words += f", counted as {needed},"
     limits = [
-        ("Bucket", bucket["stored"] + used.bucket_coming, int(bucket["storage"] * GIGABYTE)),
-        ("Account", used.account_stored + used.account_coming, room.account),
+        ("Bucket", bucket["stored"] + used["bucket_coming"], int(bucket["storage"] * GIGABYTE)),
+        ("Account", used["account_stored"] + used["account_coming"], room.account),
     ]
     for whose, taken, allowed in limits:
         if taken + needed > allowed:
             raise Refusal(413, f"{whose} storage exceeded: {words} do not fit beside {taken} of {allowed}")
-    if used.coming + needed > room.disk() and _still_coming(db, room, now) + needed > room.disk():
+    if used["coming"] + needed > room.disk() and _still_coming(db, room, now) + needed > room.disk():
         raise Refusal(507, "No space left on the bridge")
 
 

@@ -6,8 +6,10 @@ import ecdsa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sqlalchemy import func, select
 
 from pymdc.bridge.metadata import Metadata, nonces
+from pymdc.bridge.metadata.tables import seen
 from pymdc.bridge.settings import Settings
 from wire import Signed, race
 
@@ -144,3 +146,12 @@ def test_what_is_kept_of_a_key_is_bounded(memory, monkeypatch):
     assert memory.nonces.see("point", 1000.0, "again", WINDOW, ceiling=1e15) == 1199
     for number in range(200):
         assert memory.nonces.see("point", 1000.0 + number, str(number), WINDOW, ceiling=1e15) is not None
+
+
+def test_what_is_beyond_the_window_is_forgotten(memory):
+    for number in range(200):
+        assert memory.nonces.see("point", number * WINDOW, str(number), WINDOW, ceiling=1e15) is None
+
+    with memory._database.read() as db:
+        kept = db.execute(select(func.count()).select_from(seen)).scalar()
+    assert kept <= nonces.FORGET_EVERY
