@@ -2,7 +2,6 @@
 
 import contextlib
 import logging
-import os
 
 import anyio
 from starlette.concurrency import run_in_threadpool
@@ -31,8 +30,8 @@ def show(call: Call) -> Response:
         point = identify_reader(call)
         part = call.metadata.files.take(bucket_id, file_hash, point, lambda size: fields.byte_range(asked, size))
 
-    def opened(row):
-        return _open(call, row, lambda: call.metadata.shards.find(row["id"]))
+    def opened(row, start, end):
+        return _open(call, row, start, end, lambda: call.metadata.shards.find(row["id"]))
 
     try:
         outgoing = Outgoing(list(_pieces(part)), opened)
@@ -96,7 +95,7 @@ def open_shard(call: Call, token: str, shard_hash: str) -> tuple:
         return call.metadata.files.wanted_shard(hashed, shard_hash, now())
 
     row = wanted()
-    outgoing = Outgoing([(row, 0, row["size"])], lambda row: _open(call, row, wanted))
+    outgoing = Outgoing([(row, 0, row["size"])], lambda row, *part: _open(call, row, *part, wanted))
     try:
         call.metadata.files.spend_shard_token(hashed, shard_hash, now())
     except BaseException:
@@ -131,13 +130,13 @@ def _settle(call, bucket_id, outgoing, unsent):
         call.metadata.files.give_back(bucket_id, unsent)
 
 
-def _open(call, row, find) -> tuple:
+def _open(call, row, start, end, find) -> tuple:
     """Open the content of a shard, given by its row; *find* returns that anew, if it has changed meanwhile."""
     for _ in range(_TRIES):
         flaw = "lost"
         with contextlib.suppress(FileNotFoundError):
-            file = call.services.open(row)
-            if not row["damaged"] and file.seek(0, os.SEEK_END) == row["size"]:
+            file = call.services.open(row, start, end)
+            if not row["damaged"] and file.size == row["size"]:
                 return file, row
             file.close()
             flaw = "damaged"

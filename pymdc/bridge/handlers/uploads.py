@@ -1,5 +1,6 @@
 """Uploads: a file comes in, and is entered in its bucket."""
 
+import asyncio
 import time
 
 from anyio.to_thread import run_sync
@@ -104,6 +105,7 @@ async def _receive(call, incoming, file):
     silence = call.services.settings.silence
     renewed = time.monotonic()
     async for batch in _batches(_paced(call.chunks, silence), silence):
+        await _place(incoming, len(batch), silence)
         await run_in_threadpool(reader.feed, batch)
         if time.monotonic() - renewed >= silence:
             renewed = time.monotonic()
@@ -111,9 +113,19 @@ async def _receive(call, incoming, file):
     reader.finish()
 
 
+async def _place(incoming, size, patience):
+    """Wait until the store has a place for what comes, on no thread, since those who have one need threads."""
+    place = incoming.place_for(size)
+    if place is None or place.done():
+        return
+    try:
+        await asyncio.wait_for(asyncio.wrap_future(place), patience)
+    except asyncio.TimeoutError:
+        raise Refusal(503, "Too much is on its way to the store: try again", {"Retry-After": "5"}) from None
+
+
 def _discard(call, incoming):
-    incoming.discard()  # when that fails, the row stays, and whoever tidies up takes care of the rest
-    call.metadata.uploads.end(incoming.id)
+    call.metadata.uploads.end(incoming.id, incoming.discard())
 
 
 def _enter(call, incoming, file):

@@ -96,10 +96,11 @@ class Uploads:
         with self._database.write() as db:
             db.execute(CHANGE, {"upload_": upload_id, "expires": expires})
 
-    def end(self, upload_id: str):
-        """Give back the room of an upload of which nothing is left in the store."""
+    def end(self, upload_id: str, left: list[str]):
+        """Give back the room of an upload, of which these objects may be left in the store, and can go."""
         with self._database.write() as db:
             db.execute(END, {"upload_": upload_id})
+            note_unneeded(db, left)
 
     def expire_all(self):
         """Let all uploads be dead, since their bridge is."""

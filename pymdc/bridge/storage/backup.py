@@ -14,7 +14,7 @@ from ..clock import now
 from ..metadata import check_known, is_inline, sqlite
 from .data import Data, check_named, find_flaw
 from .datafolder import DataFolder, sync_folder
-from .folder import Store
+from .folder import FolderStore
 from .scrub import Findings, scrub
 from .upgrade import upgrade
 
@@ -61,7 +61,7 @@ def back_up(source: DataFolder, target: DataFolder, tell, new: bool = False) -> 
         snapshot = folder / "snapshot.sqlite"
         data.metadata.copy_to(snapshot)
         with contextlib.closing(sqlite(snapshot)) as metadata:
-            copied = _copy_shards(metadata, data.store, Store(target.shards), hold, tell)
+            copied = _copy_shards(metadata, data.store, FolderStore(target.shards), hold, tell)
         _copy_mails(source, target)
         os.sync()  # all that the new database speaks of, and itself, before it takes the place of the old one
         os.replace(snapshot, target.database)
@@ -79,7 +79,7 @@ def restore(source: DataFolder, target: DataFolder, tell) -> Findings:
     _check_known(source)
     with source.lock(), target.being_restored(), target.lock():
         target.tighten()
-        store, shards = Store(source.shards), Store(target.shards)
+        store, shards = FolderStore(source.shards), FolderStore(target.shards)
         for name in store.objects():
             shards.take(store, name)
         _copy_mails(source, target)

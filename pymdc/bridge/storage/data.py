@@ -10,7 +10,10 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from ..metadata import is_inline, sqlite
 from .datafolder import DataFolder
-from .folder import Store, uploader
+from .folder import FolderStore
+from .store import Reader, Store, uploader
+
+_BLOCK = 1024 * 1024
 
 _log = logging.getLogger("pymdc.bridge")
 
@@ -20,7 +23,7 @@ class Data:
 
     def __init__(self, folder: DataFolder):
         self.metadata = sqlite(folder.database)
-        self.store = Store(folder.shards)
+        self.store: Store = FolderStore(folder.shards)
 
     def __enter__(self):
         return self
@@ -31,18 +34,18 @@ class Data:
     def close(self):
         self.metadata.close()
 
-    def open(self, shard):
+    def open(self, shard, start: int, end: int) -> Reader:
         """
-        Open the content of a shard for reading.
+        Open the content of a shard to read it from *start* on, and to *end* at most.
 
         :param shard: its row, with its content if that lies in the database.
         :raises FileNotFoundError: it is gone.
         """
         if not is_inline(shard):
-            return self.store.open(shard["object"])
+            return self.store.open(shard["object"], start, end)
         if shard["content"] is None:
             raise FileNotFoundError(errno.ENOENT, "not in the database", shard["object"])
-        return io.BytesIO(shard["content"])
+        return Reader(io.BytesIO(shard["content"][start:]), len(shard["content"]))
 
     def set_aside(self, shard):
         """Move the content of a shard to where nobody gets it, for an operator to look at."""
@@ -60,23 +63,17 @@ class Data:
         try:
             names = self.metadata.shards.unneeded(now)
             if names:
-                self.metadata.shards.forget_unneeded([name for name in names if self._deletes(name)])
+                left = set(self.store.delete(names))
+                deleted = [name for name in names if name not in left]
+                self.metadata.shards.forget_unneeded(deleted)
+                _log.debug("not needed any more, and deleted: %s", " ".join(deleted))
         except SQLAlchemyError as error:
             _log.error("what is not needed cannot be deleted: %s", error)
-
-    def _deletes(self, name):
-        try:
-            self.store.delete([name])
-        except OSError as error:
-            _log.error("%s cannot be deleted: %s", name, error.strerror)
-            return False
-        _log.debug("%s was not needed any more, and is deleted", name)
-        return True
 
     def clear_uploads(self, now: int):
         """Remove what uploads have left behind that have expired; *now* is by the steady clock."""
         dead = self.metadata.uploads.dead(now)
-        left = [name for name in self.store.objects() if uploader(name) in dead] if dead else []
+        left = list(self.store.brought_by(dead)) if dead else []
         for upload_id in dead:
             self.metadata.uploads.bury(upload_id, [name for name in left if uploader(name) == upload_id], now)
 
@@ -84,30 +81,50 @@ class Data:
         """Delete the objects that belong to nothing at all; return how many there were."""
         unheld = self.metadata.shards.unheld
         orphans = [name for name in self.store.objects() if unheld(uploader(name), name)]
-        self.store.delete(orphans)
-        return len(orphans)
+        return len(orphans) - len(self.store.delete(orphans))
 
 
 def find_flaw(metadata, store: Store, shard) -> str | None:
     """Read the content of a shard, given by its row, and return what is wrong with it."""
     if not is_inline(shard):
-        return store.flaw(shard)
+        return _flaw_of_object(store, shard)
     content = metadata.contents.find(shard)
     if content is None:
         return "is missing"
     return None if hashlib.sha256(content).hexdigest() == shard["sha256"] else "has wrong bytes"
 
 
+def _flaw_of_object(store, shard):
+    try:
+        digest = _sha256(store, shard)
+    except FileNotFoundError:
+        return "is missing"
+    except OSError as error:
+        if error.errno != errno.EIO:  # what is wrong is not the shard
+            raise
+        return "cannot be read"
+    return None if digest == shard["sha256"] else "has wrong bytes"
+
+
+def _sha256(store, shard):
+    """Return the hash of an object; None where it has not the size of the shard."""
+    sha256 = hashlib.sha256()
+    with contextlib.closing(store.open(shard["object"], 0, shard["size"])) as file:
+        while block := file.read(_BLOCK):
+            sha256.update(block)
+        return sha256.hexdigest() if file.size == shard["size"] else None
+
+
 def check_named(folder: DataFolder, way_out="put back the right one, or say --new to begin without them"):
     """Raise OSError where shards lie and the database names none: what is missing may be the database."""
-    if any(Store(folder.shards).objects()) and not names_objects(folder):
+    if any(FolderStore(folder.shards).objects()) and not names_objects(folder):
         text = "shards lie beside it, and it names none: " + way_out
         raise OSError(errno.EINVAL, text, str(folder.database))
 
 
 def set_unnamed_aside(folder: DataFolder):
     """Where the database names no shards, move those that lie there to where nobody gets them."""
-    store = Store(folder.shards)
+    store = FolderStore(folder.shards)
     unnamed = [] if names_objects(folder) else list(store.objects())
     for name in unnamed:
         store.set_aside(name)

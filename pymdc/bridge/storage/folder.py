@@ -1,8 +1,9 @@
-"""Shards as plain files in a folder."""
+"""A store of plain files in a folder."""
 
 import contextlib
 import errno
 import hashlib
+import logging
 import os
 import re
 import secrets
@@ -15,21 +16,19 @@ from pathlib import Path
 from ..._digest import content_hash
 from .. import private
 from .datafolder import sync_folder
+from .store import SHARD_SIZE, Places, Reader, uploader
 
-SHARD_SIZE = 8 * 1024 * 1024
 _BLOCK = 1024 * 1024
 _NAME = re.compile(r"([0-9a-f]{40}-)?\w+-\w+")
 _BEING_WRITTEN = re.compile(r"(\w+)-(\d+)", re.ASCII)
+_log = logging.getLogger("pymdc.bridge")
 
 
-class Store:
-    """
-    A folder of objects, each written once under a name that is never used again.
-
-    The name of one is the hash of its content, the id of the upload that brought it, and its number in there.
-    """
+class FolderStore:
+    """A folder of objects; while one is being written, its name lacks the hash."""
 
     def __init__(self, folder: Path):
+        self.places = Places()
         self._folder = folder
         self._incoming = folder / "incoming"
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -43,13 +42,18 @@ class Store:
     def create(self, upload_id: str, number: int | str) -> "ShardWriter":
         return ShardWriter(self, f"{upload_id}-{number}")
 
-    def open(self, name: str):
+    def open(self, name: str, start: int, end: int) -> Reader:
         """
         Open an object for reading.  A file that is open outlives its deletion.
 
         :raises FileNotFoundError: the object is gone, or what is there is no file, as repairs of a disk leave it; when
             all of its folder is gone, that is another OSError.
         """
+        file = self._open(name)
+        file.seek(start)
+        return Reader(file, os.fstat(file.fileno()).st_size)
+
+    def _open(self, name):
         path = self.path(name)
         if not path.parent.is_dir():
             raise OSError(errno.ENODEV, "the folder is gone", str(path.parent))
@@ -59,25 +63,6 @@ class Store:
             raise FileNotFoundError(errno.ENOENT, "no file", str(path))
         return open(descriptor, "rb")
 
-    def flaw(self, shard) -> str | None:
-        """Read the object of a shard, given by its row, and return what is wrong with it."""
-        try:
-            digest = self._sha256(shard["object"])
-        except FileNotFoundError:
-            return "is missing"
-        except OSError as error:
-            if error.errno != errno.EIO:  # what is wrong is not the shard
-                raise
-            return "cannot be read"
-        return None if digest == shard["sha256"] else "has wrong bytes"
-
-    def _sha256(self, name):
-        sha256 = hashlib.sha256()
-        with self.open(name) as file:
-            while block := file.read(_BLOCK):
-                sha256.update(block)
-        return sha256.hexdigest()
-
     def size(self, name: str) -> int | None:
         """Return how many bytes an object has; None when it is not here."""
         try:
@@ -85,32 +70,39 @@ class Store:
         except FileNotFoundError:
             return None
 
-    def take(self, other: "Store", name: str):
+    def take(self, other: "FolderStore", name: str):
         """Copy an object from another store; one whose bytes do not fit its name gets another name."""
         *_, upload_id, number = name.split("-")
         writer = self.create(upload_id, number)
-        with other.open(name) as file:
+        with other._open(name) as file:
             shutil.copyfileobj(file, writer, _BLOCK)
         writer.keep()
 
-    def delete(self, names):
-        for name in names:
+    def delete(self, names) -> list[str]:
+        return [name for name in names if not self._deletes(name)]
+
+    def _deletes(self, name):
+        try:
             self.path(name).unlink(missing_ok=True)
+        except OSError as error:
+            _log.error("%s cannot be deleted: %s", name, error.strerror)
+            return False
+        return True
 
     def objects(self) -> Iterator[str]:
-        """Yield the name of each object, and of each that is still being written."""
         for folder in (self._incoming, *self._folders):
             for entry in os.scandir(folder):
                 if _NAME.fullmatch(entry.name):
                     yield entry.name
 
+    def brought_by(self, upload_ids: set[str]) -> Iterator[str]:
+        return (name for name in self.objects() if uploader(name) in upload_ids)
+
     def set_aside(self, name: str):
-        """Move an object to where nobody gets it, for an operator to look at."""
         with contextlib.suppress(FileNotFoundError):
             os.rename(self.path(name), self._quarantine() / name)
 
     def put_aside(self, name: str, content: bytes):
-        """Keep there what has not been an object."""
         with open(self._quarantine() / name, "wb", opener=private.opener) as file:
             file.write(content)
 
@@ -134,11 +126,9 @@ class Store:
             folder.stat()
 
     def free_space(self) -> int:
-        """Return how many bytes the disk can still take."""
         return shutil.disk_usage(self._folder).free
 
     def written(self) -> dict[str, int]:
-        """Return how many bytes each upload has brought, by its id, of those that have a shard to write."""
         found = {}
         for entry in os.scandir(self._incoming):
             if name := _BEING_WRITTEN.fullmatch(entry.name):
@@ -156,7 +146,7 @@ class Store:
 class ShardWriter:
     """One shard on its way to the disk, under a name that its hash is going to lead."""
 
-    def __init__(self, store: Store, name: str):
+    def __init__(self, store: FolderStore, name: str):
         self._store = store
         self._name = name
         self._file = open(store.path(name), "wb", opener=private.opener)
@@ -184,12 +174,7 @@ class ShardWriter:
             raise
         return {"object": name, "hash": digest, "sha256": self.sha256.hexdigest(), "size": self.size}
 
-    def discard(self):
+    def discard(self) -> list[str]:
         with contextlib.suppress(OSError):  # of a disk that is full: closing writes what is left
             self._file.close()
-        self._store.delete([self._name])
-
-
-def uploader(name: str) -> str:
-    """Return the id of the upload that brought an object."""
-    return name.split("-")[-2]
+        return self._store.delete([self._name])

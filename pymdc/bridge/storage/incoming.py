@@ -1,16 +1,16 @@
-"""A file on its way in: cut into shards, hashed, on disk, or held in memory where it is small."""
+"""A file on its way in: cut into shards, hashed, in the store, or held in memory where it is small."""
 
 import contextlib
 import hashlib
 import secrets
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 
 from ..._digest import content_hash
 from ..refusal import Refusal
-from .folder import SHARD_SIZE, Store
 from .inline import InlineWriter
+from .store import SHARD_SIZE, Store
 
-_syncs = ThreadPoolExecutor(16, "pymdc-sync")  # beside what comes
+_keepers = ThreadPoolExecutor(16, "pymdc-keeper")  # beside what comes
 
 
 class Incoming:
@@ -28,15 +28,27 @@ class Incoming:
         self.mimetype = "text/plain"
         self.shards = []  # their rows, in order
         self._store = store
-        self._kept = self._keeping = None  # the shard before, while it is put on disk, and what becomes of that
+        self._kept = self._keeping = None  # the shard before, while it is put into the store, and what becomes of that
         self._size = size
         self._inline = size <= inline
         self._left = size
         self._sha256 = hashlib.sha256()
         self._writer = None
+        self._place = self._next_place = None  # in the store: of the shard that comes, and what the next one waits for
 
     def begin(self, filename: str, mimetype: str):
         self.filename, self.mimetype = filename, mimetype
+
+    def place_for(self, size: int) -> Future | None:
+        """
+        Return what to wait for before so many bytes more, at most a shard, can be written without anything to wait
+        for; None where that is nothing.
+        """
+        if self._inline or self._writer is not None and self._writer.size + size < SHARD_SIZE:
+            return None
+        if self._next_place is None:
+            self._next_place = self._store.places.take()
+        return self._next_place
 
     def write(self, data: memoryview):
         self._left -= len(data)
@@ -55,14 +67,14 @@ class Incoming:
             self._begin_shard()  # which tells the store how many there are before it
 
     def finish(self):
-        """Wait until all that goes to the store is on disk."""
+        """Wait until all that goes to the store is there for good."""
         if self._left:
             raise Refusal(400, "File does not match the declared size")
         self._settle()
         if self._writer is not None:
             if not self.shards:
                 self._sha256 = self._writer.sha256
-            self.shards.append(self._writer.keep())
+            self.shards.append(self._keep(self._writer, self._place))
             self._writer = None
 
     def entry(self) -> dict:
@@ -70,35 +82,55 @@ class Incoming:
         digest = content_hash(self._sha256)
         return {"mimetype": self.mimetype, "filename": self.filename or digest, "size": self._size, "hash": digest}
 
-    def discard(self):
-        """Remove all that was written."""
+    def discard(self) -> list[str]:
+        """Remove all that was written; return the names of the objects that may be left all the same."""
         with contextlib.suppress(OSError):
             self._settle()
-        try:
-            for writer in (self._kept, self._writer):
-                if writer is not None:
-                    writer.discard()
-        finally:
-            self._store.delete(shard["object"] for shard in self.shards if not self._inline)
+        left = []
+        for writer in (self._kept, self._writer):
+            if writer is not None:
+                left += writer.discard()
+        self._leave_places()
+        return left + self._store.delete([shard["object"] for shard in self.shards if not self._inline])
 
     def _begin_shard(self):
-        if self._writer is None:
-            self._writer = InlineWriter(self.id) if self._inline else self._store.create(self.id, self._number())
+        if self._writer is not None:
+            return
+        if self._inline:
+            self._writer = InlineWriter(self.id)
+            return
+        place, self._next_place = self._next_place or self._store.places.take(), None
+        self._place = place.result()
+        self._writer = self._store.create(self.id, self._number())
+
+    def _leave_places(self):
+        if self._next_place is not None and not self._next_place.cancel():
+            self._next_place.result().give_back()
+        if self._place is not None:
+            self._place.give_back()
 
     def _number(self):
         """Return how many shards there are before the one that comes."""
         return len(self.shards) + (self._kept is not None)
 
     def _keep_beside(self):
-        """Put the shard on disk while the next one comes, but one at a time: a slow disk slows the sender."""
+        """Put the shard into the store while the next one comes, but one at a time: a slow store slows the sender."""
         self._settle()
         if not self.shards:
             self._sha256 = self._writer.sha256.copy()
         self._kept, self._writer = self._writer, None
-        self._keeping = _syncs.submit(self._kept.keep)
+        self._keeping = _keepers.submit(self._keep, self._kept, self._place)
+
+    @staticmethod
+    def _keep(writer, place):
+        try:
+            return writer.keep()
+        finally:
+            if place is not None:
+                place.give_back()
 
     def _settle(self):
-        """Wait until the shard before is on disk."""
+        """Wait until the shard before is in the store."""
         if self._kept is not None:
             self.shards.append(self._keeping.result())
             self._kept = None

@@ -7,7 +7,7 @@ from ..metadata import inline_name
 
 
 class InlineWriter:
-    """Takes a shard's bytes as :class:`~.folder.ShardWriter` does, and keeps them in memory."""
+    """Takes a shard's bytes as a :class:`~.store.Writer` does, and keeps them in memory."""
 
     def __init__(self, upload_id: str):
         self._upload_id = upload_id
@@ -29,5 +29,6 @@ class InlineWriter:
         return {"object": name, "hash": digest, "sha256": self.sha256.hexdigest(), "size": self.size,
                 "content": bytes(self._content)}
 
-    def discard(self):
+    def discard(self) -> list[str]:
         """Nothing is left of it."""
+        return []

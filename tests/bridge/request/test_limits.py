@@ -15,7 +15,8 @@ from pymdc.bridge.metadata import Room, sqlite, tables
 from pymdc.bridge.refusal import Refusal
 from pymdc.bridge.request import limits
 from pymdc.bridge.settings import Settings
-from pymdc.bridge.storage.folder import SHARD_SIZE, Store
+from pymdc.bridge.storage.folder import FolderStore
+from pymdc.bridge.storage.store import SHARD_SIZE
 from pymdc.bridge.storage.incoming import Incoming
 from waiting import eventually
 from wire import BOUNDARY, Account, Basic, Wire, multipart, race
@@ -157,7 +158,7 @@ def small_disk(tmp_path, monkeypatch):
     def free_space(store):
         return 30 * MEGABYTE - sum(path.stat().st_size for path in tmp_path.glob("data/shards/*/*"))
 
-    monkeypatch.setattr(Store, "free_space", free_space)
+    monkeypatch.setattr(FolderStore, "free_space", free_space)
     with LocalBridge(tmp_path / "data", free_space=0) as bridge:
         yield bridge
 
@@ -165,7 +166,7 @@ def small_disk(tmp_path, monkeypatch):
 @pytest.mark.parametrize("came", [5 * MEGABYTE, 18 * MEGABYTE])
 def test_an_upload_under_way_holds_what_it_has_still_to_bring(small_disk, tmp_path, came):
     """What has come of it is on the disk already, and counts once."""
-    store = Store(tmp_path / "data" / "shards")
+    store = FolderStore(tmp_path / "data" / "shards")
     eve, dan = (register(small_disk, f"{name}@example.com") for name in ("eve", "dan"))
     content = b"x" * 20 * MEGABYTE
     with raw.Connection(small_disk.url, timeout=60) as connection:
@@ -186,7 +187,7 @@ def test_an_upload_under_way_holds_what_it_has_still_to_bring(small_disk, tmp_pa
 
 @pytest.mark.parametrize("size", [1, SHARD_SIZE - 1, SHARD_SIZE, SHARD_SIZE + 1, 2 * SHARD_SIZE])
 def test_what_has_come_of_an_upload_can_be_told_at_any_time(tmp_path, size):
-    store = Store(tmp_path)
+    store = FolderStore(tmp_path)
     incoming = Incoming(store, 3 * SHARD_SIZE)
 
     incoming.write(memoryview(bytes(size)))

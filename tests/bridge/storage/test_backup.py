@@ -13,7 +13,7 @@ from pymdc.bridge.metadata import shards
 from pymdc.bridge.storage import backup
 from pymdc.bridge.storage.backup import back_up
 from pymdc.bridge.storage.datafolder import DataFolder
-from pymdc.bridge.storage.folder import Store
+from pymdc.bridge.storage.folder import FolderStore
 from used_bridge import SHARD, UsedBridge, command, flip_a_byte, rows
 from wire import Signed, multipart
 
@@ -171,14 +171,14 @@ def test_a_backup_that_is_broken_off_leaves_the_one_before_usable(world, target,
         world.account.upload(world.bucket, content * 4000)
 
     def take_once(store, other, name):
-        monkeypatch.setattr(Store, "take", fail)
+        monkeypatch.setattr(FolderStore, "take", fail)
         take(store, other, name)
 
     def fail(store, other, name):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    take = Store.take
-    monkeypatch.setattr(Store, "take", take_once)
+    take = FolderStore.take
+    monkeypatch.setattr(FolderStore, "take", take_once)
     with pytest.raises(OSError):
         make_backup(world, target)
     used = command("restore", "--data-dir", tmp_path / "new", target)
@@ -207,7 +207,7 @@ def test_an_object_that_an_earlier_backup_has_cut_short_is_copied_again(world, t
 
 def test_while_a_backup_copies_nothing_is_deleted_and_afterwards_it_is(world, target, monkeypatch):
     file_hash = world.account.upload(world.bucket, b"kept for the backup" * 1000)
-    during, take = [], Store.take
+    during, take = [], FolderStore.take
 
     def take_after_a_deletion(store, other, name):
         world.account.signed.delete(f"/buckets/{world.bucket}/files/{file_hash}")
@@ -215,7 +215,7 @@ def test_while_a_backup_copies_nothing_is_deleted_and_afterwards_it_is(world, ta
         during.append(len(world.objects))
         take(store, other, name)
 
-    monkeypatch.setattr(Store, "take", take_after_a_deletion)
+    monkeypatch.setattr(FolderStore, "take", take_after_a_deletion)
     copied = make_backup(world, target)
 
     assert (during, copied.shards) == ([1], 1)
@@ -225,7 +225,7 @@ def test_while_a_backup_copies_nothing_is_deleted_and_afterwards_it_is(world, ta
 def test_a_backup_that_takes_long_renews_its_hold(world, target, monkeypatch):
     for number in range(15):
         world.account.upload(world.bucket, b"%d" % number * 20_000)
-    moment, left, take = [int(time.time() * 1000)], [], Store.take
+    moment, left, take = [int(time.time() * 1000)], [], FolderStore.take
 
     def take_and_look(store, other, name):
         moment[0] += MINUTE
@@ -234,7 +234,7 @@ def test_a_backup_that_takes_long_renews_its_hold(world, target, monkeypatch):
         take(store, other, name)
 
     monkeypatch.setattr(backup, "now", lambda: moment[0])
-    monkeypatch.setattr(Store, "take", take_and_look)
+    monkeypatch.setattr(FolderStore, "take", take_and_look)
     make_backup(world, target)
 
     assert len(left) == 15 and min(left) > 0

@@ -12,7 +12,7 @@ import requests
 import urllib3
 
 from pymdc.bridge import services
-from pymdc.bridge.storage.folder import Store
+from pymdc.bridge.storage.folder import FolderStore
 from used_bridge import SHARD, UsedBridge, flip_a_byte
 from waiting import eventually
 
@@ -60,14 +60,14 @@ def test_a_shard_that_is_replaced_before_it_is_opened_or_while_it_is_read_is_ser
     content = os.urandom(SHARD)
     file_hash = world.account.upload(world.bucket, content)
     pointer, = world.account.pointers(world.bucket, file_hash).json()
-    really_open = Store.open
+    really_open = FolderStore.open
 
-    def open_late(store, name):
+    def open_late(store, *asked):
         monkeypatch.undo()
         world.account.upload(world.bucket, content)
-        return really_open(store, name)
+        return really_open(store, *asked)
 
-    monkeypatch.setattr(Store, "open", open_late)
+    monkeypatch.setattr(FolderStore, "open", open_late)
     with requests.get(pointer["url"], headers={"x-token": pointer["token"]}, stream=True, timeout=60) as shard:
         first = shard.raw.read(1000)
         world.account.upload(world.bucket, content)

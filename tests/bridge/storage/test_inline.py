@@ -12,7 +12,7 @@ from pymdc.bridge.metadata import uploads
 from pymdc.bridge.metadata.contents import Contents
 from pymdc.bridge.storage.data import Data
 from pymdc.bridge.storage.datafolder import DataFolder
-from pymdc.bridge.storage.folder import Store
+from pymdc.bridge.storage.folder import FolderStore
 from pymdc.bridge.storage.scrub import scrub
 from used_bridge import UsedBridge, command, rows
 from wire import Account, multipart
@@ -89,7 +89,7 @@ def test_small_content_gives_the_store_nothing_to_do(world, monkeypatch):
     """Neither when it comes again, nor when it is deleted, nor when its upload fails."""
     asked, token = [], world.account.token(world.bucket)
     monkeypatch.setattr(services.Services, "sweep", lambda self, now: None)
-    monkeypatch.setattr(Store, "delete", lambda self, names: asked.extend(names))
+    monkeypatch.setattr(FolderStore, "delete", lambda self, names: asked.extend(names) or [])
 
     for _ in range(2):
         file_hash = world.account.upload(world.bucket, b"small")
@@ -126,11 +126,11 @@ def test_an_object_that_small_content_replaces_before_it_is_opened_is_served(wor
     store = world.bridge._server.services.store
     really_open = store.open
 
-    def open_late(name):
+    def open_late(*asked):
         monkeypatch.undo()
         world.set(inline=SMALL)
         world.account.upload(world.bucket, content)
-        return really_open(name)
+        return really_open(*asked)
 
     monkeypatch.setattr(store, "open", open_late)
 

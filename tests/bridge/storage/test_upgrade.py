@@ -18,7 +18,7 @@ from pymdc.bridge import LocalBridge
 from pymdc.bridge.metadata import tables
 from pymdc.bridge.storage import upgrade as upgrading
 from pymdc.bridge.storage.datafolder import DataFolder
-from pymdc.bridge.storage.folder import Store
+from pymdc.bridge.storage.folder import FolderStore
 from pymdc.bridge.storage.upgrade import KEPT, upgrade
 from used_bridge import UsedBridge, command
 from used_database import CONTENTS, load
@@ -36,7 +36,7 @@ def folder(tmp_path):
 def make_folder(path, revision=tables.REVISION):
     folder = DataFolder(path)
     load(revision, folder.database)
-    store = Store(folder.shards)
+    store = FolderStore(folder.shards)
     by_hash = {hash_of(content): content for content in CONTENTS.values()}
     with contextlib.closing(sqlite3.connect(folder.database)) as db:
         for file_hash, name in db.execute("SELECT hash, object FROM shards WHERE object NOT LIKE 'inline-%'"):

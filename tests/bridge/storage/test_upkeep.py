@@ -20,7 +20,7 @@ from pymdc.bridge.metadata.accounts import REGISTRATION_LIFE
 from pymdc.bridge.refusal import Refusal
 from pymdc.bridge.storage.data import Data
 from pymdc.bridge.storage.datafolder import DataFolder
-from pymdc.bridge.storage.folder import Store
+from pymdc.bridge.storage.folder import FolderStore
 from pymdc.bridge.storage.scrub import scrub
 from used_bridge import SHARD, UsedBridge, command, flip_a_byte, rows
 from waiting import eventually
@@ -135,14 +135,14 @@ def test_scrub_goes_on_after_a_sector_that_cannot_be_read(world, monkeypatch):
     bad = world.account.upload(world.bucket, b"on the bad sector" * 1000)
     flipped = world.account.upload(world.bucket, os.urandom(20_000))
     flip_a_byte(next(path for path in world.objects if path.name.startswith(flipped)))
-    read = Store.open
+    read = FolderStore.open
 
-    def read_or_fail(store, name):
+    def read_or_fail(store, name, *part):
         if name.startswith(bad):
             raise OSError(errno.EIO, os.strerror(errno.EIO))
-        return read(store, name)
+        return read(store, name, *part)
 
-    monkeypatch.setattr(Store, "open", read_or_fail)
+    monkeypatch.setattr(FolderStore, "open", read_or_fail)
     findings, told = scrubbed(world)
 
     assert (findings.shards, findings.damaged) == (2, 2)
@@ -153,10 +153,10 @@ def test_scrub_ends_where_what_fails_is_not_the_shard(world, monkeypatch):
     content = b"whole" * 4000
     file_hash = world.account.upload(world.bucket, content)
 
-    def fail(store, name):
+    def fail(store, *asked):
         raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
 
-    monkeypatch.setattr(Store, "open", fail)
+    monkeypatch.setattr(FolderStore, "open", fail)
     with pytest.raises(OSError):
         scrubbed(world)
     monkeypatch.undo()
