@@ -10,6 +10,7 @@ import pytest
 
 import pymdc
 from pymdc._signing import Nonces
+from pymdc.testing import Wire
 from running_bridge import RunningBridge
 
 collect_ignore = [] if sys.version_info >= (3, 10) else ["bridge", "test_benchmarks.py"]  # plain modern Python
@@ -45,6 +46,24 @@ def bridge():
     running = RunningBridge()
     yield running
     running.close()
+
+
+@pytest.fixture(scope="session")
+def wired():
+    """A wire, and the bridge behind it, whose pointers lead through the wire too."""
+    wire = Wire()
+    wire.bridge = RunningBridge("--public-url", wire.url)
+    wire.target = wire.bridge.url
+    yield wire
+    wire.close()
+    wire.bridge.close()
+
+
+@pytest.fixture
+def wire(wired):
+    yield wired
+    del wired.faults[:], wired.requests[:]
+    wired.open()
 
 
 @pytest.fixture

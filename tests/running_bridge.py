@@ -13,6 +13,9 @@ import sys
 import tempfile
 import threading
 
+import pymdc
+import pymdc.testing
+
 
 class RunningBridge(object):
     """
@@ -76,11 +79,26 @@ class RunningBridge(object):
                 return re.search(r"http\S+/activations/\w+", message.get_payload()).group()
         raise LookupError("no mail to {0}".format(address))
 
+    def activation_token(self, address):
+        """Return the token of that link, for :func:`pymdc.testing.account`."""
+        return self.activation_link(address).rpartition("/")[2]
+
     def _command(self, port):
         return [
             _python(), "-m", "pymdc.bridge", "--port", str(port), "--data-dir", self.data_dir, "--log-level", "error",
             "--rates", "off",
         ] + self._options
+
+
+def new_bucket(bridge, **options):
+    """
+    Return a new bucket of a new account.
+
+    :param options: of the :class:`pymdc.Client`.
+    """
+    made = pymdc.testing.account(bridge, pymdc.Client(options.pop("api_url", bridge.url), raise_errors=True, **options))
+    created = pymdc.api.Buckets(made.key_pair, client=made.client).create("bucket", 10, 10, [made.key_pair])
+    return pymdc.api.Bucket(created, made.key_pair, client=made.client)
 
 
 def _python():

@@ -11,8 +11,7 @@ import pytest
 
 import pymdc
 from pymdc.errors import APIError, Timeout, TransportError
-from pymdc.testing import Fault, Wire
-from running_bridge import RunningBridge
+from pymdc.testing import Fault
 
 CONTENT = b"the content of a file" * 5000
 NEW = b"other content" * 20000
@@ -21,33 +20,12 @@ _names = itertools.count()
 
 
 @pytest.fixture(scope="module")
-def wired():
-    """A bridge, and the wire that leads to it and to its shards."""
-    wire = Wire()
-    running = RunningBridge("--public-url", wire.url)
-    wire.target = running.url
-    wire.bridge = running
-    yield wire
-    wire.close()
-    running.close()
-
-
-@pytest.fixture
-def wire(wired):
-    yield wired
-    del wired.faults[:]
-    del wired.requests[:]
-    wired.open()
-
-
-@pytest.fixture(scope="module")
 def member(wired):
-    """An activated account with a key pair, over a wire without faults."""
+    """An activated account with a key pair, made without the wire."""
     client = pymdc.Client(wired.target, raise_errors=True)
-    address = "{0}@example.com".format(uuid.uuid4().hex)
-    user = pymdc.api.Users(address, "password", client=client)
+    user = pymdc.api.Users("{0}@example.com".format(uuid.uuid4().hex), "password", client=client)
     user.register()
-    user.activate(wired.bridge.activation_link(address))
+    user.activate(wired.bridge.activation_link(user._auth.email))
     key_pair = pymdc.keypair.ECDSA()
     pymdc.api.Keys(user).create(key_pair)
     return user, key_pair

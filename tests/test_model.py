@@ -4,18 +4,15 @@ from __future__ import absolute_import, division, print_function
 
 import hashlib
 import io
-import uuid
 
 import hypothesis
-import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
 
 import pymdc
 from pymdc._digest import content_hash
 from pymdc.errors import APIError, TransportError
-from pymdc.testing import Fault, Wire
-from running_bridge import RunningBridge
+from pymdc.testing import Fault
 
 SENT = st.one_of(st.none(), st.integers(0, 2000))
 RECEIVED = st.integers(0, 400)
@@ -101,24 +98,8 @@ class Model(RuleBasedStateMachine):
         return digests[which % len(digests)] if digests else None
 
 
-@pytest.fixture
-def wire():
-    wire = Wire()
-    running = RunningBridge("--public-url", wire.url)
-    wire.target, wire.bridge = running.url, running
-    yield wire
-    wire.close()
-    running.close()
-
-
 def test_bridge_and_model_agree_whatever_happens(wire, full):
-    client = pymdc.Client(wire.target, raise_errors=True)
-    user = pymdc.api.Users("{0}@example.com".format(uuid.uuid4().hex), "password", client=client)
-    user.register()
-    user.activate(wire.bridge.activation_link(user._auth.email))
-    pair = pymdc.keypair.ECDSA()
-    pymdc.api.Keys(user).create(pair)
-    Model.wire, Model.pair = wire, pair
+    Model.wire, Model.pair = wire, pymdc.testing.account(wire.bridge).key_pair
 
     run_state_machine_as_test(Model, settings=hypothesis.settings(
         max_examples=200 if full else 15, stateful_step_count=20, deadline=None,

@@ -19,8 +19,8 @@ from canned_server import CannedServer
 from pymdc._http.connection import Pace
 from pymdc._digest import content_hash
 from pymdc.errors import APIError, Timeout, TransportError
-from pymdc.testing import Fault, Wire
-from running_bridge import RunningBridge
+from pymdc.testing import Fault
+from running_bridge import new_bucket
 
 CERTIFICATES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "certificates")
 BUNDLE = os.path.join(CERTIFICATES, "localhost.crt")
@@ -224,29 +224,10 @@ def test_a_handshake_that_is_cut_is_begun_again():
     assert len(sleeps) == 1
 
 
-@pytest.fixture(scope="module")
-def wired():
-    wire = Wire()
-    running = RunningBridge("--public-url", wire.url)
-    wire.target, wire.bridge = running.url, running
-    yield wire
-    wire.close()
-    running.close()
-
-
 @pytest.fixture
-def wired_bucket(wired):
-    """A bucket behind the wire, and what a script needs to reach it."""
-    client = pymdc.Client(wired.url, raise_errors=True, retries=0)
-    address = "{0}@example.com".format(len(os.listdir(wired.bridge.outbox)))
-    user = pymdc.api.Users(address, "password", client=client)
-    user.register()
-    user.activate(wired.bridge.activation_link(address))
-    pair = pymdc.keypair.ECDSA()
-    pymdc.api.Keys(user).create(pair)
-    bucket = pymdc.api.Bucket(pymdc.api.Buckets(pair, client=client).create("b", 1, 1), pair, client=client)
-    yield bucket
-    del wired.faults[:], wired.requests[:]
+def wired_bucket(wire):
+    """A bucket behind the wire."""
+    return new_bucket(wire.bridge, api_url=wire.url, retries=0)
 
 
 SCRIPT = """
@@ -260,18 +241,18 @@ def say(done, total):
 """
 
 
-def start(wired, bucket, line, **options):
+def start(wire, bucket, line, **options):
     script = SCRIPT + line
-    arguments = [wired.url, bucket._ids["bucket_id"], bucket._auth.get_private_key()]
+    arguments = [wire.url, bucket._ids["bucket_id"], bucket._auth.get_private_key()]
     return subprocess.Popen([sys.executable, "-c", script] + arguments, stdout=subprocess.PIPE, **options)
 
 
-def test_a_killed_download_is_finished_from_its_part(wired, wired_bucket, tmpdir):
+def test_a_killed_download_is_finished_from_its_part(wire, wired_bucket, tmpdir):
     content = os.urandom(5 * 8 * MIB)
     stored, path = wired_bucket.files.upload(io.BytesIO(content)), tmpdir.join("copy")
-    wired.faults.append(Fault("stall", path="/shards/*", nth=2, received=100000))
+    wire.faults.append(Fault("stall", path="/shards/*", nth=2, received=100000))
 
-    process = start(wired, wired_bucket, "bucket.files.download({0!r}, {1!r}, progress=say, concurrency=1)".format(
+    process = start(wire, wired_bucket, "bucket.files.download({0!r}, {1!r}, progress=say, concurrency=1)".format(
         str(stored["hash"]), str(path)))
     while int(process.stdout.readline()) < 2 * 8 * MIB:
         pass
@@ -279,12 +260,12 @@ def test_a_killed_download_is_finished_from_its_part(wired, wired_bucket, tmpdir
     process.wait()
     process.stdout.close()
     assert not path.exists()
-    del wired.faults[:], wired.requests[:]
+    del wire.faults[:], wire.requests[:]
 
     wired_bucket.files.download(stored, str(path))
 
     assert path.read_binary() == content
-    assert len([route for _, route in wired.requests if route.startswith("/shards/")]) == 3
+    assert len([route for _, route in wire.requests if route.startswith("/shards/")]) == 3
     assert tmpdir.listdir() == [path]
 
 
@@ -293,16 +274,16 @@ def test_a_killed_download_is_finished_from_its_part(wired, wired_bucket, tmpdir
     "bucket.files.upload({here!r}, progress=say)",
     "bucket.files.download({hash!r}, {path!r}, progress=say)",
 ])
-def test_ctrl_c_ends_a_blocking_call_at_once(wired, wired_bucket, tmpdir, line):
+def test_ctrl_c_ends_a_blocking_call_at_once(wire, wired_bucket, tmpdir, line):
     stored = wired_bucket.files.upload(io.BytesIO(b"x" * 1000))
     line = line.format(here=os.path.abspath(__file__), hash=str(stored["hash"]), path=str(tmpdir.join("copy")))
-    del wired.requests[:]
-    wired.faults.append(Fault("stall", "PUT" if "upload" in line else "GET", "*/content" if "down" in line else "*"))
+    del wire.requests[:]
+    wire.faults.append(Fault("stall", "PUT" if "upload" in line else "GET", "*/content" if "down" in line else "*"))
 
-    process = start(wired, wired_bucket, "say(0, 0)\n" + line, stderr=subprocess.PIPE)
+    process = start(wire, wired_bucket, "say(0, 0)\n" + line, stderr=subprocess.PIPE)
     process.stdout.readline()
     reached = threading.Event()
-    while not any(fault.seen for fault in wired.faults):
+    while not any(fault.seen for fault in wire.faults):
         assert process.poll() is None
         reached.wait(0.01)
     process.send_signal(signal.SIGINT)
@@ -323,11 +304,11 @@ except EnvironmentError as error:
 """
 
 
-def test_a_disk_that_fills_up_leaves_the_old_file(wired, wired_bucket, tmpdir):
+def test_a_disk_that_fills_up_leaves_the_old_file(wire, wired_bucket, tmpdir):
     stored, path = wired_bucket.files.upload(io.BytesIO(os.urandom(20 * MIB))), tmpdir.join("copy")
     path.write_binary(b"old content")
 
-    process = start(wired, wired_bucket, FULL.format(hash=str(stored["hash"]), path=str(path)))
+    process = start(wire, wired_bucket, FULL.format(hash=str(stored["hash"]), path=str(path)))
     output, _ = process.communicate()
 
     assert output == b"27"  # EFBIG, which stands for ENOSPC here
@@ -350,8 +331,8 @@ sys.stdout.write("both well")
 """
 
 
-def test_a_forked_child_and_its_parent_both_work(wired, wired_bucket):
-    output, _ = start(wired, wired_bucket, FORK).communicate()
+def test_a_forked_child_and_its_parent_both_work(wire, wired_bucket):
+    output, _ = start(wire, wired_bucket, FORK).communicate()
 
     assert output == b"both well"
 
@@ -376,47 +357,47 @@ def test_many_calls_leave_no_thread_and_no_descriptor_behind(buckets, full):
     assert threading.active_count() <= before[1]  # those of an earlier test may have ended meanwhile
 
 
-def test_a_spent_token_is_told(wired, wired_bucket):
+def test_a_spent_token_is_told(wire, wired_bucket):
     token = wired_bucket.files.token("PUSH")
-    wired.faults.append(Fault("reset", "PUT", sent=10))
+    wire.faults.append(Fault("reset", "PUT", sent=10))
 
     with pytest.raises(TransportError, match="token is spent"):
         wired_bucket.files.upload(io.BytesIO(b"x"), token)
 
 
-def test_an_upload_whose_answer_was_lost_is_looked_for_and_not_sent_twice(wired, wired_bucket):
-    client = of_2016(pymdc.Client(wired.url, raise_errors=True, sleep=lambda seconds: None))
+def test_an_upload_whose_answer_was_lost_is_looked_for_and_not_sent_twice(wire, wired_bucket):
+    client = of_2016(pymdc.Client(wire.url, raise_errors=True, sleep=lambda seconds: None))
     bucket = pymdc.api.Bucket(wired_bucket.list(), wired_bucket._auth, client=client)
     content = b"lost answer" * 1000
-    wired.faults.append(Fault("reset", "PUT"))
+    wire.faults.append(Fault("reset", "PUT"))
 
     stored = bucket.files.upload(io.BytesIO(content), filename="lost.bin")
 
     assert stored in bucket.files.list()
     assert (stored["filename"], stored["size"]) == ("lost.bin", len(content))
-    assert [method for method, _ in wired.requests].count("PUT") == 1
+    assert [method for method, _ in wire.requests].count("PUT") == 1
 
 
 @pytest.mark.parametrize("status, headers", [(429, {}), (503, {"Retry-After": "0"})])
-def test_an_upload_that_was_surely_not_stored_is_sent_again_whatever_is_listed(wired, wired_bucket, status, headers):
-    client = pymdc.Client(wired.url, raise_errors=True, sleep=lambda seconds: None)
+def test_an_upload_that_was_surely_not_stored_is_sent_again_whatever_is_listed(wire, wired_bucket, status, headers):
+    client = pymdc.Client(wire.url, raise_errors=True, sleep=lambda seconds: None)
     bucket = pymdc.api.Bucket(wired_bucket.list(), wired_bucket._auth, client=client)
     bucket.files.upload(io.BytesIO(b"content"), filename="there.bin")
-    wired.faults.append(Fault("answer", "PUT", status=status, headers=headers))
-    del wired.requests[:]
+    wire.faults.append(Fault("answer", "PUT", status=status, headers=headers))
+    del wire.requests[:]
 
     bucket.files.upload(io.BytesIO(b"content"), filename="there.bin")
 
-    assert [method for method, _ in wired.requests].count("PUT") == 2
+    assert [method for method, _ in wire.requests].count("PUT") == 2
 
 
 @pytest.mark.parametrize("changed", [{"filename": "new.bin"}, {"mimetype": "image/png"}])
-def test_an_upload_that_changes_the_entry_of_its_content_is_sent_again(wired, wired_bucket, changed):
-    client = pymdc.Client(wired.url, raise_errors=True, sleep=lambda seconds: None)
+def test_an_upload_that_changes_the_entry_of_its_content_is_sent_again(wire, wired_bucket, changed):
+    client = pymdc.Client(wire.url, raise_errors=True, sleep=lambda seconds: None)
     bucket = pymdc.api.Bucket(wired_bucket.list(), wired_bucket._auth, client=client)
     named = {"filename": "old.bin", "mimetype": "text/plain"}
     bucket.files.upload(io.BytesIO(b"content"), **named)
-    wired.faults.append(Fault("reset", "PUT", sent=0))
+    wire.faults.append(Fault("reset", "PUT", sent=0))
 
     stored = bucket.files.upload(io.BytesIO(b"content"), **dict(named, **changed))
 
@@ -425,20 +406,20 @@ def test_an_upload_that_changes_the_entry_of_its_content_is_sent_again(wired, wi
 
 
 @pytest.mark.parametrize("direct", [True, False])
-def test_an_upload_that_does_not_fit_twice_was_stored_the_first_time(wired, wired_bucket, direct):
-    client = pymdc.Client(wired.url, raise_errors=True, sleep=lambda seconds: None)
+def test_an_upload_that_does_not_fit_twice_was_stored_the_first_time(wire, wired_bucket, direct):
+    client = pymdc.Client(wire.url, raise_errors=True, sleep=lambda seconds: None)
     client = client if direct else of_2016(client)
     bucket = pymdc.api.Bucket(wired_bucket.list(), wired_bucket._auth, client=client)
     full = b'{"error": "Bucket storage exceeded: 5 bytes do not fit beside 5 of 5"}'
-    wired.faults.extend([Fault("reset", "PUT"), Fault("answer", "PUT", status=413, body=full)])
+    wire.faults.extend([Fault("reset", "PUT"), Fault("answer", "PUT", status=413, body=full)])
     if not direct:  # else nobody looks in the listing before it is sent again
-        wired.faults.append(Fault("answer", "GET", status=404, body=b'{"error": "Bucket not found"}'))
+        wire.faults.append(Fault("answer", "GET", status=404, body=b'{"error": "Bucket not found"}'))
 
     stored = bucket.files.upload(io.BytesIO(b"12345"))
 
     assert stored == bucket.files.list()[0]
-    assert [method for method, _ in wired.requests].count("PUT") == 2
+    assert [method for method, _ in wire.requests].count("PUT") == 2
 
     with pytest.raises(APIError):
-        wired.faults[:] = [Fault("answer", "PUT", status=413, body=full)]
+        wire.faults[:] = [Fault("answer", "PUT", status=413, body=full)]
         bucket.files.upload(io.BytesIO(b"67890"))

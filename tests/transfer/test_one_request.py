@@ -2,6 +2,7 @@
 
 from __future__ import absolute_import, division, print_function
 
+import contextlib
 import hashlib
 import io
 import json
@@ -16,8 +17,8 @@ from pymdc._transfer.beginning import Beginning
 from pymdc._transfer.handed import Handed
 from pymdc._transfer.upload import Source
 from pymdc.errors import IntegrityError, TransportError
-from pymdc.testing import Fault, Wire
-from running_bridge import RunningBridge
+from pymdc.testing import Fault
+from running_bridge import new_bucket
 
 MIB = 1024 * 1024
 SHARD = 8 * MIB
@@ -27,26 +28,9 @@ def hash_of(content):
     return content_hash(hashlib.sha256(content))
 
 
-@pytest.fixture(scope="module")
-def wire():
-    wire = Wire()
-    running = RunningBridge("--public-url", wire.url)
-    wire.target = running.url
-    wire.bridge = running
-    yield wire
-    wire.close()
-    running.close()
-
-
 @pytest.fixture
-def files(wire, address):
-    client = pymdc.Client(wire.url, raise_errors=True)
-    user, key_pair = pymdc.api.Users(address, u"password", client=client), pymdc.keypair.ECDSA()
-    user.register()
-    user.activate(wire.bridge.activation_link(address))
-    pymdc.api.Keys(user).create(key_pair)
-    bucket = pymdc.api.Bucket(pymdc.api.Buckets(key_pair, client=client).create("direct", 1, 1, [key_pair]),
-                              key_pair, client=client)
+def files(wire):
+    bucket = new_bucket(wire.bridge, api_url=wire.url)
     del wire.requests[:]
     return bucket.files
 
@@ -232,6 +216,20 @@ def answer(status, body, **headers):
 GOOD = b"the right bytes"
 
 
+def downloaded(server, path=None, **options):
+    """Return what comes of GOOD from a server that is direct, at a path or in a file object; then close the server."""
+    client = pymdc.Client(server.url, raise_errors=True, sleep=lambda seconds: None, **options)
+    client.is_direct = lambda: True
+    files = pymdc.api.Files("6b02f2f51a05ce7722153a94", pymdc.keypair.ECDSA(), client=client)
+    copy = io.BytesIO()
+    with contextlib.closing(server):
+        files.download(hash_of(GOOD), path or copy)
+    if path is None:
+        return copy.getvalue()
+    with io.open(path, "rb") as file:
+        return file.read()
+
+
 @pytest.mark.parametrize("wrong", [
     answer(200, b"the wrong bytes"),
     answer(206, b"the right", Content_Range="bytes 0-8/9"),
@@ -253,16 +251,8 @@ def test_what_comes_wrong_is_fetched_shard_by_shard(tmpdir, wrong, to_path):
         return answer(200, json.dumps([pointer]).encode("ascii"))
 
     server = CannedServer(respond)
-    client = pymdc.Client(server.url, retries=0)
-    client.is_direct = lambda: True
-    files = pymdc.api.Files("6b02f2f51a05ce7722153a94", pymdc.keypair.ECDSA(), client=client)
-    path, copy = tmpdir.join("copy"), io.BytesIO()
-    try:
-        files.download(hash_of(GOOD), str(path) if to_path else copy)
-    finally:
-        server.close()
 
-    assert (path.read_binary() if to_path else copy.getvalue()) == GOOD
+    assert downloaded(server, str(tmpdir.join("copy")) if to_path else None, retries=0) == GOOD
     assert len(server.requests) > 1
 
 
@@ -270,16 +260,8 @@ def test_what_comes_wrong_is_fetched_shard_by_shard(tmpdir, wrong, to_path):
 def test_an_attempt_that_breaks_off_leaves_nothing_for_the_next(tmpdir, to_path):
     answers = [answer(200, GOOD)[:-5], answer(200, GOOD)]
     server = CannedServer(lambda request: answers.pop(0))
-    client = pymdc.Client(server.url, sleep=lambda seconds: None)
-    client.is_direct = lambda: True
-    files = pymdc.api.Files("6b02f2f51a05ce7722153a94", pymdc.keypair.ECDSA(), client=client)
-    path, copy = tmpdir.join("copy"), io.BytesIO()
-    try:
-        files.download(hash_of(GOOD), str(path) if to_path else copy)
-    finally:
-        server.close()
 
-    assert (path.read_binary() if to_path else copy.getvalue()) == GOOD
+    assert downloaded(server, str(tmpdir.join("copy")) if to_path else None) == GOOD
     assert len(server.requests) == 2
 
 

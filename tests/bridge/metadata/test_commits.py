@@ -8,7 +8,6 @@ import sqlite3
 import subprocess
 import sys
 import threading
-import time
 
 import pytest
 from sqlalchemy import event
@@ -18,6 +17,7 @@ from pymdc.bridge.metadata import commits, database
 from pymdc.bridge.metadata.commits import InDoubt, Undone
 from pymdc.bridge.metadata.database import Database
 from pymdc.bridge.refusal import Refusal
+from waiting import eventually
 
 PATIENCE = 20  # seconds
 FULL = "database or disk is full"
@@ -75,13 +75,6 @@ print(*kept)
 """
 
 
-def until(holds):
-    deadline = time.monotonic() + PATIENCE
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.001)
-
-
 class Shelf:
     """
     A database that rows can be kept in, by name.
@@ -108,7 +101,7 @@ class Shelf:
         def first(db):
             for count, thread in enumerate(threads, 1):
                 thread.start()
-                until(lambda: len(self.waiting) == count)
+                eventually(lambda: len(self.waiting) == count)
             works[0](db)
 
         first.sync = getattr(works[0], "sync", True)
@@ -437,9 +430,9 @@ def test_who_is_interrupted_while_he_waits_is_passed_over(shelf):
     next_one = threading.Thread(target=shelf.run, args=(1, keep("b")), daemon=True)
 
     def strike():
-        until(lambda: len(shelf.waiting) == 1)
+        eventually(lambda: len(shelf.waiting) == 1)
         next_one.start()
-        until(lambda: len(shelf.waiting) == 2)
+        eventually(lambda: len(shelf.waiting) == 2)
         signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
 
     threading.Thread(target=strike, daemon=True).start()
@@ -522,7 +515,7 @@ def test_who_has_had_his_turn_comes_after_who_waits_for_it(tmp_path):
     waiting = threading.Thread(target=take, daemon=True)
     with ours:
         waiting.start()
-        until(lambda: is_locked(path + "-door"))
+        eventually(lambda: is_locked(path + "-door"))
     with ours:
         order.append("ours")
     waiting.join(PATIENCE)
