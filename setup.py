@@ -27,6 +27,10 @@ BRIDGE = [
     "websockets>=16.1",
 ]
 
+CLUSTER = [
+    "psycopg[binary]>=3.2",
+]
+
 FAST = [
     "coincurve>=14; python_version < '3.10'",
     "coincurve>=21; python_version >= '3.10'",
@@ -54,9 +58,11 @@ setup(
     ],
     extras_require={
         "bridge": ['{0}; python_version >= "3.10"'.format(need) for need in BRIDGE] + FAST,
+        "cluster": ['{0}; python_version >= "3.10"'.format(need) for need in CLUSTER],
         "fast": FAST,
         "test": FAST + [
             'aiosmtpd>=1.4.4; python_version >= "3.10"', "coverage", "hypothesis", "pytest", "pytest-xdist",
+            'psycopg[binary]>=3.2; python_version >= "3.10"',  # the tests start a server, where there is one
             'schemathesis>=4.32.5; python_version >= "3.11"',
         ],
         "docs": ["myst-parser", "sphinx"],

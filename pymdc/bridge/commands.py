@@ -11,11 +11,13 @@ from pathlib import Path
 import click
 import platformdirs
 import sqlalchemy
+from click.core import ParameterSource
 
 import pymdc
 
 from . import log
 from .clock import now
+from .metadata import check_url, migrate_postgresql
 from .serving.server import Server, Site
 from .serving.workers import Workers
 from .settings import LOG_LEVELS, Settings, numbers
@@ -61,6 +63,10 @@ _folder = _Path(file_okay=False, path_type=Path)
 _data_dir = click.option(
     "--data-dir", cls=_DataDir, default=_usual_data_dir, show_default="the user's data folder", type=_folder,
     help="Folder of database, shards and mails.",
+)
+_database_url = click.option(
+    "--database-url", help="PostgreSQL database that bridges share, postgresql+psycopg://user@host/name; the password "
+    "is better kept in PGPASSWORD, PGPASSFILE or PYMDC_BRIDGE_DATABASE_URL.  [default: SQLite, in the data folder]",
 )
 _new = click.option("--new", is_flag=True, help="Go on where shards lie that the database does not name, or is gone.")
 
@@ -110,6 +116,7 @@ def main():
 @click.option("--host", default=Settings.host, help="Address to listen on.")
 @_numbers(*_FIRST_NUMBERS)
 @_data_dir
+@_database_url
 @_new
 @click.option("--public-url", help="What links and pointers lead to.  [default: the address listened on]")
 @click.option("--smtp-url", help="Server that sends the mails, smtp://user:password@host:port or smtps://...; a "
@@ -139,6 +146,7 @@ def serve(behind_proxy, **options):
     except ValueError as error:
         raise click.UsageError(str(error)) from None
     log.to_stderr(settings.log_level.upper())
+    _warn_of_password(settings.database_url)
     _raise_descriptor_limit()
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))  # uvicorn raises it again when it has obeyed it
     where = f"{settings.host}:{settings.port} from {settings.data_dir}"
@@ -156,15 +164,16 @@ def serve(behind_proxy, **options):
 
 @main.command(name="scrub", context_settings=_CONTEXT)
 @_data_dir
+@_database_url
 @_new
-def scrub_command(data_dir, new):
+def scrub_command(data_dir, database_url, new):
     """
     Read every shard of a bridge, which may be running.
 
     What is damaged is set aside and listed, with the files that it belongs to; whoever uploads such a file again heals
     it.  Objects that belong to nothing are removed.  Ends with 1 if a shard is damaged.
     """
-    with _failures(), Data(_bridge_in(data_dir, new)) as data:
+    with _failures(), Data(_bridge_in(data_dir, new, database_url)) as data:
         findings = scrub(data, now(), click.echo)
         click.echo(findings)
         _end_with(findings.damaged)
@@ -172,14 +181,16 @@ def scrub_command(data_dir, new):
 
 @main.command(name="backup", context_settings=_CONTEXT)
 @_data_dir
+@_database_url
 @_new
 @click.argument("target", type=_folder)
-def backup_command(data_dir, new, target):
+def backup_command(data_dir, database_url, new, target):
     """
     Copy the data of a bridge, which may be running, to the folder TARGET.
 
     Used again on the same folder, it copies only what is new.  Ends with 1 if a shard is damaged, and so not copied.
     """
+    _check_on_sqlite(database_url)
     with _failures():
         copied = back_up(_bridge_in(data_dir, new), DataFolder(target), click.echo, new)
         click.echo(copied)
@@ -188,13 +199,15 @@ def backup_command(data_dir, new, target):
 
 @main.command(name="restore", context_settings=_CONTEXT)
 @_data_dir
+@_database_url
 @click.argument("source", type=_Path(exists=True, file_okay=False, path_type=Path))
-def restore_command(data_dir, source):
+def restore_command(data_dir, database_url, source):
     """
     Make the data of a bridge from the backup SOURCE, in an empty folder.
 
     Unused tokens are not restored, and requests that were signed by now, or will be within a minute, are refused.
     """
+    _check_on_sqlite(database_url)
     with _failures():
         findings = restore(DataFolder(source), DataFolder(data_dir), click.echo)
         click.echo(findings)
@@ -203,13 +216,21 @@ def restore_command(data_dir, source):
 
 @main.command(name="upgrade", context_settings=_CONTEXT)
 @_data_dir
-def upgrade_command(data_dir):
+@_database_url
+def upgrade_command(data_dir, database_url):
     """
     Upgrade the database of a bridge, which does not run, to the schema of this version.
 
-    On SQLite a bridge does that itself when it starts, after a copy of the database beside it.
+    On SQLite a bridge does that itself when it starts, after a copy of the database beside it.  In a PostgreSQL
+    database that is empty the tables are made.
     """
     with _failures():
+        if database_url is not None:
+            _check_url(database_url)
+            before, after = migrate_postgresql(database_url)
+            from_what = f", from {before}" if before != after else ""
+            click.echo(f"the database's schema has revision {after}{from_what}, as this version wants it")
+            return
         folder = _folder_of_a_bridge(data_dir)
         with folder.lock():
             upgrade(folder, click.echo)
@@ -218,14 +239,39 @@ def upgrade_command(data_dir):
                            "a bridge on SQLite upgrades it itself when it starts")
 
 
-def _folder_of_a_bridge(path):
+def _check_url(database_url):
+    try:
+        check_url(database_url)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+
+
+def _check_on_sqlite(database_url):
+    if database_url is not None:
+        raise click.UsageError(
+            "this is for bridges on SQLite: what is on PostgreSQL, pg_dump and pg_restore copy; copy the shards after "
+            "it, and put them back before it"
+        )
+
+
+def _warn_of_password(database_url):
+    source = click.get_current_context().get_parameter_source("database_url")
+    if source is ParameterSource.COMMANDLINE and sqlalchemy.make_url(database_url).password:
+        _log.warning("whoever lists processes sees the password in --database-url: keep it in PGPASSWORD, PGPASSFILE "
+                     "or PYMDC_BRIDGE_DATABASE_URL")
+
+
+def _folder_of_a_bridge(path, database_url=None):
+    if database_url is not None:
+        _check_url(database_url)
+        return DataFolder(path, database_url)
     if not (path / "bridge.sqlite").exists():
         raise click.UsageError(f"no bridge has its data in {path}")
     return DataFolder(path)
 
 
-def _bridge_in(path, new):
-    folder = _folder_of_a_bridge(path)
+def _bridge_in(path, new, database_url=None):
+    folder = _folder_of_a_bridge(path, database_url)
     if not new:
         check_named(folder)
     return folder
@@ -240,13 +286,15 @@ def _end_with(damaged):
 def _failures(doing=""):
     try:
         yield
-    except (OSError, sqlalchemy.exc.DBAPIError) as error:
+    except (OSError, sqlalchemy.exc.SQLAlchemyError) as error:
         raise click.ClickException(doing + _in_words(error)) from None
 
 
 def _in_words(error):
     if isinstance(error, sqlalchemy.exc.DBAPIError):
         return f"the database: {error.orig}"
+    if isinstance(error, sqlalchemy.exc.SQLAlchemyError):
+        return f"the database: {error}"
     return f"{error.filename}: {error.strerror}" if error.filename else error.strerror or str(error)
 
 

@@ -32,7 +32,7 @@ class Services(Data):
     """
 
     def __init__(self, settings: Settings, public_url: str, metrics: Metrics):
-        folder = DataFolder(settings.data_dir)
+        folder = DataFolder(settings.data_dir, settings.database_url)
         super().__init__(folder)
         self.settings = settings
         self.public_url = public_url

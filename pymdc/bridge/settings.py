@@ -7,6 +7,7 @@ import re
 from . import address
 from .mail.message import check_sender
 from .mail.relay import Relay
+from .metadata import check_url
 
 MAX_TOKEN_LIFE = 7 * 24 * 60 * 60  # seconds
 LOG_LEVELS = ("debug", "info", "warning", "error")
@@ -26,6 +27,8 @@ class Settings:
     The options of a bridge; each is ``--option`` of ``python -m pymdc.bridge`` and ``PYMDC_BRIDGE_OPTION``.
 
     :ivar data_dir: the folder of database, shards and mails.
+    :ivar database_url: a PostgreSQL database that any number of bridges share, ``postgresql+psycopg://user@host/name``;
+        by default it is SQLite, in the data folder.
     :ivar new: whether to begin a new bridge where shards lie that its database does not name.
     :ivar host: the address to listen on.
     :ivar public_url: what links and pointers lead to; by default the address listened on.
@@ -46,6 +49,7 @@ class Settings:
     new: bool = False
     host: str = "127.0.0.1"
     port: int = _number(6382, 0, 65535, "Port to listen on; 0 picks one.")
+    database_url: str | None = dataclasses.field(default=None, repr=False)  # it may hold a password
     public_url: str | None = None
     smtp_url: str | None = dataclasses.field(default=None, repr=False)  # it holds a password
     mail_from: str | None = None
@@ -87,6 +91,8 @@ class Settings:
             raise ValueError("behind-proxy must be addresses, such as 127.0.0.1")
         _check(isinstance(self.redirect_host, tuple) and all(_matches(_HOST_NAME, name) for name in self.redirect_host),
                "redirect-host", "names, such as www.example.com", ", ".join(map(str, self.redirect_host)))
+        if self.database_url is not None:
+            check_url(self.database_url)
         if self.smtp_url is not None:
             Relay.parse(self.smtp_url)
         if self.mail_from is not None:

@@ -1,3 +1,4 @@
+import contextlib
 import sys
 import time
 import types
@@ -6,16 +7,75 @@ import uuid
 import pytest
 
 import pymdc
+from needed import is_missing
 from pymdc.bridge import LocalBridge, clock
+from pymdc.bridge.metadata import Metadata
 from wire import Account, Wire
 
 collect_ignore = [] if sys.version_info >= (3, 11) else ["serving/test_openapi.py"]  # schemathesis wants a newer Python
 
+DATABASES = ["sqlite", "postgresql"]
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "both_databases: lets the bridge of the fixture local be on SQLite, and on "
+                            "PostgreSQL")
+
+
+def pytest_generate_tests(metafunc):
+    fixtures = metafunc.fixturenames
+    marked = metafunc.definition.get_closest_marker("both_databases")
+    if marked and "local" in fixtures and "local_on_sqlite" not in fixtures:
+        metafunc.parametrize("local", DATABASES, indirect=True, scope="session")
+
 
 @pytest.fixture(scope="session")
-def local():
-    """A bridge in this process."""
+def postgresql():
+    """A server, of each process of the tests its own."""
+    if is_missing("postgres", "/usr/lib/postgresql/*/bin"):
+        pytest.skip("needs PostgreSQL")
+    from postgresql import PostgreSQL
+    server = PostgreSQL()
+    yield server
+    server.close()
+
+
+@pytest.fixture(params=DATABASES)
+def database_url(request, tmp_path):
+    """The URL of a new database, of each kind."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/bridge.sqlite"
+    return request.getfixturevalue("postgresql").new_database()
+
+
+@pytest.fixture(params=DATABASES)
+def server_url(request):
+    """What a bridge is told as ``database_url``, with each kind."""
+    return None if request.param == "sqlite" else request.getfixturevalue("postgresql").new_database()
+
+
+@pytest.fixture
+def memory(database_url):
+    """What a bridge knows, in a new database of each kind."""
+    with contextlib.closing(Metadata(database_url)) as memory:
+        yield memory
+
+
+@pytest.fixture(scope="session")
+def local(request):
+    """A bridge in this process; on which database, the mark ``both_databases`` says."""
+    return request.getfixturevalue("local_on_" + getattr(request, "param", "sqlite"))
+
+
+@pytest.fixture(scope="session")
+def local_on_sqlite():
     with LocalBridge() as bridge:
+        yield bridge
+
+
+@pytest.fixture(scope="session")
+def local_on_postgresql(postgresql):
+    with LocalBridge(database_url=postgresql.new_database()) as bridge:
         yield bridge
 
 

@@ -49,12 +49,16 @@ def update(call: Call) -> Response:
 
 
 def delete(call: Call) -> Response:
-    with call.transaction():
-        identity = auth.identify(call)
-        moment = now()
-        call.metadata.buckets.delete(identity.email, call.ids["bucket"], moment, identity.point)
-    call.services.sweep(moment)
+    call.services.sweep(_delete(call))
     return Response(status_code=204)
+
+
+@one_transaction
+def _delete(call):
+    """Delete a bucket, and return when that was."""
+    identity, moment = auth.identify(call), now()
+    call.metadata.buckets.delete(identity.email, call.ids["bucket"], moment, identity.point)
+    return moment
 
 
 @one_transaction

@@ -11,7 +11,7 @@ from starlette.responses import Response, StreamingResponse
 from ..clock import now
 from ..refusal import Refusal
 from ..request import auth, fields
-from ..request.call import Call
+from ..request.call import Call, one_transaction
 from ..storage.outgoing import Outgoing
 from .files import identify_reader
 
@@ -29,9 +29,7 @@ def show(call: Call) -> Response:
     bucket_id, file_hash = call.ids["bucket"], call.ids["hash"]
     entity_tag = f'"{file_hash}"'
     asked = call.headers.get("range", "") if call.headers.get("if-range") in (None, entity_tag) else ""
-    with call.transaction():
-        point = identify_reader(call)
-        part = call.metadata.files.take(bucket_id, file_hash, point, lambda size: fields.byte_range(asked, size))
+    part = _take(call, lambda size: fields.byte_range(asked, size))
 
     def opened(row, start, end):
         return _open(call, row, start, end, lambda: call.metadata.shards.find(row["id"]))
@@ -46,6 +44,13 @@ def show(call: Call) -> Response:
         return _answer(call, bucket_id, outgoing, headers)
     headers["Content-Range"] = f"bytes {part.start}-{part.end - 1}/{part.size}"
     return _answer(call, bucket_id, outgoing, headers, 206)
+
+
+@one_transaction
+def _take(call, choose):
+    """Let in who may read the file, and charge for the part of it that is chosen."""
+    point = identify_reader(call)
+    return call.metadata.files.take(call.ids["bucket"], call.ids["hash"], point, choose)
 
 
 def shard(call: Call) -> Response:

@@ -19,11 +19,15 @@ def show(call: Call) -> Response:
 
 
 def delete(call: Call) -> Response:
-    with call.transaction():
-        identity = auth.identify(call)
-        call.metadata.files.delete(identity.email, call.ids["bucket"], call.ids["hash"], identity.point)
+    _delete(call)
     call.services.sweep(now())
     return Response(status_code=204)
+
+
+@one_transaction
+def _delete(call):
+    identity = auth.identify(call)
+    call.metadata.files.delete(identity.email, call.ids["bucket"], call.ids["hash"], identity.point)
 
 
 def identify_reader(call: Call) -> str | None:

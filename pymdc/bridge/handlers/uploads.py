@@ -1,6 +1,7 @@
 """Uploads: a file comes in, and is entered in its bucket."""
 
 import asyncio
+import contextlib
 import time
 
 from anyio.to_thread import run_sync
@@ -12,7 +13,7 @@ from ..clock import now, steady
 from ..metadata import GIGABYTE, Room
 from ..refusal import Refusal
 from ..request import auth, direct, fields, multipart
-from ..request.call import Call, JSON
+from ..request.call import Call, JSON, one_transaction
 from ..storage.incoming import Incoming
 
 BATCH = 1024 * 1024  # bytes handed to a thread at a time
@@ -35,16 +36,21 @@ async def _take_at_once(call, file) -> dict:
 
 
 def _store(call, file, content):
-    with call.transaction():
-        size, point = _authorize(call, file)
-        call.metadata.uploads.admit(call.ids["bucket"], size, _room(call), steady(), point)
-        incoming = _incoming(call, size)
-        direct.FileReader(file, incoming).feed(content)
-        entry = _entry(call, incoming, file)
-        replaced = call.metadata.uploads.enter(entry, incoming.shards)
+    entry, replaced = _store_at_once(call, file, content)
     if replaced:
         call.services.sweep(now())
     return entry
+
+
+@one_transaction
+def _store_at_once(call, file, content):
+    """Let a file in and enter it; return it, and whether what was there before can go."""
+    size, point = _authorize(call, file)
+    call.metadata.uploads.admit(call.ids["bucket"], size, _room(call), steady(), point)
+    incoming = _incoming(call, size)
+    direct.FileReader(file, incoming).feed(content)
+    entry = _entry(call, incoming, file)
+    return entry, call.metadata.uploads.enter(entry, incoming.shards)
 
 
 async def _take(call, file) -> dict:
@@ -58,13 +64,13 @@ async def _take(call, file) -> dict:
     return await run_in_threadpool(_enter, call, incoming, file)
 
 
+@one_transaction
 def _let_in(call, file) -> Incoming:
     """Check what can be known before the body is touched, in the order of the protocol, and make room for the file."""
-    with call.transaction():
-        size, point = _authorize(call, file)
-        incoming = _incoming(call, size)
-        row = {"id": incoming.id, "bucket": call.ids["bucket"], "size": size, "expires": _expiry(call)}
-        call.metadata.uploads.begin(row, _room(call), steady(), point)
+    size, point = _authorize(call, file)
+    incoming = _incoming(call, size)
+    row = {"id": incoming.id, "bucket": call.ids["bucket"], "size": size, "expires": _expiry(call)}
+    call.metadata.uploads.begin(row, _room(call), steady(), point)
     return incoming
 
 
@@ -134,8 +140,9 @@ def _enter(call, incoming, file):
         entry = _entry(call, incoming, file)
         replaced = call.metadata.uploads.finish(incoming.id, entry, incoming.shards, steady())
     except SQLAlchemyError:
-        if call.metadata.uploads.is_known(incoming.id):  # so it has not been committed, which the error does not say
-            _discard(call, incoming)
+        with contextlib.suppress(SQLAlchemyError):  # then the row stays, and whoever tidies up takes care of the rest
+            if call.metadata.uploads.give_up(incoming.id):  # so it is not entered, which the error does not say
+                _discard(call, incoming)
         raise
     except (Refusal, OSError):
         _discard(call, incoming)

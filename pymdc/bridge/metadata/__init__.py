@@ -13,10 +13,10 @@ from . import tables
 from .accounts import Accounts
 from .buckets import GIGABYTE, Buckets
 from .contents import Contents, inline_name, is_inline
-from .database import Database
+from .database import Database, check_url
 from .files import Files
 from .keys import Keys
-from .migration import migrate
+from .migration import migrate, migrate_postgresql
 from .nonces import Nonces
 from .rates import Rates
 from .revisions import check_known
@@ -24,7 +24,11 @@ from .shards import Shards
 from .tokens import Tokens
 from .uploads import Room, Uploads
 
-__all__ = ["GIGABYTE", "Metadata", "Room", "check_known", "inline_name", "is_inline", "migrate", "sqlite"]
+__all__ = [
+    "GIGABYTE", "Metadata", "Room", "check_known", "check_url",
+    "inline_name", "is_inline", "migrate", "migrate_postgresql",
+    "sqlite",
+]
 
 _PASSING = (tables.tokens, tables.shard_tokens, tables.uploads, tables.unneeded, tables.holds, tables.rates)
 FORGET_THE_PASSING = [delete(table) for table in _PASSING]
@@ -52,14 +56,14 @@ class Metadata:
         self.tokens = Tokens(database)
         self.uploads = Uploads(database)
 
-    def together(self, sync=True):
+    def together(self, work, sync=True):
         """
-        Let all that this thread asks for until the block ends be one transaction.  A refusal undoes what was done since
-        the last :meth:`keep`, another error all of it.
+        Return what *work* returns, and let all that it asks for be one transaction.  A refusal undoes what was done
+        since the last :meth:`keep`, another error all of it.  It is called again when others have undone it.
 
         :param sync: whether it has to outlive a power cut too.
         """
-        return self._database.together(sync)
+        return self._database.together(work, sync)
 
     def keep(self):
         """Of what is done together, let what was done so far be done, whatever is refused later."""

@@ -1,10 +1,15 @@
 """Accounts, and the registrations that wait for their link to be followed."""
 
-from sqlalchemy import bindparam, delete, exists, insert, select, tuple_, update
+from sqlalchemy import bindparam, delete, exists, select, tuple_, update
+from sqlalchemy.dialects.postgresql import insert
 
 from ..refusal import Refusal
+from .database import repeating
+from .failures import Undone
+from .keys import ADD as ADD_KEY
 from .keys import KEY_TAKEN, taken
-from .tables import accounts, keys, registrations
+from .locks import ROWS, lock_accounts
+from .tables import accounts, registrations
 
 EMAIL_TAKEN = "Email is already registered"
 REGISTRATION_LIFE = 7 * 24 * 60 * 60 * 1000  # milliseconds in which its link can be followed
@@ -17,14 +22,22 @@ _ALIVE = registrations.c.created > bindparam("long_ago")
 FIND = select(accounts).where(accounts.c.email == _EMAIL)
 OLDEST = select(*_WHO).order_by(accounts.c.created).limit(_MANY)
 ANY_OF = select(exists().where(tuple_(*_WHO).in_(bindparam("others", expanding=True))))
-ADD = insert(accounts)
+ADD = insert(accounts).on_conflict_do_nothing().execution_options(preserve_rowcount=True)
 ACTIVATE = update(accounts).where(accounts.c.email == _EMAIL).values(activated=True)
+_WAITS_FOR_NOTHING = (
+    accounts.c.activated.is_(False), ~exists().where(registrations.c.email == accounts.c.email),
+)
+#: Locked, so that no registration can come, and only then looked for one that has come meanwhile.
+WAITING = select(accounts.c.email).where(*_WAITS_FOR_NOTHING).limit(_MANY).with_for_update(skip_locked=True)
 FORGET_WAITING = delete(accounts).where(
-    accounts.c.activated.is_(False), ~exists().where(registrations.c.email == accounts.c.email)
+    accounts.c.email.in_(bindparam("emails", expanding=True)), *_WAITS_FOR_NOTHING
 )
 
 REGISTER = insert(registrations)
-REGISTRATION = select(registrations).where(registrations.c.token == bindparam("token_"), _ALIVE)
+REGISTRATION = (
+    select(registrations).join_from(accounts, registrations).where(registrations.c.token == bindparam("token_"), _ALIVE)
+    .with_for_update(**ROWS, of=[accounts, registrations])
+)
 WAITS_ELSEWHERE = select(exists().where(
     registrations.c.point == bindparam("point_"), registrations.c.email != _EMAIL, _ALIVE
 ))
@@ -32,9 +45,8 @@ FORGET_OLD = delete(registrations).where(registrations.c.created <= bindparam("l
 FORGET_OLD_OF = FORGET_OLD.where(registrations.c.email == _EMAIL)
 LAPSE = delete(registrations).where(registrations.c.email == _EMAIL)
 
-ADD_KEY = insert(keys)
 
-
+@repeating
 class Accounts:
     def __init__(self, database):
         self._database = database
@@ -73,19 +85,20 @@ class Accounts:
         """
         email = account["email"]
         with self._database.write() as db:
+            first = db.execute(ADD, {"activated": False, **account}).rowcount > 0
+            if not lock_accounts(db, email):
+                raise Undone("the account, which waited for nothing, is forgotten meanwhile")
             _check_free(db, email, registration["point"], registration["created"])
-            known = _account(db, email)
-            if not known:
-                db.execute(ADD, {"activated": False, **account})
             db.execute(FORGET_OLD_OF, {"email_": email, "long_ago": registration["created"] - REGISTRATION_LIFE})
             db.execute(REGISTER, {"email": email, **registration})
-            return not known
+            return first
 
     def forget_waiting(self, now: int):
         """Forget the registrations that nobody has activated in time, and the accounts that wait for nothing else."""
         with self._database.write() as db:
             db.execute(FORGET_OLD, {"long_ago": now - REGISTRATION_LIFE})
-            db.execute(FORGET_WAITING)
+            while emails := db.execute(WAITING).scalars().all():
+                db.execute(FORGET_WAITING, {"emails": emails})
 
     def activate(self, token: str, now: int):
         """
@@ -101,7 +114,7 @@ class Accounts:
                 raise Refusal(400, "Invalid activation token")
             email, point = chosen["email"], chosen["point"]
             db.execute(ACTIVATE, {"email_": email, "password": chosen["password"]})
-            if point is not None and not taken(db, point):
+            if point is not None:
                 db.execute(ADD_KEY, {"email": email, "point": point, "text": chosen["text"], "proved": False})
             db.execute(LAPSE, {"email_": email})
             return _account(db, email), chosen["redirect"]

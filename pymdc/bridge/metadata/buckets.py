@@ -7,9 +7,11 @@ from sqlalchemy import bindparam, delete, func, insert, select, update
 from ..refusal import Refusal
 from . import pages
 from .compiled import Compiled
+from .database import repeating
 from .keys import check_count, check_registered, lapse_in_bucket
+from .locks import BUCKET, BUCKET_AND_ACCOUNT, ROWS, lock_accounts
 from .shards import free
-from .tables import bucket_keys, buckets, file_shards, files, tokens
+from .tables import bucket_keys, buckets, file_shards, files, shards, tokens
 
 GIGABYTE = 10**9
 MAX_BUCKETS = 1000  # of an account
@@ -36,9 +38,9 @@ DELETE = delete(buckets).where(_THIS)
 LAPSE_SOON = update(tokens).where(
     tokens.c.bucket == bindparam("bucket_"), tokens.c.expires > bindparam("end")
 ).values(expires=bindparam("end"))
-HELD_SHARDS = select(file_shards.c.shard).distinct().join_from(file_shards, files).where(
-    files.c.bucket == bindparam("bucket_")
-)
+HELD_SHARDS = select(shards.c.id).where(shards.c.id.in_(
+    select(file_shards.c.shard).join_from(file_shards, files).where(files.c.bucket == bindparam("bucket_"))
+)).order_by(shards.c.id).with_for_update(**ROWS)
 
 KEYS = Compiled(select(bucket_keys.c.text, bucket_keys.c.point).where(_ITS_KEYS).order_by(bucket_keys.c.position))
 LIST_KEYS = insert(bucket_keys)
@@ -46,6 +48,7 @@ UNLIST_KEYS = delete(bucket_keys).where(_ITS_KEYS)
 COUNT_ALL_KEYS = select(func.count()).where(bucket_keys.c.bucket.in_(OWN))
 
 
+@repeating
 class Buckets:
     def __init__(self, database):
         self._database = database
@@ -76,6 +79,7 @@ class Buckets:
         """
         bucket_id = secrets.token_hex(12)
         with self._database.write() as db:
+            lock_accounts(db, email)
             check_registered(db, email, signer)
             check_count(db, COUNT, email, MAX_BUCKETS, "buckets")
             db.execute(ADD, {"id": bucket_id, "email": email, "created": created, **fields})
@@ -85,8 +89,9 @@ class Buckets:
     def change(self, email: str, bucket_id: str, fields: dict, points: dict[str, str] | None, signer: str | None):
         """Change those fields, and its keys if there are *points*; as :meth:`add`."""
         with self._database.write() as db:
+            lock_accounts(db, email)
             check_registered(db, email, signer)
-            find_bucket(db, bucket_id, email)
+            lock_bucket(db, bucket_id, email)
             if fields:
                 db.execute(CHANGE, {"bucket_": bucket_id, **fields})
             if points is not None:
@@ -99,12 +104,13 @@ class Buckets:
     def delete(self, email: str, bucket_id: str, now: int, signer: str | None = None):
         """Delete a bucket with its files; as :meth:`add`."""
         with self._database.write() as db:
+            lock_accounts(db, email)
             check_registered(db, email, signer)
-            find_bucket(db, bucket_id, email)
-            shards = db.execute(HELD_SHARDS, {"bucket_": bucket_id}).scalars().all()
+            lock_bucket(db, bucket_id, email)
+            held = db.execute(HELD_SHARDS, {"bucket_": bucket_id}).scalars().all()
             db.execute(DELETE, {"bucket_": bucket_id})
             db.execute(LAPSE_SOON, {"bucket_": bucket_id, "end": now + AFTERLIFE})
-            free(db, shards)
+            free(db, held)
 
 
 def counted(size: int) -> int:
@@ -122,12 +128,22 @@ def charge(db, bucket_id: str, more: int):
     CHARGE.write(db, bucket_=bucket_id, more=more)
 
 
-def find_bucket(db, bucket_id: str, email: str | None = None):
+def find_bucket(db, bucket_id: str, email: str | None = None, statement=FIND):
     """Return a bucket's row; another account's is as good as none."""
-    row = FIND.first(db, bucket_=bucket_id)
+    row = statement.first(db, bucket_=bucket_id)
     if row is None or email not in (None, row["email"]):
         raise Refusal(404, "Bucket not found")
     return row
+
+
+def lock_bucket(db, bucket_id: str, email: str | None = None):
+    """As :func:`find_bucket`, and let nobody else change it, or what is in it, until the transaction ends."""
+    return find_bucket(db, bucket_id, email, BUCKET)
+
+
+def lock_bucket_and_account(db, bucket_id: str):
+    """As :func:`lock_bucket`, and the same for its account."""
+    return find_bucket(db, bucket_id, statement=BUCKET_AND_ACCOUNT)
 
 
 def _with_keys(db, row):

@@ -17,15 +17,9 @@ import threading
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from .failures import InDoubt, Undone
+
 MOST = 32  # that share a commit; then another process may have its turn
-
-
-class Undone(SQLAlchemyError):
-    """What was done is not kept, since the transaction was lost that it shared.  It may be done again."""
-
-
-class InDoubt(SQLAlchemyError):
-    """Nobody knows whether what was done is kept, or some of it, since its transaction or the commit has failed."""
 
 
 class Commits:

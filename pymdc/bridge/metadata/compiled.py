@@ -5,8 +5,9 @@ does; so there they are compiled once, and the driver runs the text, on the conn
 
 import sqlite3
 
-from sqlalchemy import bindparam, insert
+from sqlalchemy import bindparam
 from sqlalchemy.dialects import sqlite
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError
 
 
@@ -14,7 +15,7 @@ class Compiled:
     """:param statement: whose values SQLite's driver takes and returns as they are: numbers and texts."""
 
     def __init__(self, statement):
-        self._statement = statement
+        self._statement = statement.execution_options(preserve_rowcount=True)
         compiled = statement.compile(dialect=sqlite.dialect())
         self._text, self._names = compiled.string, compiled.positiontup
         self._constants = {name: value for name, value in compiled.params.items() if value is not None}

@@ -3,6 +3,7 @@
 from sqlalchemy import bindparam, delete, exists, select
 
 from .compiled import Compiled, adding
+from .database import repeating
 from .tables import contents, shards
 
 _INLINE = "inline-"  # begins the name of what lies here; in the store, each begins with a hash
@@ -16,6 +17,7 @@ DROP_UNCHANGED = DROP.where(exists().where(shards.c.id == _SHARD, shards.c.objec
 IN_STORE = shards.c.object.not_like(_INLINE + "%")
 
 
+@repeating
 class Contents:
     def __init__(self, database):
         self._database = database

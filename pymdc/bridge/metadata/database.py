@@ -1,19 +1,19 @@
-"""The database: how it is opened, and what a transaction is."""
+"""The database, of either kind: what a transaction is."""
 
 import contextlib
-import fcntl
-import os
+import functools
+import random
 import threading
+import time
 from pathlib import Path
 
 import sqlalchemy
-from sqlalchemy import event
 
-from .. import private
-from . import revisions
-from .commits import Commits
-from .sqlitefile import check_length, check_whole, copy
+from .failures import Undone
+from .sqliteengine import SQLiteEngine
 from .together import Together
+
+_WAIT = 0.01  # seconds before a transaction is tried again, twice as long each time
 
 
 class _Own(threading.local):
@@ -29,35 +29,24 @@ class Database:
     """
 
     def __init__(self, url: str | sqlalchemy.URL):
-        # What a failed statement was given does not belong into a log.
-        self._engine = sqlalchemy.create_engine(
-            url, pool_size=16, max_overflow=0, pool_timeout=60, hide_parameters=True,
-        )
-        file = self._engine.url.database if self._engine.dialect.name == "sqlite" else None
-        if file:
-            open(file, "ab", opener=private.opener).close()  # what lies beside it is made alike
-            check_length(file)
-        revisions.check_ours(self._engine)
+        self._kind = _open(sqlalchemy.make_url(url))
+        self._engine = self._kind.engine
+        self.revision = self._kind.revision
         self._own = _Own()
-        self._commits = None
-        if file:
-            self._commits = Commits(self._engine, _Turn(file))
-            event.listen(self._engine, "connect", _prepare_sqlite)
-            event.listen(self._engine, "begin", _begin_sqlite)
-        with self.write() as transaction:
-            revisions.settle(transaction)
-            self.revision = revisions.check(transaction)
 
-    @contextlib.contextmanager
-    def together(self, sync=True):
+    def together(self, work, sync=True):
         """
-        Let all blocks that this thread comes by until this one ends be one transaction: see :class:`Together`.
+        Return what *work* returns, and let all blocks that it comes by be one transaction: see :class:`Together`.  It
+        is called again when that was undone by what may be otherwise then.
 
         :param sync: as of :meth:`write`.
         """
-        with Together(self._begin, sync) as self._own.together:
+        return self.repeat(functools.partial(self._at_once, work, sync))
+
+    def _at_once(self, work, sync):
+        with Together(self._kind.transaction, sync) as self._own.together:
             try:
-                yield
+                return work()
             finally:
                 self._own.together = None
 
@@ -66,6 +55,16 @@ class Database:
         if self._own.together is not None:
             self._own.together.keep()
 
+    def repeat(self, work):
+        """Return what *work* returns, one transaction; it is called again when that was undone."""
+        tries = 1 if self._own.together is not None else self._kind.tries  # of what is done together, all is repeated
+        for tried in range(1, tries):
+            try:
+                return work()
+            except Undone:
+                time.sleep(random.uniform(0, _WAIT * 2 ** tried))  # those that were in each other's way part
+        return work()
+
     def write(self, sync=True):
         """
         A transaction that is on disk when the block ends; it is undone when the block raises.
@@ -73,72 +72,57 @@ class Database:
         :param sync: whether it has to outlive a power cut too, not only the end of the process.
         """
         together = self._own.together
-        return self._begin(sync) if together is None else contextlib.nullcontext(together.connection(sync))
-
-    def _begin(self, sync):
-        return self._commits.transaction(sync) if self._commits else self._engine.begin()
+        return self._kind.transaction(sync) if together is None else contextlib.nullcontext(together.connection(sync))
 
     def read(self):
-        """A transaction that sees one state of things and changes nothing."""
+        """A transaction that changes nothing; on SQLite it sees one state of things."""
         together = self._own.together
-        return self._look() if together is None else contextlib.nullcontext(together.connection())
-
-    @contextlib.contextmanager
-    def _look(self):
-        with self._engine.connect().execution_options(pymdc_read=True) as connection:
-            yield connection
+        return self._kind.reading() if together is None else contextlib.nullcontext(together.connection())
 
     def copy_to(self, path: Path):
         """Write one state of a SQLite database to a file that is not there yet, while others write on."""
-        with contextlib.closing(self._engine.raw_connection()) as connection:
-            copy(connection.driver_connection, path)
+        self._kind.copy_to(path)
 
     def check_whole(self):
         """Raise OSError when a SQLite database has been cut or is damaged otherwise."""
-        with self.read() as db:
-            check_whole(db)
+        self._kind.check_whole()
 
     def close(self):
         self._engine.dispose()
 
 
-class _Turn:
-    """
-    Lets one process write at a time.  Fairer than SQLite's own waiting, which starves some: who waits stands in the
-    door, and whoever has had his turn has to come through that to have another.
-    """
-
-    def __init__(self, path: str):
-        self._path = path
-
-    def __enter__(self):
-        with contextlib.ExitStack() as stack:
-            with _locked(self._path + "-door"):
-                stack.enter_context(_locked(self._path + "-turn"))
-            self._held = stack.pop_all()
-
-    def __exit__(self, *exception):
-        self._held.close()
+def repeating(noun):
+    """Let each public method of a class, which is one transaction, be called again when that was undone."""
+    for name, method in list(vars(noun).items()):
+        if not name.startswith("_"):
+            setattr(noun, name, _repeating(method))
+    return noun
 
 
-@contextlib.contextmanager
-def _locked(path):
-    file = private.opener(path, os.O_WRONLY | os.O_CREAT)
+def _repeating(method):
+    @functools.wraps(method)
+    def run(self, *arguments, **options):
+        return self._database.repeat(functools.partial(method, self, *arguments, **options))
+    return run
+
+
+def check_url(url: str):
+    """Raise ValueError for what is no URL of a server's database.  Nothing of it is repeated: it may be secret."""
     try:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-    finally:
-        fcntl.flock(file, fcntl.LOCK_UN)  # a process that has been forked meanwhile has the file open too
-        os.close(file)
+        parsed = sqlalchemy.make_url(url)
+    except (sqlalchemy.exc.ArgumentError, ValueError):  # of a port
+        parsed = None
+    if parsed is None or parsed.drivername != "postgresql+psycopg" or not parsed.database:
+        raise ValueError("database-url must be like postgresql+psycopg://user@host:5432/database")
+    try:
+        import psycopg  # noqa: F401
+    except ImportError as error:
+        text = f'database-url needs the extra "cluster" ({error}): pip install ".[bridge,cluster]" in a clone'
+        raise ValueError(text) from None
 
 
-def _prepare_sqlite(connection, record):
-    connection.isolation_level = None  # the driver's own transactions begin too late
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=60000"):
-        connection.execute("PRAGMA " + pragma)
-
-
-def _begin_sqlite(connection):
-    # A transaction that starts by reading and then writes fails at once when another has written meanwhile.
-    reading = connection.get_execution_options().get("pymdc_read")
-    connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+def _open(url):
+    if url.get_backend_name() == "sqlite":
+        return SQLiteEngine(url)
+    from .postgresqlengine import PostgreSQLEngine  # whose driver not everybody has
+    return PostgreSQLEngine(url)

@@ -6,12 +6,16 @@ from sqlalchemy import bindparam, delete, insert, select, update
 
 from ..refusal import Refusal
 from . import pages
-from .buckets import GIGABYTE, charge, counted, find_bucket, store
+from .buckets import GIGABYTE, charge, counted, find_bucket, lock_bucket, lock_bucket_and_account, store
 from .compiled import Compiled
+from .database import repeating
 from .keys import check_may_ask, check_registered
+from .locks import ROWS
 from .shards import free
 from .tables import contents, file_shards, files, shard_tokens, shards
 from .tokens import check_shard_tokens
+
+NOT_ACCEPTED = "The supplied token is not accepted"
 
 _OF_BUCKET = files.c.bucket == bindparam("bucket_")
 _OF_FILE = file_shards.c.file == bindparam("file_")
@@ -20,7 +24,10 @@ _TOKEN = shard_tokens.c.hash == bindparam("token_")
 PAGE = pages.paged(select(files).where(_OF_BUCKET), files.c.id)
 FIND = Compiled(select(files).where(_OF_BUCKET, files.c.hash == bindparam("hash_")))
 DELETE = delete(files).where(files.c.id == bindparam("file_"))
-HELD_SHARDS = select(file_shards.c.shard).distinct().where(_OF_FILE)
+HELD_SHARDS = (
+    select(shards.c.id).where(shards.c.id.in_(select(file_shards.c.shard).where(_OF_FILE)))
+    .order_by(shards.c.id).with_for_update(**ROWS)
+)
 SHARDS = select(shards).join_from(shards, file_shards).where(_OF_FILE).order_by(file_shards.c.position)
 SHARDS_TO_READ = SHARDS.add_columns(contents.c.content).outerjoin_from(shards, contents)
 
@@ -50,6 +57,7 @@ class Part:
     shards: list
 
 
+@repeating
 class Files:
     def __init__(self, database):
         self._database = database
@@ -69,14 +77,14 @@ class Files:
         """
         with self._database.write() as db:
             check_registered(db, email, signer)
-            find_bucket(db, bucket_id, email)
+            lock_bucket(db, bucket_id, email)
             file = _file(db, bucket_id, file_hash)
             if file is None:
                 raise Refusal(404, "File not found")
-            shards = db.execute(HELD_SHARDS, {"file_": file["id"]}).scalars().all()
+            held = db.execute(HELD_SHARDS, {"file_": file["id"]}).scalars().all()
             db.execute(DELETE, {"file_": file["id"]})
             store(db, bucket_id, -counted(file["size"]))
-            free(db, shards)
+            free(db, held)
 
     def hand_out(self, bucket_id: str, file_hash: str, point: str | None, make_token, most: int, now: int):
         """
@@ -88,7 +96,8 @@ class Files:
         :returns: the rows of the shards, in order.
         """
         with self._database.write() as db:
-            bucket, file = _wanted_file(db, bucket_id, file_hash, point)
+            bucket = lock_bucket_and_account(db, bucket_id)
+            file = _wanted_file(db, bucket, file_hash, point)
             _check_transfer(bucket, file["size"])
             held = _shards(db, SHARDS, file["id"])
             check_shard_tokens(db, bucket["email"], most, now)
@@ -106,7 +115,8 @@ class Files:
         :param choose: is given the size of the file, and returns where the part begins and ends.
         """
         with self._database.write() as db:
-            bucket, file = _wanted_file(db, bucket_id, file_hash, point)
+            bucket = lock_bucket(db, bucket_id)
+            file = _wanted_file(db, bucket, file_hash, point)
             start, end = choose(file["size"])
             _charge(db, bucket, end - start)
             return Part(file["size"], start, end, _shards(db, SHARDS_TO_READ, file["id"]))
@@ -120,9 +130,9 @@ class Files:
         """Use a shard token once more, and charge its bucket's transfer."""
         with self._database.write() as db:
             shard = _wanted_shard(db, WANTED, token, shard_hash, now)
-            _charge(db, find_bucket(db, shard["bucket"]), shard["size"])
-            if not db.execute(SPEND_LAST, {"token_": token}).rowcount:
-                db.execute(SPEND, {"token_": token})
+            _charge(db, lock_bucket(db, shard["bucket"]), shard["size"])
+            if not any(db.execute(statement, {"token_": token}).rowcount for statement in (SPEND_LAST, SPEND)):
+                raise Refusal(401, NOT_ACCEPTED)  # others have used it up meanwhile
 
     def give_back(self, bucket_id: str, size: int):
         """Take bytes that were charged, but not sent or not whole, off a bucket's transfer."""
@@ -134,14 +144,13 @@ def _file(db, bucket_id, file_hash):
     return FIND.first(db, bucket_=bucket_id, hash_=file_hash)
 
 
-def _wanted_file(db, bucket_id, file_hash, point):
-    """Return the rows of a bucket and of a file in it that may be read by who asks by this key, or by none."""
-    bucket = find_bucket(db, bucket_id)
+def _wanted_file(db, bucket, file_hash, point):
+    """Return the row of a file in a bucket, given by its row, that who asks by this key, or by none, may read."""
     check_may_ask(db, bucket, point)
-    file = _file(db, bucket_id, file_hash)
+    file = _file(db, bucket["id"], file_hash)
     if file is None:
         raise Refusal(404, "The requested file was not found")
-    return bucket, file
+    return file
 
 
 def _shards(db, statement, file_id):
@@ -155,7 +164,7 @@ def _shards(db, statement, file_id):
 def _wanted_shard(db, statement, token, shard_hash, now):
     shard = db.execute(statement, {"token_": token, "now": now}).mappings().first()
     if shard is None:
-        raise Refusal(401, "The supplied token is not accepted")
+        raise Refusal(401, NOT_ACCEPTED)
     if shard["hash"] != shard_hash:
         raise Refusal(401, "Token not valid for hash")
     return shard

@@ -1,10 +1,13 @@
 """Public keys."""
 
-from sqlalchemy import bindparam, delete, exists, func, insert, select, update
+from sqlalchemy import bindparam, delete, exists, func, select, update
+from sqlalchemy.dialects.postgresql import insert
 
 from ..refusal import Refusal
 from . import pages
 from .compiled import Compiled
+from .database import repeating
+from .locks import lock_accounts
 from .tables import bucket_keys, buckets, keys, registrations, shard_tokens, tokens
 
 KEY_TAKEN = "Public key is already registered"
@@ -23,7 +26,7 @@ LISTED = Compiled(select(bucket_keys.c.position).where(
     bucket_keys.c.bucket == bindparam("bucket_"), bucket_keys.c.point == _POINT,
 ))
 
-ADD = insert(keys)
+ADD = insert(keys).on_conflict_do_nothing().execution_options(preserve_rowcount=True)
 PROVE = update(keys).where(*_UNPROVED).values(proved=True)
 DISPLACE = delete(keys).where(*_UNPROVED, keys.c.email != _EMAIL).returning(keys.c.email)
 DELETE = delete(keys).where(keys.c.email == _EMAIL, keys.c.text == bindparam("text_")).returning(keys.c.point)
@@ -44,6 +47,7 @@ LAPSE_IN_ACCOUNT = _lapse(buckets.c.email == _EMAIL)
 LAPSE_IN_BUCKET = _lapse(buckets.c.id == bindparam("bucket_"))
 
 
+@repeating
 class Keys:
     def __init__(self, database):
         self._database = database
@@ -69,6 +73,8 @@ class Keys:
         :param signer: the key that asks for it, if one does.
         """
         with self._database.write() as db:
+            holder = FIND.first(db, point_=point)
+            lock_accounts(db, email, *([holder["email"]] if holder else []))
             check_registered(db, email, signer)
             if proved:
                 for loser in db.execute(DISPLACE, {"point_": point, "email_": email}).scalars().all():
@@ -76,13 +82,14 @@ class Keys:
                 db.execute(PROVE, {"point_": point})
             if not taken(db, point):
                 check_count(db, COUNT, email, MAX_KEYS, "public keys")
-                db.execute(ADD, {"email": email, "point": point, "text": text, "proved": proved})
-                return
+                if db.execute(ADD, {"email": email, "point": point, "text": text, "proved": proved}).rowcount:
+                    return
         raise Refusal(400, KEY_TAKEN)
 
     def delete(self, email: str, text: str, signer: str | None = None):
         """Forget a key, and take away its power over all that is the account's; as :meth:`add`."""
         with self._database.write() as db:
+            lock_accounts(db, email)
             check_registered(db, email, signer)
             point = db.execute(DELETE, {"email_": email, "text_": text}).scalar()
             if point is None:

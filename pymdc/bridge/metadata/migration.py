@@ -1,8 +1,8 @@
 """
-A SQLite database on its way from one revision of the schema to the next.
+A database on its way from one revision of the schema to the next.
 
-Alembic's batch mode, which SQLite needs for most changes, drops a table and makes it again: with foreign keys that are
-enforced, all rows that point to it would go along, without an error.
+On SQLite, Alembic's batch mode, which most changes need there, drops a table and makes it again: with foreign keys that
+are enforced, all rows that point to it would go along, without an error.
 """
 
 import collections
@@ -40,10 +40,29 @@ def migrate(path: Path, keep) -> tuple[int, int]:
         if before < after:
             check_whole(db)
             keep(before)
-            for revision in range(before + 1, after + 1):
-                _step(db, revision)
-            revisions.check_columns(db, tables.schema)
+            _climb(db, before, after)
     return before, after
+
+
+def migrate_postgresql(url: str | URL) -> tuple[int, int]:
+    """
+    Bring a PostgreSQL database to the schema of this version, as :func:`migrate`; make the tables where there are none.
+    """
+    from .postgresqlengine import make_engine
+    engine = make_engine(url, poolclass=pool.NullPool)
+    revisions.check_ours(engine)
+    with engine.begin() as db:
+        revisions.settle(db)
+        db.exec_driver_sql(f"LOCK TABLE {revisions.version.name} IN EXCLUSIVE MODE")  # one upgrades it at a time
+        before, after = revisions.read(db), tables.REVISION
+        _climb(db, before, after)
+    return before, after
+
+
+def _climb(db, before, after):
+    for revision in range(before + 1, after + 1):
+        _step(db, revision)
+    revisions.check_columns(db, tables.schema)
 
 
 def _prepare(connection, record):
@@ -65,7 +84,8 @@ def _step(db, revision):
     except sqlalchemy.exc.DBAPIError as error:
         raise _refusal(db, revision, f"fails ({error.orig})") from error
     _check_counts(db, revision, before, _changed_by(config, revision))
-    _check_references(db, revision)
+    if db.dialect.name == "sqlite":
+        _check_references(db, revision)
 
 
 def _config(db):
@@ -105,4 +125,4 @@ def _check_references(db, revision):
 
 def _refusal(db, revision, text):
     text = f"the upgrade to revision {revision} {text}, and is undone: go on with the version before, and report this"
-    return OSError(errno.EIO, text, db.engine.url.database)
+    return OSError(errno.EIO, text, revisions.where(db.engine.url))

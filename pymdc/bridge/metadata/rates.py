@@ -1,18 +1,30 @@
 """How often something was done lately: rows that fade."""
 
-from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy import BigInteger, bindparam, case, delete, select
+from sqlalchemy.dialects.postgresql import insert
 
+from .database import repeating
+from .locks import free_rows
 from .tables import rates
 
 _THIS = rates.c.subject == bindparam("subject_")
 
 IDLE = select(rates.c.idle).where(_THIS)
-BEGIN = insert(rates)
-GO_ON = update(rates).where(_THIS)
+_NOW, _INTERVAL = bindparam("now", type_=BigInteger), bindparam("interval", type_=BigInteger)
+TAKE = (
+    insert(rates).values(subject=bindparam("subject_"), idle=_NOW + _INTERVAL)
+    .on_conflict_do_update(
+        index_elements=[rates.c.subject],
+        set_={"idle": case((rates.c.idle < _NOW, _NOW), else_=rates.c.idle) + _INTERVAL},
+        where=rates.c.idle <= bindparam("latest"),
+    )
+    .returning(rates.c.idle)
+)
 FORGET = delete(rates).where(_THIS)
-FORGET_IDLE = delete(rates).where(rates.c.idle <= bindparam("now"))
+FORGET_IDLE = delete(rates).where(free_rows(rates.c.subject, rates.c.idle <= bindparam("now")))
 
 
+@repeating
 class Rates:
     """
     Each subject may do something *burst* times in a row, and then once an *interval* of milliseconds.
@@ -31,14 +43,11 @@ class Rates:
     def take(self, subject: str, burst: int, interval: int, now: int) -> int:
         """Do it once, or return the milliseconds to wait."""
         with self._database.write() as db:
-            idle = _idle(db, subject)
-            wait = _wait(idle, burst, interval, now)
-            if wait == 0:
-                later = max(idle, now) + interval
-                db.execute(FORGET_IDLE, {"now": now})
-                if not db.execute(GO_ON, {"subject_": subject, "idle": later}).rowcount:
-                    db.execute(BEGIN, {"subject": subject, "idle": later})
-            return wait
+            terms = {"subject_": subject, "interval": interval, "now": now, "latest": now + (burst - 1) * interval}
+            if db.execute(TAKE, terms).first() is None:
+                return max(1, _wait(_idle(db, subject), burst, interval, now))
+            db.execute(FORGET_IDLE, {"now": now})
+            return 0
 
     def forget(self, subject: str):
         """Let a subject have its whole burst again."""

@@ -34,7 +34,7 @@ def check_ours(engine):
         there = _names(connection)
     engine.dispose()
     if there and not _OURS <= there:
-        raise OSError(errno.EINVAL, "the database of another program", engine.url.database)
+        raise OSError(errno.EINVAL, "the database of another program", where(engine.url))
 
 
 def settle(db):
@@ -71,10 +71,20 @@ def check(db) -> int:
     """Return the revision of a database, and raise OSError unless it is this version's."""
     revision = read(db)
     if revision < tables.REVISION:
+        way_out = "start the bridge, or say" if db.dialect.name == "sqlite" else "say"
         raise _refusal(db, f"the database of an older version: its schema has revision {revision}, and this version "
-                           f"needs {tables.REVISION}: start the bridge, or say python -m pymdc.bridge upgrade")
+                           f"needs {tables.REVISION}: {way_out} python -m pymdc.bridge upgrade")
     check_columns(db, tables.schema)
     return revision
+
+
+def check_made(db):
+    """Raise OSError for a database that nobody has made the tables of a bridge in, or that is another program's."""
+    there = _names(db)
+    if not there:
+        raise _refusal(db, "the database is empty: say python -m pymdc.bridge upgrade, which makes its tables")
+    if version.name not in there or not _OURS <= there:
+        raise _refusal(db, "the database of another program")
 
 
 def check_known(path: Path):
@@ -109,5 +119,13 @@ def _names(db):
     return set(sqlalchemy.inspect(db).get_table_names())
 
 
+def where(url: URL) -> str:
+    """Return what to call a database in an error: its file, or its address without what may be secret in that."""
+    if url.get_backend_name() == "sqlite":
+        return url.database
+    host = url.host or url.query.get("host")
+    return f"{url.get_backend_name()}://{host or ''}{f':{url.port}' if url.port else ''}/{url.database or ''}"
+
+
 def _refusal(db, text):
-    return OSError(errno.EINVAL, text, db.engine.url.database)
+    return OSError(errno.EINVAL, text, where(db.engine.url))

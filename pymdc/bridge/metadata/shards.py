@@ -2,11 +2,15 @@
 
 from collections.abc import Iterator
 
-from sqlalchemy import bindparam, delete, exists, insert, select, update
+from sqlalchemy import bindparam, delete, exists, select, update
+from sqlalchemy.dialects.postgresql import insert
 
 from ..refusal import Refusal
 from .compiled import Compiled, adding
 from .contents import IN_STORE, drop_contents, is_inline, keep_contents
+from .database import repeating
+from .failures import Undone
+from .locks import ROWS
 from .tables import contents, file_shards, files, holds, shards, unneeded, uploads
 
 _PAGE = 1000  # rows
@@ -18,7 +22,8 @@ _THESE = shards.c.id.in_(bindparam("these", expanding=True))
 PAGE = select(shards).where(shards.c.id > bindparam("after")).order_by(shards.c.id).limit(bindparam("page"))
 FIND = select(shards, contents.c.content).outerjoin_from(shards, contents).where(shards.c.id == _SHARD)
 OF_CONTENT = select(shards).where(shards.c.sha256.in_(bindparam("digests", expanding=True)))
-ADD = Compiled(adding(shards, "object", "hash", "sha256", "size", "damaged"))
+LOCK = select(shards).where(_THESE).order_by(shards.c.id).with_for_update(**ROWS)
+ADD = Compiled(adding(shards, "object", "hash", "sha256", "size", "damaged").on_conflict_do_nothing())
 REPLACE = update(shards).where(shards.c.id == _SHARD).values(object=_OBJECT, damaged=False)
 MARK = update(shards).where(shards.c.id == _SHARD, shards.c.object == _OBJECT)
 FILES = (
@@ -35,7 +40,7 @@ ANYTHING = select(exists(select(shards)) | exists(select(uploads)) | exists(sele
 OBJECTS = select(exists(select(shards).where(IN_STORE)) | exists(select(uploads)) | exists(select(unneeded)))
 
 UNNEEDED = select(unneeded.c.object).where(~exists().where(holds.c.expires > bindparam("now")))
-NOTE_UNNEEDED = insert(unneeded)
+NOTE_UNNEEDED = insert(unneeded).on_conflict_do_nothing()
 FORGET_UNNEEDED = delete(unneeded).where(unneeded.c.object == _OBJECT)
 
 HOLD_BACK = insert(holds)
@@ -43,6 +48,7 @@ HELD_BACK_BY = select(exists().where(_HOLD))
 RELEASE = delete(holds).where(_HOLD)
 
 
+@repeating
 class Shards:
     def __init__(self, database):
         self._database = database
@@ -128,20 +134,36 @@ def hold(db, pieces: list[dict]) -> tuple[list[int], list[str]]:
     :returns: the id of the shard of each piece, and the objects that are not needed any more.
     """
     fresh = {_content(piece): piece for piece in reversed(pieces)}
-    known = _with_content(db, pieces)
+    known = _lock(db, _with_content(db, pieces))
     if known:
         db.execute(REPLACE, [
             {"shard_": row["id"], "object_": fresh[content]["object"]} for content, row in known.items()
         ])
         drop_contents(db, known.values())
-    new = [_row(piece) for content, piece in fresh.items() if content not in known]
-    if new:
-        ADD.write_all(db, [{name + "_": value for name, value in row.items()} for row in new])
-    held = {**known, **_with_content(db, new)}
+    held = {**known, **_add(db, [_row(piece) for content, piece in sorted(fresh.items()) if content not in known])}
     keep_contents(db, {held[content]["id"]: piece for content, piece in fresh.items()})
     kept = {piece["object"] for piece in fresh.values()}
     spare = [row for row in (*known.values(), *pieces) if row["object"] not in kept]
     return [held[_content(piece)]["id"] for piece in pieces], _objects(spare)
+
+
+def _lock(db, rows):
+    """Let nobody else change, hold or free these shards; return their rows as they are now, by content."""
+    ids, locked = sorted(row["id"] for row in rows.values()), {}
+    for start in range(0, len(ids), _GROUP):
+        found = db.execute(LOCK, {"these": ids[start:start + _GROUP]}).mappings()
+        locked.update({_content(row): row for row in found})
+    return locked
+
+
+def _add(db, new):
+    """Enter new shards, and return their rows by content."""
+    if new:
+        ADD.write_all(db, [{name + "_": value for name, value in row.items()} for row in new])
+    added = _with_content(db, new)
+    if {row["object"] for row in added.values()} != {row["object"] for row in new}:
+        raise Undone("the same content came at the same time")  # it is known, the next time
+    return added
 
 
 def _row(piece):

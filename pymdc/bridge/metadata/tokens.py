@@ -3,8 +3,10 @@
 from sqlalchemy import bindparam, delete, func, insert, select
 
 from ..refusal import Refusal
-from .buckets import OWN, find_bucket
+from .buckets import OWN, lock_bucket_and_account
+from .database import repeating
 from .keys import check_may_ask
+from .locks import free_rows
 from .tables import shard_tokens, tokens
 
 _PATIENCE = 60  # seconds that who has too many is told to wait, since some of them expire all the time
@@ -12,11 +14,13 @@ _PATIENCE = 60  # seconds that who has too many is told to wait, since some of t
 KEEP = insert(tokens)
 SPEND = delete(tokens).where(tokens.c.hash == bindparam("hash_"), tokens.c.expires > bindparam("now")).returning(tokens)
 FORGET_EXPIRED, FORGET_EXPIRED_OF_SHARDS = (
-    delete(table).where(table.c.expires <= bindparam("now")) for table in (tokens, shard_tokens)
+    delete(table).where(free_rows(table.c.hash, table.c.expires <= bindparam("now")))
+    for table in (tokens, shard_tokens)
 )
 COUNT, COUNT_OF_SHARDS = (select(func.count()).where(table.c.bucket.in_(OWN)) for table in (tokens, shard_tokens))
 
 
+@repeating
 class Tokens:
     def __init__(self, database):
         self._database = database
@@ -28,7 +32,7 @@ class Tokens:
         :param most: how many live tokens the account may have, in all its buckets.
         """
         with self._database.write() as db:
-            bucket = find_bucket(db, token["bucket"])
+            bucket = lock_bucket_and_account(db, token["bucket"])
             check_may_ask(db, bucket, token["point"])
             db.execute(FORGET_EXPIRED, {"now": now})
             _check_count(db, COUNT, bucket["email"], most, "tokens")

@@ -6,10 +6,11 @@ from collections.abc import Callable
 from sqlalchemy import bindparam, delete, exists, func, insert, select, update
 
 from ..refusal import Refusal
-from .buckets import GIGABYTE, OWN, counted, find_bucket, store
+from .buckets import GIGABYTE, OWN, counted, lock_bucket, lock_bucket_and_account, store
 from .compiled import Compiled, adding
+from .database import repeating
 from .keys import check_may_ask
-from .shards import FORGET_UNNEEDED, hold, note_unneeded
+from .shards import hold, note_unneeded
 from .tables import buckets, file_shards, files, shards, uploads
 
 _UPLOAD, _NOW = bindparam("upload_"), bindparam("now")
@@ -21,7 +22,6 @@ CHANGE = update(uploads).where(_THIS)
 END = delete(uploads).where(_THIS)
 FINISH = delete(uploads).where(_THIS, _LIVE)
 BURY = delete(uploads).where(_THIS, ~_LIVE)
-KNOWN = select(exists().where(_THIS))
 EXPIRE_ALL = update(uploads).values(expires=0)
 DEAD = select(uploads.c.id).where(~_LIVE)
 HELD = select(exists().where(shards.c.object == bindparam("object_")))
@@ -68,6 +68,7 @@ class Room:
     written: Callable[[], dict[str, int]]
 
 
+@repeating
 class Uploads:
     """
     Each has a row as long as it lives, which its sender's bytes renew; one that has expired is dead.  Times are those
@@ -114,12 +115,12 @@ class Uploads:
                 return
             for name in names:
                 if not db.execute(HELD, {"object_": name}).scalar():
-                    db.execute(FORGET_UNNEEDED, {"object_": name})
                     note_unneeded(db, [name])
 
-    def is_known(self, upload_id: str) -> bool:
-        with self._database.read() as db:
-            return db.execute(KNOWN, {"upload_": upload_id}).scalar()
+    def give_up(self, upload_id: str) -> bool:
+        """Let an upload be dead; return whether it has been under way.  Else it is entered, or was given up before."""
+        with self._database.write() as db:
+            return db.execute(CHANGE, {"upload_": upload_id, "expires": 0}).rowcount > 0
 
     def enter(self, file: dict, pieces: list[dict]) -> bool:
         """Enter a file that has been admitted in the same transaction; as :meth:`finish`."""
@@ -136,7 +137,7 @@ class Uploads:
         with self._database.write() as db:
             if not db.execute(FINISH, {"upload_": upload_id, "now": now}).rowcount:
                 raise Refusal(408, "The upload was given up meanwhile")
-            find_bucket(db, file["bucket"])
+            lock_bucket(db, file["bucket"])
             return _enter(db, file, pieces)
 
     def dead(self, now: int) -> set[str]:
@@ -146,7 +147,7 @@ class Uploads:
 
 
 def _admit(db, bucket_id, size, room, now, point):
-    bucket = find_bucket(db, bucket_id)
+    bucket = lock_bucket_and_account(db, bucket_id)
     check_may_ask(db, bucket, point)
     _check_room(db, bucket, size, room, now)
 

@@ -1,6 +1,5 @@
 """One request, as the handlers see it."""
 
-import contextlib
 import dataclasses
 import functools
 from collections.abc import AsyncIterator
@@ -49,14 +48,15 @@ class Call:
         """Whether a password has to be compared for this call, which may take long."""
         return self.headers.get("authorization", "").lower().startswith("basic")
 
-    def transaction(self, sync=True):
+    def together(self, work, sync=True):
         """
-        One transaction for who asks, what is spent for that, and what is done.  Where a password has to be compared,
-        each step is one by itself.
+        Return what *work* returns: one transaction for who asks, what is spent for that, and what is done.  Where a
+        password has to be compared, each step is one by itself.
 
+        :param work: may be called again, when nothing of it was kept.
         :param sync: whether it has to outlive a power cut too.
         """
-        return contextlib.nullcontext() if self.needs_password else self.metadata.together(sync)
+        return work() if self.needs_password else self.metadata.together(work, sync)
 
     @property
     def metadata(self) -> Metadata:
@@ -64,11 +64,10 @@ class Call:
 
 
 def one_transaction(handler, sync=True):
-    """Let a handler be one transaction, from who asks to the answer: see :meth:`Call.transaction`."""
+    """Let a handler be one transaction, from who asks to the answer: see :meth:`Call.together`."""
     @functools.wraps(handler)
-    def handle(call):
-        with call.transaction(sync):
-            return handler(call)
+    def handle(call, *arguments):
+        return call.together(functools.partial(handler, call, *arguments), sync)
     return handle
 
 

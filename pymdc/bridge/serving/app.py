@@ -19,7 +19,7 @@ from starlette.responses import Response
 from starlette.routing import Route, WebSocketRoute
 
 from ..handlers import buckets, channel, content, files, keys, operations, uploads, users
-from ..metadata.commits import Undone
+from ..metadata.failures import Away, Undone
 from ..passwords import WAITING
 from ..refusal import Refusal
 from ..request.call import Call, JSON
@@ -82,7 +82,7 @@ def make_app(services: Services):
     routes += [WebSocketRoute("/", _channel(services)), WebSocketRoute("/{path:path}", _no_channel)]
     handlers = {
         Refusal: _refuse, HTTPException: _refuse_http, ClientDisconnect: _give_up,
-        Undone: _ask_again, OSError: _fail_on_disk, SQLAlchemyError: _fail_on_disk, Exception: _fail,
+        Undone: _ask_again, Away: _ask_later, OSError: _fail_on_disk, SQLAlchemyError: _fail_on_disk, Exception: _fail,
     }
     app = Starlette(routes=routes, exception_handlers=handlers)
     app.router.redirect_slashes = False
@@ -288,6 +288,11 @@ async def _fail_on_disk(request: Request, error: OSError | SQLAlchemyError) -> R
 async def _ask_again(request: Request, error: Undone) -> Response:
     _log.error("%s: %s", request.scope["pymdc.record"], error)
     return _Answer({"error": "The bridge could not keep it: try again"}, 503, {"Retry-After": "1"})
+
+
+async def _ask_later(request: Request, error: Away) -> Response:
+    _log.error("%s: %s", request.scope["pymdc.record"], error)
+    return _Answer({"error": "The bridge cannot reach its database: try again"}, 503, {"Retry-After": "5"})
 
 
 async def _fail(request: Request, error: Exception) -> Response:

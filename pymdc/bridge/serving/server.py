@@ -34,7 +34,7 @@ _log = logging.getLogger("pymdc.bridge")
 
 class Site:
     """
-    Where a bridge is: the socket it listens on, and the data folder, which it has to itself.
+    Where a bridge is: the socket it listens on, and the data folder, which it has to itself on SQLite.
 
     :ivar url: where it listens.
     :raises OSError: there it cannot be.
@@ -47,7 +47,7 @@ class Site:
         self.socket = _listen(settings.host, settings.port)
         try:
             self.url = _url(self.socket, settings.tls_cert is not None)
-            self._take_possession(DataFolder(settings.data_dir))
+            self._take_possession(DataFolder(settings.data_dir, settings.database_url))
         except BaseException:
             self.close()
             raise
@@ -55,17 +55,21 @@ class Site:
     def _take_possession(self, folder):
         folder.check_usable()
         self._lock = folder.lock()
-        upgrade(folder, _log.warning)
+        alone = folder.database_url is None
+        if alone:
+            upgrade(folder, _log.warning)
         if self.settings.new:
             set_unnamed_aside(folder)
         else:
             check_named(folder)
         folder.tighten()
         with Data(folder) as data:
-            data.metadata.uploads.expire_all()
+            if alone:
+                data.metadata.uploads.expire_all()
             data.clear_uploads(steady())
             data.sweep(now())
-        discard_partial(folder.outbox)
+        if alone:
+            discard_partial(folder.outbox)
         if self.settings.workers > 1:
             self._counts = _counts_folder(folder)
 
@@ -150,6 +154,8 @@ def _counts_folder(folder):
     Make a folder for what the workers count, in place of that of a bridge that was killed.  It is not on the disk of
     the data: memory that is mapped from a disk that is full kills who writes to it.
     """
+    if folder.database_url is not None:  # others may have the same data folder
+        return tempfile.mkdtemp(prefix="pymdc-metrics-", dir="/dev/shm" if os.path.isdir("/dev/shm") else None)
     name = hashlib.sha256(os.fsencode(folder.path.resolve())).hexdigest()[:16]
     path = f"/dev/shm/pymdc-metrics-{os.getuid()}-{name}"
     shutil.rmtree(path, ignore_errors=True)

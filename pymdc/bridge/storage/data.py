@@ -8,7 +8,7 @@ import logging
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from ..metadata import is_inline, sqlite
+from ..metadata import Metadata, is_inline, sqlite
 from .datafolder import DataFolder
 from .folder import FolderStore
 from .store import Reader, Store, uploader
@@ -19,10 +19,10 @@ _log = logging.getLogger("pymdc.bridge")
 
 
 class Data:
-    """What a data folder holds.  Times are milliseconds since the epoch."""
+    """What a data folder holds, or a server's database and a data folder.  Times are milliseconds since the epoch."""
 
     def __init__(self, folder: DataFolder):
-        self.metadata = sqlite(folder.database)
+        self.metadata = _metadata(folder)
         self.store: Store = FolderStore(folder.shards)
 
     def __enter__(self):
@@ -118,8 +118,9 @@ def _sha256(store, shard):
 def check_named(folder: DataFolder, way_out="put back the right one, or say --new to begin without them"):
     """Raise OSError where shards lie and the database names none: what is missing may be the database."""
     if any(FolderStore(folder.shards).objects()) and not names_objects(folder):
-        text = "shards lie beside it, and it names none: " + way_out
-        raise OSError(errno.EINVAL, text, str(folder.database))
+        if folder.database_url is None:
+            raise OSError(errno.EINVAL, f"shards lie beside it, and it names none: {way_out}", str(folder.database))
+        raise OSError(errno.EINVAL, f"shards lie here, and the database names none: {way_out}", str(folder.shards))
 
 
 def set_unnamed_aside(folder: DataFolder):
@@ -134,7 +135,11 @@ def set_unnamed_aside(folder: DataFolder):
 
 def names_objects(folder: DataFolder) -> bool:
     """Return whether there is a database in a folder that knows of any object."""
-    if not folder.has_database():
+    if folder.database_url is None and not folder.has_database():
         return False
-    with contextlib.closing(sqlite(folder.database)) as metadata:
+    with contextlib.closing(_metadata(folder)) as metadata:
         return metadata.shards.name_objects()
+
+
+def _metadata(folder):
+    return sqlite(folder.database) if folder.database_url is None else Metadata(folder.database_url)

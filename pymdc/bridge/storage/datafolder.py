@@ -16,12 +16,14 @@ class DataFolder:
     """
     A folder that holds all data of a bridge.  It is made where there is none.
 
+    :param database_url: of the database, where that is a server's, and not in the folder.
     :ivar database: the file of the SQLite database.
     :ivar shards: the folder of the shards; *outbox*: of the mails; *quarantine*: of shards set aside.
     """
 
-    def __init__(self, path: str | os.PathLike):
+    def __init__(self, path: str | os.PathLike, database_url: str | None = None):
         self.path = Path(path)
+        self.database_url = database_url
         missing = [folder for folder in (self.path, *self.path.parents) if not folder.exists()]
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
         for folder in missing:
@@ -77,11 +79,15 @@ class DataFolder:
             private.tighten(path)
 
     def lock(self):
-        """Return an open file; as long as it, or a copy in a forked process, is open, no other bridge may serve."""
+        """
+        Return an open file; as long as it, or a copy in a forked process, is open, no other bridge may serve, but those
+        that share a server's database.
+        """
+        kind = fcntl.LOCK_EX if self.database_url is None else fcntl.LOCK_SH
         file = open(self._lock, "w", opener=private.opener)
         for _ in range(10 * PATIENCE):
             try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(file, kind | fcntl.LOCK_NB)
                 return file
             except BlockingIOError:
                 time.sleep(0.1)

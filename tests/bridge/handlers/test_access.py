@@ -1,6 +1,5 @@
 """What a key may do, for whom it speaks, and what goes when it goes."""
 
-import contextlib
 import json
 import threading
 
@@ -12,6 +11,8 @@ from pymdc.bridge.request import auth
 from pymdc.bridge.request.call import Call
 from waiting import eventually
 from wire import Signed, fresh_nonce, multipart
+
+pytestmark = pytest.mark.both_databases
 
 CONTENT = b"the same content"
 
@@ -148,7 +149,7 @@ def test_a_token_of_a_bucket_that_is_gone_says_so(alice, guest):
 @pytest.fixture
 def apart(monkeypatch):
     """Each step of a request is a transaction by itself, so that others come in between."""
-    monkeypatch.setattr(Call, "transaction", lambda self, sync=True: contextlib.nullcontext())
+    monkeypatch.setattr(Call, "together", lambda self, work, sync=True: work())
 
 
 def test_a_pointer_needs_a_key_that_still_has_its_power(alice, guest, pair, monkeypatch, apart):
@@ -213,13 +214,13 @@ def test_a_key_that_is_being_deleted_acts_no_more(alice, monkeypatch, apart, act
 
 
 @pytest.mark.parametrize("act", list(ACTS.values()), ids=list(ACTS))
-def test_nobody_comes_between_who_asks_and_what_is_done(alice, local, monkeypatch, act):
+def test_nobody_comes_between_who_asks_and_what_is_done(alice, local_on_sqlite, monkeypatch, act):
     """A key is deleted when it was found to be registered: that waits until what it asked for is done."""
     alice.basic.post("/keys", {"key": pymdc.keypair.ECDSA().get_public_key()})
     bucket = alice.bucket()
     file_hash = alice.upload(bucket, CONTENT)
     deletion = threading.Thread(target=lambda: alice.basic.delete("/keys/" + alice.key))
-    waiting = local._server.services.metadata._database._commits._waiting
+    waiting = local_on_sqlite._server.services.metadata._database._kind.commits._waiting
 
     def meanwhile(identify):
         def identify_and_wait(call, *arguments, **options):

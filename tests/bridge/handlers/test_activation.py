@@ -13,9 +13,9 @@ BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;
 
 
 @pytest.fixture
-def leading(tmp_path):
+def leading(tmp_path, server_url):
     """A bridge that lets activations lead to www.example.com."""
-    with LocalBridge(tmp_path, redirect_host=("www.example.com",)) as bridge:
+    with LocalBridge(tmp_path, database_url=server_url, redirect_host=("www.example.com",)) as bridge:
         yield bridge
 
 

@@ -167,6 +167,7 @@ def test_a_form_wants_a_token_whoever_signs(alice, bucket):
     assert (answer.status_code, answer.json()) == (401, {"error": "Invalid or expired token"})
 
 
+@pytest.mark.both_databases
 def test_a_token_races_for_one_transfer(alice, bucket, wire):
     push = alice.token(bucket)
 
@@ -176,6 +177,7 @@ def test_a_token_races_for_one_transfer(alice, bucket, wire):
     assert len(alice.signed.get(f"/buckets/{bucket}/files").json()) == 1
 
 
+@pytest.mark.both_databases
 def test_one_signed_request_races_for_one_transfer(alice, bucket):
     put(alice.signed, bucket, CONTENT)
     file_hash = hash_of(CONTENT)

@@ -11,6 +11,8 @@ import sqlalchemy.exc
 from pymdc.bridge.metadata import pages
 from pymdc.bridge.metadata.files import Files
 
+pytestmark = pytest.mark.both_databases
+
 COUNTS = [0, 2, 5]  # and pages of two
 
 

@@ -207,6 +207,7 @@ def test_shared_shards_live_until_the_last_file_that_holds_them_is_deleted(alice
     assert objects(local) == before
 
 
+@pytest.mark.both_databases
 def test_of_racing_requests_with_one_token_one_passes(alice, bucket):
     token = alice.token(bucket[9:])
 

@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import event
 from sqlalchemy.exc import SQLAlchemyError
 
-from pymdc.bridge.metadata import commits, database
+from pymdc.bridge.metadata import commits, sqliteengine
 from pymdc.bridge.metadata.commits import InDoubt, Undone
 from pymdc.bridge.metadata.database import Database
 from pymdc.bridge.refusal import Refusal
@@ -87,7 +87,7 @@ class Shelf:
         self.path = path
         self.database = Database(f"sqlite:///{path}")
         self.engine = self.database._engine
-        self.commits = self.database._commits
+        self.commits = self.database._kind.commits
         self.outcomes, self.committed = {}, []
         event.listen(self.engine, "commit", lambda connection: self.committed.append(len(self.outcomes)))
 
@@ -346,13 +346,13 @@ class InterruptedByHand(KeyboardInterrupt):
 
 
 def test_when_something_fails_after_the_commit_all_are_in_doubt(shelf, monkeypatch):
-    give_back = database._Turn.__exit__
+    give_back = sqliteengine.Turn.__exit__
 
     def fail(turn, *exception):
         give_back(turn, *exception)
         raise OSError("no locks")
 
-    monkeypatch.setattr(database._Turn, "__exit__", fail)
+    monkeypatch.setattr(sqliteengine.Turn, "__exit__", fail)
     outcomes = shelf.together(keep("a"), keep("b"))
 
     assert kinds(outcomes) == [InDoubt, OSError]
@@ -390,7 +390,7 @@ def test_who_is_alone_is_told_what_has_happened(shelf, how):
 
 def test_a_transaction_that_cannot_begin_keeps_nobody_else_from_beginning(shelf, monkeypatch):
     with monkeypatch.context() as patch:
-        patch.setattr(database.fcntl, "flock", lambda *_: (_ for _ in ()).throw(OSError("no locks")))
+        patch.setattr(sqliteengine.fcntl, "flock", lambda *_: (_ for _ in ()).throw(OSError("no locks")))
         outcomes = shelf.together(keep("a"))
 
     assert isinstance(outcomes[0], OSError)
@@ -506,7 +506,7 @@ def test_what_was_kept_before_the_disk_failed_is_there(shelf, disk):
 
 def test_who_has_had_his_turn_comes_after_who_waits_for_it(tmp_path):
     path, order = str(tmp_path / "x"), []
-    ours, theirs = database._Turn(path), database._Turn(path)
+    ours, theirs = sqliteengine.Turn(path), sqliteengine.Turn(path)
 
     def take():
         with theirs:
@@ -526,7 +526,7 @@ def test_who_has_had_his_turn_comes_after_who_waits_for_it(tmp_path):
 def is_locked(path):
     with open(path, "a") as file:
         try:
-            database.fcntl.flock(file, database.fcntl.LOCK_EX | database.fcntl.LOCK_NB)
+            sqliteengine.fcntl.flock(file, sqliteengine.fcntl.LOCK_EX | sqliteengine.fcntl.LOCK_NB)
         except BlockingIOError:
             return True
     return False

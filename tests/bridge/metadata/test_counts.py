@@ -11,6 +11,8 @@ from pymdc.bridge import LocalBridge
 from pymdc.bridge.metadata import buckets, keys, sqlite, tokens
 from wire import Account, Wire
 
+pytestmark = pytest.mark.both_databases
+
 
 def new_key():
     return pymdc.keypair.ECDSA().get_public_key()

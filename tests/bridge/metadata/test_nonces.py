@@ -1,17 +1,20 @@
 """No signed request passes twice, and requests may overtake each other."""
 
 import hashlib
+import uuid
 
 import ecdsa
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import func, select
 
-from pymdc.bridge.metadata import Metadata, nonces
+from pymdc.bridge.metadata import nonces
 from pymdc.bridge.metadata.tables import seen
 from pymdc.bridge.settings import Settings
 from wire import Signed, race
+
+pytestmark = pytest.mark.both_databases
 
 WINDOW = Settings.nonce_window
 ORDER = ecdsa.SECP256k1.order
@@ -109,32 +112,21 @@ def test_of_racing_copies_of_a_request_one_passes(alice, now):
     assert sorted(answers) == [200] + [401] * 49
 
 
-@pytest.fixture
-def memory(tmp_path):
-    memory = Metadata(f"sqlite:///{tmp_path}/bridge.sqlite")
-    yield memory
-    memory.close()
-
-
 REQUESTS = st.lists(st.tuples(st.integers(0, 4 * WINDOW), st.integers(0, 3)), max_size=40)
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(requests=REQUESTS)
-def test_no_sequence_of_requests_lets_one_pass_twice(tmp_path_factory, requests):
-    memory = Metadata(f"sqlite:///{tmp_path_factory.mktemp('nonces')}/bridge.sqlite")
-    passed, highest = set(), 0
-    try:
-        for nonce, text in requests + requests:
-            text = f"{nonce}-{text}"
-            passes = memory.nonces.see("point", float(nonce), text, WINDOW, ceiling=1e15) is None
+def test_no_sequence_of_requests_lets_one_pass_twice(memory, requests):
+    point, passed, highest = uuid.uuid4().hex, set(), 0
+    for nonce, text in requests + requests:
+        text = f"{nonce}-{text}"
+        passes = memory.nonces.see(point, float(nonce), text, WINDOW, ceiling=1e15) is None
 
-            assert passes is (nonce > highest - WINDOW and text not in passed)
-            if passes:
-                passed.add(text)
-                highest = max(highest, nonce)
-    finally:
-        memory.close()
+        assert passes is (nonce > highest - WINDOW and text not in passed)
+        if passes:
+            passed.add(text)
+            highest = max(highest, nonce)
 
 
 def test_what_is_kept_of_a_key_is_bounded(memory, monkeypatch):

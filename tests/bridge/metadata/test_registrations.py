@@ -2,18 +2,10 @@
 
 import pytest
 
-from pymdc.bridge.metadata import sqlite
 from pymdc.bridge.metadata.accounts import REGISTRATION_LIFE
 from pymdc.bridge.refusal import Refusal
 
 KEY = "02" + "1" * 64
-
-
-@pytest.fixture
-def memory(tmp_path):
-    memory = sqlite(tmp_path / "bridge.sqlite")
-    yield memory
-    memory.close()
 
 
 def register(memory, email, token, created=1, point=None):

@@ -1,28 +1,21 @@
 """Files of more shards than one statement has room for."""
 
-import contextlib
 import time
 
 import pytest
 
-from pymdc.bridge.metadata import Room, shards, sqlite
+from pymdc.bridge.metadata import Room, shards
 
 
 @pytest.fixture
-def memory(tmp_path, monkeypatch):
-    """What a bridge knows, with room for two values in a statement."""
+def bucket(memory, monkeypatch):
+    """A bucket, where a statement has room for two values."""
     monkeypatch.setattr(shards, "_GROUP", 2)
-    with contextlib.closing(sqlite(tmp_path / "bridge.sqlite")) as memory:
-        memory.accounts.register(
-            {"email": "a@example.com", "password": "hash", "created": 0},
-            {"token": "t", "password": "hash", "redirect": None, "point": None, "text": None, "created": 0},
-        )
-        memory.accounts.activate("t", 1)
-        yield memory
-
-
-@pytest.fixture
-def bucket(memory):
+    memory.accounts.register(
+        {"email": "a@example.com", "password": "hash", "created": 0},
+        {"token": "t", "password": "hash", "redirect": None, "point": None, "text": None, "created": 0},
+    )
+    memory.accounts.activate("t", 1)
     return memory.buckets.add("a@example.com", 0, {"name": "b", "storage": 1, "transfer": 1}, {}, None)["id"]
 
 

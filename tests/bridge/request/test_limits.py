@@ -31,9 +31,9 @@ def put(account, bucket, content, size=None):
 
 
 @pytest.fixture
-def limited(tmp_path):
+def limited(tmp_path, server_url):
     """A bridge on which an account may hold 2 MB, and where rates are on."""
-    with LocalBridge(tmp_path / "data", account_storage=0.002, rates="on") as bridge:
+    with LocalBridge(tmp_path / "data", database_url=server_url, account_storage=0.002, rates="on") as bridge:
         yield bridge
 
 
@@ -49,6 +49,7 @@ def register(bridge, email, password="ab" * 32):
     return account
 
 
+@pytest.mark.both_databases
 def test_parallel_uploads_never_exceed_the_storage_of_a_bucket(alice):
     bucket = alice.bucket(storage=0.004)
 
@@ -258,6 +259,7 @@ def test_an_upload_that_comes_too_slowly_is_given_up_with_its_room(tmp_path, pie
         assert put(carol, bucket, b"y" * MEGABYTE).status_code == 200
 
 
+@pytest.mark.both_databases
 def test_parallel_downloads_never_exceed_the_transfer_of_a_bucket(alice):
     bucket = alice.bucket(transfer=0.003)
     file_hash = alice.upload(bucket, b"x" * MEGABYTE)

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 import pymdc.bridge
 from pymdc.bridge import LocalBridge
 from pymdc.bridge.metadata import commits
-from pymdc.bridge.metadata.database import _Turn
+from pymdc.bridge.metadata.sqliteengine import Turn
 from pymdc.bridge.serving.app import ROUTES
 from waiting import eventually
 from wire import Account, Wire, multipart
@@ -294,7 +294,7 @@ def test_whose_commit_fails_with_that_of_another_may_try_again(tmp_path, monkeyp
 
         with concurrent.futures.ThreadPoolExecutor() as pool, monkeypatch.context() as patch:
             patch.setattr(engine.dialect, "do_commit", fail)
-            with _Turn(str(tmp_path / "bridge.sqlite")):
+            with Turn(str(tmp_path / "bridge.sqlite")):
                 answers = [pool.submit(register, number) for number in range(2)]
                 assert waits.wait(30)
             undone, full = sorted((answer.result() for answer in answers), key=lambda answer: answer.status_code)

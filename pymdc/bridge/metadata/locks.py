@@ -1,0 +1,37 @@
+"""
+What a transaction locks, on PostgreSQL, where others run beside it.  The order is the same everywhere, or they would
+wait for each other: windows of nonces, accounts by e-mail, bucket, shards by id, and then what is inserted.  On SQLite
+one writes at a time, and these are statements like any other.
+"""
+
+from sqlalchemy import bindparam, select
+
+from .compiled import Compiled
+from .tables import accounts, buckets
+
+#: As a statement that changes rows without their keys: others may insert rows that point to them.
+ROWS = {"key_share": True}
+
+ACCOUNTS = (
+    select(accounts.c.email).where(accounts.c.email.in_(bindparam("emails", expanding=True)))
+    .order_by(accounts.c.email).with_for_update(**ROWS)
+)
+BUCKET = Compiled(select(buckets).where(buckets.c.id == bindparam("bucket_")).with_for_update(**ROWS))
+BUCKET_AND_ACCOUNT = Compiled(
+    select(buckets).join_from(accounts, buckets).where(buckets.c.id == bindparam("bucket_"))
+    .with_for_update(**ROWS, of=[accounts, buckets])
+)
+
+
+def free_rows(key, condition):
+    """
+    Return the condition for those rows that fulfil one, but for what others have locked, to tidy up in passing.
+
+    :param key: the column that tells the rows of the table apart.
+    """
+    return key.in_(select(key).where(condition).with_for_update(skip_locked=True))
+
+
+def lock_accounts(db, *emails: str) -> int:
+    """Let nobody else change what belongs to these accounts until the transaction ends; return how many there are."""
+    return len(db.execute(ACCOUNTS, {"emails": emails}).all())

@@ -1,0 +1,105 @@
+"""Several processes serve one Metadisk on PostgreSQL."""
+
+import collections
+import os
+from pathlib import Path
+
+import pytest
+
+import pymdc
+from postgresql import PASSWORD
+from running_bridge import RunningBridge
+from wire import Account, Wire, multipart, race
+
+
+@pytest.fixture
+def url(postgresql):
+    return postgresql.new_database()
+
+
+@pytest.fixture
+def start(url):
+    """A function that starts a bridge of several processes, with these options."""
+    bridges = []
+
+    def start(*options):
+        bridges.append(RunningBridge("--database-url", url, *options))
+        return bridges[-1]
+
+    yield start
+    for bridge in bridges:
+        bridge.close()
+
+
+def register(bridge):
+    account = Account(bridge.url, "ann@example.com", "ab" * 32, pymdc.keypair.ECDSA())
+    account.nobody.post("/users", {"email": account.email, "password": account.password, "pubkey": account.key})
+    link = bridge.activation_link(account.email)
+    assert account.nobody.get("/activations/" + link.rpartition("/")[2]).status_code == 200
+    return account
+
+
+def test_once_means_once_across_two_bridges_with_workers_that_share_a_data_folder(start):
+    first = start("--workers", "2")
+    second = start("--workers", "2", "--data-dir", first.data_dir)
+    account = register(first)
+    bucket, urls = account.bucket(), [first.url, second.url]
+    token = account.token(bucket)
+    account.signed.send_again = lambda: None
+    account.signed.post("/buckets", {"name": "once"})
+    del account.signed.send_again
+    prepared = account.signed.last.copy()
+
+    def again(number):
+        wire = Wire(urls[number % 2])
+        wire.last = prepared.copy()
+        wire.last.url = prepared.url.replace(first.url, wire.url)
+        return wire.send_again().status_code
+
+    def upload(number):
+        path = f"/buckets/{bucket}/files"
+        return Wire(urls[number % 2]).put(path, multipart(b"once"), token, 4).status_code
+
+    assert collections.Counter(race(20, again)) == {200: 1, 401: 19}
+    assert collections.Counter(race(20, upload)) == {200: 1, 401: 19}
+
+
+def test_what_came_in_at_one_goes_out_at_the_other(start):
+    first = start()
+    second = start("--data-dir", first.data_dir)
+    account = register(first)
+    bucket, contents = account.bucket(), [os.urandom(1000), os.urandom(100_000)]
+
+    hashes = [account.upload(bucket, content) for content in contents]
+
+    for file_hash, content in zip(hashes, contents):
+        token = account.token(bucket, "PULL")
+        path = f"/buckets/{bucket}/files/{file_hash}"
+        pointer, = Wire(second.url).get(path, headers={"x-token": token}).json()
+        shard = Wire(second.url).get("/shards/" + pointer["hash"], headers={"x-token": pointer["token"]})
+        assert shard.content == content
+
+
+def test_a_bridge_that_starts_ends_no_upload_of_another(start, url):
+    first = start()
+    account = register(first)
+    bucket = account.bucket()
+    body, token = multipart(b"slow" * 10_000), account.token(bucket)
+
+    def parts():
+        yield body[:20_000]
+        start("--data-dir", first.data_dir)
+        yield body[20_000:]
+
+    assert account.nobody.put(f"/buckets/{bucket}/files", parts(), token, 40_000).status_code == 200
+
+
+def test_the_password_is_in_no_list_of_processes_when_it_comes_from_the_environment(postgresql, url, monkeypatch):
+    monkeypatch.setenv("PGPASSWORD", PASSWORD)
+    bridge = RunningBridge("--database-url", url.replace(f":{PASSWORD}@", "@"), "--workers", "2")
+    try:
+        workers = Path(f"/proc/{bridge.pid}/task/{bridge.pid}/children").read_text().split()
+        told = [Path(f"/proc/{process}/cmdline").read_bytes() for process in (bridge.pid, *workers)]
+        assert len(told) >= 3 and all(b"pymdc.bridge" in each and PASSWORD.encode() not in each for each in told)
+    finally:
+        bridge.close()
