@@ -16,7 +16,6 @@ from click.core import ParameterSource
 import pymdc
 
 from . import log
-from .clock import now
 from .metadata import check_url, migrate_postgresql
 from .serving.server import Server, Site
 from .serving.workers import Workers
@@ -174,7 +173,7 @@ def scrub_command(data_dir, database_url, new):
     it.  Objects that belong to nothing are removed.  Ends with 1 if a shard is damaged.
     """
     with _failures(), Data(_bridge_in(data_dir, new, database_url)) as data:
-        findings = scrub(data, now(), click.echo)
+        findings = scrub(data, data.metadata.clock.now(), click.echo)
         click.echo(findings)
         _end_with(findings.damaged)
 

@@ -6,7 +6,6 @@ import threading
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from .clock import now, steady
 from .mail.message import default_sender
 from .mail.outbox import Outbox
 from .mail.postman import Postman
@@ -71,10 +70,12 @@ class Services(Data):
 
     def _tidy(self):
         """Now and then, remove what uploads have left behind whose worker was killed, and what could not be deleted."""
+        clock = self.metadata.clock
         while not self._ended.wait(TIDY_INTERVAL):
             try:
-                self.metadata.accounts.forget_waiting(now())
-                self.clear_uploads(steady())
-                self.sweep(now())
+                clock.set()
+                self.metadata.accounts.forget_waiting(clock.now())
+                self.clear_uploads(clock.steady())
+                self.sweep(clock.now())
             except (OSError, SQLAlchemyError) as error:
                 _log.error("the store cannot be tidied: %s", error)

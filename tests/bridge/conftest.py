@@ -113,6 +113,7 @@ def later(monkeypatch):
     def set_ahead(seconds):
         ahead = {**vars(time), "time": lambda: time.time() + seconds}
         monkeypatch.setattr(clock, "time", types.SimpleNamespace(**ahead))
+        monkeypatch.setattr(clock.ServerClock, "now", lambda self: self.steady() + int(seconds * 1000))
     return set_ahead
 
 

@@ -2,6 +2,10 @@
 
 import collections
 import os
+import subprocess
+import sys
+import time
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -29,6 +33,24 @@ def start(url):
     yield start
     for bridge in bridges:
         bridge.close()
+
+
+AHEAD = """
+import sys, time
+real = time.time
+time.time = lambda: real() + 3600
+from pymdc.bridge.commands import main
+main(sys.argv[1:])
+"""
+
+
+@pytest.fixture
+def ahead(url, tmp_path):
+    """The URL of a bridge on the same database, on a machine whose clock is an hour ahead."""
+    command = [sys.executable, "-c", AHEAD, "--port", "0", "--database-url", url, "--data-dir", tmp_path]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        yield process.stdout.readline().split()[-1]
+        process.terminate()
 
 
 def register(bridge):
@@ -103,3 +125,18 @@ def test_the_password_is_in_no_list_of_processes_when_it_comes_from_the_environm
         assert len(told) >= 3 and all(b"pymdc.bridge" in each and PASSWORD.encode() not in each for each in told)
     finally:
         bridge.close()
+
+
+def test_clocks_that_are_an_hour_apart_are_no_matter(start, ahead):
+    right = start()
+    account = register(right)
+    bucket = account.bucket()
+    there = Account(ahead, account.email, account.password, account.key_pair)
+
+    early, late = account.token(bucket), there.token(bucket)
+
+    for wire, token in ((there.nobody, early), (account.nobody, late)):
+        assert wire.put(f"/buckets/{bucket}/files", multipart(b"x"), token, 1).status_code == 200
+    issued = there.signed.post(f"/buckets/{bucket}/tokens", {"operation": "PUSH"}).json()["expires"]
+    assert abs(datetime.fromisoformat(issued.replace("Z", "+00:00")).timestamp() - time.time() - 300) < 60
+    assert there.signed.get("/keys", nonce=time.time() * 1000 + 86_400_000 + 1_800_000).status_code == 401

@@ -4,7 +4,7 @@ import secrets
 
 from starlette.responses import Response
 
-from ..clock import iso, now
+from ..clock import iso
 from ..refusal import Refusal
 from ..request import auth, fields
 from ..request.call import Call, JSON, one_transaction, reading
@@ -27,7 +27,7 @@ def create(call: Call) -> Response:
     call.services.check_space()
     if identity.key is not None and identity.key not in texts:
         texts.append(identity.key)
-    return JSON(_bucket(call.metadata.buckets.add(identity.email, now(), values, _points(texts), identity.point)))
+    return JSON(_bucket(call.metadata.buckets.add(identity.email, call.now(), values, _points(texts), identity.point)))
 
 
 @reading
@@ -56,7 +56,7 @@ def delete(call: Call) -> Response:
 @one_transaction
 def _delete(call):
     """Delete a bucket, and return when that was."""
-    identity, moment = auth.identify(call), now()
+    identity, moment = auth.identify(call), call.now()
     call.metadata.buckets.delete(identity.email, call.ids["bucket"], moment, identity.point)
     return moment
 
@@ -71,7 +71,7 @@ def create_token(call: Call) -> Response:
         raise Refusal(403, "Only the owner of a bucket may say when its tokens expire")
     if life is not None or operation == "PUSH":  # what is there can be fetched all the same
         call.services.check_space()
-    token, moment = secrets.token_hex(32), now()
+    token, moment = secrets.token_hex(32), call.now()
     expires = moment + (life or call.services.settings.token_life * 1000)
     call.metadata.tokens.add({
         "hash": auth.hash_token(token),

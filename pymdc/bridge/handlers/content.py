@@ -8,7 +8,6 @@ import anyio
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response, StreamingResponse
 
-from ..clock import now
 from ..refusal import Refusal
 from ..request import auth, fields
 from ..request.call import Call, one_transaction
@@ -100,12 +99,12 @@ def open_shard(call: Call, token: str, shard_hash: str) -> tuple:
     hashed = auth.hash_token(token)
 
     def wanted():
-        return call.metadata.files.wanted_shard(hashed, shard_hash, now())
+        return call.metadata.files.wanted_shard(hashed, shard_hash, call.now())
 
     row = wanted()
     outgoing = Outgoing([(row, 0, row["size"])], lambda row, *part: _open(call, row, *part, wanted))
     try:
-        call.metadata.files.spend_shard_token(hashed, shard_hash, now())
+        call.metadata.files.spend_shard_token(hashed, shard_hash, call.now())
     except BaseException:
         outgoing.close()
         raise

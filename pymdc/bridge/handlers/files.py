@@ -5,7 +5,6 @@ import urllib.parse
 
 from starlette.responses import Response
 
-from ..clock import now
 from ..refusal import Refusal
 from ..request import auth
 from ..request.call import Call, JSON, one_transaction, reading
@@ -20,7 +19,7 @@ def show(call: Call) -> Response:
 
 def delete(call: Call) -> Response:
     _delete(call)
-    call.services.sweep(now())
+    call.services.sweep(call.now())
     return Response(status_code=204)
 
 
@@ -44,7 +43,7 @@ def identify_reader(call: Call) -> str | None:
 @one_transaction
 def pointers(call: Call) -> Response:
     point, bucket_id = identify_reader(call), call.ids["bucket"]
-    texts, moment, settings = [], now(), call.services.settings
+    texts, moment, settings = [], call.now(), call.services.settings
     terms = {"left": settings.shard_token_uses, "expires": moment + settings.shard_token_life * 1000}
 
     def make_token():

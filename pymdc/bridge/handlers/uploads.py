@@ -9,7 +9,6 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from ..clock import now, steady
 from ..metadata import GIGABYTE, Room
 from ..refusal import Refusal
 from ..request import auth, direct, fields, multipart
@@ -38,7 +37,7 @@ async def _take_at_once(call, file) -> dict:
 def _store(call, file, content):
     entry, replaced = _store_at_once(call, file, content)
     if replaced:
-        call.services.sweep(now())
+        call.services.sweep(call.now())
     return entry
 
 
@@ -46,7 +45,7 @@ def _store(call, file, content):
 def _store_at_once(call, file, content):
     """Let a file in and enter it; return it, and whether what was there before can go."""
     size, point = _authorize(call, file)
-    call.metadata.uploads.admit(call.ids["bucket"], size, _room(call), steady(), point)
+    call.metadata.uploads.admit(call.ids["bucket"], size, _room(call), call.steady(), point)
     incoming = _incoming(call, size)
     direct.FileReader(file, incoming).feed(content)
     entry = _entry(call, incoming, file)
@@ -70,7 +69,7 @@ def _let_in(call, file) -> Incoming:
     size, point = _authorize(call, file)
     incoming = _incoming(call, size)
     row = {"id": incoming.id, "bucket": call.ids["bucket"], "size": size, "expires": _expiry(call)}
-    call.metadata.uploads.begin(row, _room(call), steady(), point)
+    call.metadata.uploads.begin(row, _room(call), call.steady(), point)
     return incoming
 
 
@@ -100,7 +99,7 @@ def _authorize(call, file):
 
 
 def _expiry(call):
-    return steady() + int(LIFE * call.services.settings.silence * 1000)
+    return call.steady() + int(LIFE * call.services.settings.silence * 1000)
 
 
 async def _receive(call, incoming, file):
@@ -138,7 +137,7 @@ def _enter(call, incoming, file):
     """Enter the file in its bucket, or leave nothing of it."""
     try:
         entry = _entry(call, incoming, file)
-        replaced = call.metadata.uploads.finish(incoming.id, entry, incoming.shards, steady())
+        replaced = call.metadata.uploads.finish(incoming.id, entry, incoming.shards, call.steady())
     except SQLAlchemyError:
         with contextlib.suppress(SQLAlchemyError):  # then the row stays, and whoever tidies up takes care of the rest
             if call.metadata.uploads.give_up(incoming.id):  # so it is not entered, which the error does not say
@@ -148,7 +147,7 @@ def _enter(call, incoming, file):
         _discard(call, incoming)
         raise
     if replaced:
-        call.services.sweep(now())
+        call.services.sweep(call.now())
     return entry
 
 

@@ -6,7 +6,7 @@ import urllib.parse
 
 from starlette.responses import RedirectResponse, Response
 
-from ..clock import iso, now
+from ..clock import iso
 from ..mail.message import activation_mail
 from ..metadata.accounts import EMAIL_TAKEN
 from ..refusal import Refusal
@@ -22,7 +22,7 @@ def create(call: Call) -> Response:
     text = None if body.get("pubkey") is None else fields.public_key(body["pubkey"])
     point = None if text is None else fields.point(text)
     redirect = fields.redirect(body.get("redirect"))
-    token, created = secrets.token_hex(32), now()
+    token, created = secrets.token_hex(32), call.now()
     mail = activation_mail(email, _link(call, token, redirect), call.services.sender)
     waits = call.metadata.accounts.check_free(email, point, created)
     call.services.check_space()
@@ -43,7 +43,7 @@ def create(call: Call) -> Response:
 def activate(call: Call) -> Response:
     for_browser = pages.wanted(call)
     try:
-        account, redirect = call.metadata.accounts.activate(auth.hash_token(call.ids["token"]), now())
+        account, redirect = call.metadata.accounts.activate(auth.hash_token(call.ids["token"]), call.now())
     except Refusal:
         if for_browser:
             return pages.not_activated()

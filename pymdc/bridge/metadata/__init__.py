@@ -40,11 +40,12 @@ class Metadata:
 
     :param url: of the database, as SQLAlchemy takes it.
     :ivar revision: of the database's schema.
+    :ivar clock: what all times in it go by.
     """
 
     def __init__(self, url):
         self._database = database = Database(url)
-        self.revision = database.revision
+        self.revision, self.clock = database.revision, database.clock
         self.accounts = Accounts(database)
         self.buckets = Buckets(database)
         self.contents = Contents(database)

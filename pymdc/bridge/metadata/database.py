@@ -26,12 +26,13 @@ class Database:
 
     :param url: as SQLAlchemy takes it, such as ``sqlite:////var/lib/pymdc/bridge.sqlite``.
     :ivar revision: of its schema.
+    :ivar clock: what its times go by.
     """
 
     def __init__(self, url: str | sqlalchemy.URL):
         self._kind = _open(sqlalchemy.make_url(url))
         self._engine = self._kind.engine
-        self.revision = self._kind.revision
+        self.revision, self.clock = self._kind.revision, self._kind.clock
         self._own = _Own()
 
     def together(self, work, sync=True):

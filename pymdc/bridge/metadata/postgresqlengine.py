@@ -10,10 +10,11 @@ import errno
 from pathlib import Path
 
 import sqlalchemy
-from sqlalchemy import event
+from sqlalchemy import event, extract, func, select
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as NoneLeft
 
+from ..clock import ServerClock
 from . import revisions
 from .failures import Away, InDoubt, Undone
 
@@ -22,6 +23,7 @@ PATIENCE = 30  # seconds in which one has to become free
 CONNECTING = 10  # seconds in which the server has to answer
 
 _SET_APART = ("40001", "40P01")  # a serialization failure, a deadlock
+TIME = select(extract("epoch", func.clock_timestamp()) * 1000)
 _NO_SYNC = "SET LOCAL synchronous_commit TO OFF"
 
 
@@ -31,6 +33,7 @@ class PostgreSQLEngine:
     :ivar engine: SQLAlchemy's.
     :ivar tries: how often a transaction is tried that was undone.
     :ivar revision: of the schema.
+    :ivar clock: what its times go by: the server's.
     """
 
     tries = 8
@@ -40,6 +43,12 @@ class PostgreSQLEngine:
         with self.reading() as db:
             revisions.check_made(db)
             self.revision = revisions.check(db)
+        self.clock = ServerClock(self._time)
+        self.clock.set()
+
+    def _time(self):
+        with self.reading() as db:
+            return int(db.execute(TIME).scalar())
 
     @contextlib.contextmanager
     def transaction(self, sync=True):

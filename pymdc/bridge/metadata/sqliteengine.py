@@ -9,6 +9,7 @@ import sqlalchemy
 from sqlalchemy import event
 
 from .. import private
+from ..clock import HostClock
 from . import revisions
 from .commits import Commits
 from .sqlitefile import check_length, check_whole, copy
@@ -22,9 +23,11 @@ class SQLiteEngine:
     :ivar engine: SQLAlchemy's.
     :ivar tries: how often a transaction is tried that was undone.  It is so when the disk fails or is full: once.
     :ivar revision: of the schema.
+    :ivar clock: what its times go by.
     """
 
     tries = 1
+    clock = HostClock()
 
     def __init__(self, url: sqlalchemy.URL):
         # What a failed statement was given does not belong into a log.

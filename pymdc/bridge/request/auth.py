@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import coincurve
 
-from ..clock import now
 from ..refusal import Refusal
 from . import fields, limits
 from .call import Call
@@ -106,7 +105,7 @@ def spend_proof(call: Call, public_key: str, email: str) -> bool:
 def spend_token(call: Call) -> dict:
     """Return the token that the request presents; it is used up, whatever becomes of the request."""
     token = call.headers.get("x-token")
-    row = token and call.metadata.tokens.spend(hash_token(token), now())
+    row = token and call.metadata.tokens.spend(hash_token(token), call.now())
     if not row:
         raise Refusal(401, "Invalid or expired token")
     call.metadata.keep()
@@ -141,7 +140,7 @@ class Signature:
             digest = hashlib.sha256(self.r + self.text).hexdigest()
             window = call.services.settings.nonce_window
             lasts = call.method != "GET"  # the answer to one who only reads may be had again after a power cut
-            highest = call.metadata.nonces.see(self.point, nonce, digest, window, ceiling=now() + DAY, sync=lasts)
+            highest = call.metadata.nonces.see(self.point, nonce, digest, window, ceiling=call.now() + DAY, sync=lasts)
         if highest is not None:
             raise Refusal(401, "Invalid nonce supplied", {"x-nonce": f"{highest:.3f}"})
         call.metadata.keep()

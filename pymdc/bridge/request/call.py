@@ -58,6 +58,14 @@ class Call:
         """
         return work() if self.needs_password else self.metadata.together(work, sync)
 
+    def now(self) -> int:
+        """Return the time, in milliseconds since the epoch."""
+        return self.metadata.clock.now()
+
+    def steady(self) -> int:
+        """Return the time of a clock that nobody sets."""
+        return self.metadata.clock.steady()
+
     @property
     def metadata(self) -> Metadata:
         return self.services.metadata

@@ -4,7 +4,6 @@ import hashlib
 import math
 
 from .. import address
-from ..clock import now
 from ..refusal import Refusal
 from .call import Call
 
@@ -72,7 +71,7 @@ def _interval(period, burst):
 
 def _slow(call, ask, text, subject, burst, interval):
     """Refuse what *ask* says has to wait: more than *burst* in a row, then one in *interval* milliseconds."""
-    wait = ask(subject, burst, interval, now()) if _on(call) else 0
+    wait = ask(subject, burst, interval, call.now()) if _on(call) else 0
     if wait:
         seconds = math.ceil(wait / 1000)
         raise Refusal(429, f"{text}: wait {seconds} s", {"Retry-After": str(seconds)})

@@ -15,7 +15,6 @@ import tempfile
 import uvicorn
 from prometheus_client.multiprocess import mark_process_dead
 
-from ..clock import now, steady
 from ..mail.outbox import discard_partial
 from ..metrics import Metrics
 from ..services import Services
@@ -66,8 +65,8 @@ class Site:
         with Data(folder) as data:
             if alone:
                 data.metadata.uploads.expire_all()
-            data.clear_uploads(steady())
-            data.sweep(now())
+            data.clear_uploads(data.metadata.clock.steady())
+            data.sweep(data.metadata.clock.now())
         if alone:
             discard_partial(folder.outbox)
         if self.settings.workers > 1:

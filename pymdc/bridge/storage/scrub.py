@@ -2,7 +2,6 @@
 
 import dataclasses
 
-from ..clock import steady
 from .data import Data, find_flaw
 
 
@@ -32,7 +31,7 @@ def scrub(data: Data, now: int, tell) -> Findings:
         findings.bytes += shard["size"]
         findings.damaged += _check(data, shard, tell)
     findings.orphans = data.remove_orphans()
-    data.clear_uploads(steady())
+    data.clear_uploads(data.metadata.clock.steady())
     data.sweep(now)
     return findings
 

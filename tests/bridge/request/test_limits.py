@@ -445,6 +445,7 @@ def test_a_limit_may_be_high_and_is_one_all_the_same(option, ask):
     settings = Settings(None, **{option: 10**6})
     call = types.SimpleNamespace(
         services=types.SimpleNamespace(settings=settings), metadata=types.SimpleNamespace(rates=rates), address="::1",
+        now=lambda: 0,
     )
 
     ask(call)
