@@ -28,7 +28,7 @@ BRIDGE = [
 ]
 
 CLUSTER = [
-    "psycopg[binary]>=3.2",
+    "psycopg[binary]>=3.2.3",
 ]
 
 FAST = [
@@ -62,7 +62,7 @@ setup(
         "fast": FAST,
         "test": FAST + [
             'aiosmtpd>=1.4.4; python_version >= "3.10"', "coverage", "hypothesis", "pytest", "pytest-xdist",
-            'psycopg[binary]>=3.2; python_version >= "3.10"',  # the tests start a server, where there is one
+            'psycopg[binary]>=3.2.3; python_version >= "3.10"',  # the tests start a server, where there is one
             'schemathesis>=4.32.5; python_version >= "3.11"',
         ],
         "docs": ["myst-parser", "sphinx"],

@@ -8,7 +8,7 @@ import re
 import sys
 import tokenize
 
-_NEED = re.compile(r"([\w-]+)>=([\w.]+)(; .+)?\Z")
+_NEED = re.compile(r"([\w-]+)(?:\[\w+\])?>=([\w.]+)(; .+)?\Z")
 
 with io.open("setup.py", encoding="utf-8") as setup, io.open(sys.argv[1], "w", encoding="utf-8") as constraints:
     tokens = tokenize.generate_tokens(setup.readline)

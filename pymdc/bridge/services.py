@@ -19,6 +19,8 @@ from .storage.data import Data
 from .storage.datafolder import DataFolder
 
 TIDY_INTERVAL = 60  # seconds
+UPKEEP = "upkeep"  # the lease: among the rates, as what may be done once in that time
+_LEASE = 900  # milliseconds of each second of the interval
 _log = logging.getLogger("pymdc.bridge")
 
 
@@ -39,7 +41,7 @@ class Services(Data):
         self.sender = settings.mail_from or default_sender(public_url)
         self._postman = settings.smtp_url and Postman(self.outbox, Relay.parse(settings.smtp_url))
         self.metrics = metrics
-        self._janitor = threading.Thread(target=self._tidy, name="pymdc-janitor", daemon=True)
+        self._janitor = threading.Thread(target=self._tidy_now_and_then, name="pymdc-janitor", daemon=True)
         self._ended = threading.Event()
         self.passwords = Passwords(settings.passwords_at_once)
 
@@ -68,14 +70,25 @@ class Services(Data):
         if self.spare_space() < 0:
             raise OSError(errno.ENOSPC, f"less than {self.settings.free_space} GB are free")
 
-    def _tidy(self):
-        """Now and then, remove what uploads have left behind whose worker was killed, and what could not be deleted."""
-        clock = self.metadata.clock
+    def _tidy_now_and_then(self):
         while not self._ended.wait(TIDY_INTERVAL):
             try:
-                clock.set()
-                self.metadata.accounts.forget_waiting(clock.now())
-                self.clear_uploads(clock.steady())
-                self.sweep(clock.now())
+                self.tidy()
             except (OSError, SQLAlchemyError) as error:
                 _log.error("the store cannot be tidied: %s", error)
+
+    def tidy(self) -> bool:
+        """
+        Remove what uploads have left behind whose worker was killed, and what could not be deleted, and registrations
+        that nobody has activated.
+
+        :returns: whether it was this process's turn: of all that share the database, the one that takes the lease.
+        """
+        clock = self.metadata.clock
+        clock.set()
+        if self.metadata.rates.take(UPKEEP, 1, int(_LEASE * TIDY_INTERVAL), clock.now()) > 0:
+            return False
+        self.metadata.accounts.forget_waiting(clock.now())
+        self.clear_uploads(clock.steady())
+        self.sweep(clock.now())
+        return True

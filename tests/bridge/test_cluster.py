@@ -12,6 +12,7 @@ import pytest
 
 import pymdc
 from postgresql import PASSWORD
+from pymdc.bridge import LocalBridge
 from running_bridge import RunningBridge
 from wire import Account, Wire, multipart, race
 
@@ -140,3 +141,12 @@ def test_clocks_that_are_an_hour_apart_are_no_matter(start, ahead):
     issued = there.signed.post(f"/buckets/{bucket}/tokens", {"operation": "PUSH"}).json()["expires"]
     assert abs(datetime.fromisoformat(issued.replace("Z", "+00:00")).timestamp() - time.time() - 300) < 60
     assert there.signed.get("/keys", nonce=time.time() * 1000 + 86_400_000 + 1_800_000).status_code == 401
+
+
+def test_upkeep_is_done_by_one_bridge_at_a_time(url, later):
+    with LocalBridge(database_url=url) as one, LocalBridge(database_url=url) as other:
+        services = [bridge._server.services for bridge in (one, other)]
+
+        assert sorted(race(8, lambda number: services[number % 2].tidy())) == [False] * 7 + [True]
+        later(60)
+        assert sorted(race(8, lambda number: services[number % 2].tidy())) == [False] * 7 + [True]

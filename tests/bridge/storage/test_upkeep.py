@@ -14,7 +14,7 @@ import sqlalchemy
 
 import pymdc
 from pymdc.bridge import services
-from pymdc.bridge.clock import now
+from pymdc.bridge.clock import HostClock, now
 from pymdc.bridge.metadata import shards, sqlite, uploads
 from pymdc.bridge.metadata.accounts import REGISTRATION_LIFE
 from pymdc.bridge.refusal import Refusal
@@ -326,11 +326,11 @@ def test_what_a_killed_worker_leaves_is_removed_while_the_bridge_runs(tmp_path, 
 
 def test_a_registration_that_nobody_activates_goes_while_the_bridge_runs(tmp_path, monkeypatch):
     monkeypatch.setattr(services, "TIDY_INTERVAL", 0.01)
-    monkeypatch.setattr(services, "now", lambda: now() + REGISTRATION_LIFE)
     with UsedBridge(tmp_path / "data") as world, rows(tmp_path / "data") as memory:
         user = {"email": world.account.email, "password": world.account.password}
         assert world.account.nobody.post("/users", user).status_code == 200
 
+        monkeypatch.setattr(HostClock, "now", staticmethod(lambda: now() + REGISTRATION_LIFE))
         eventually(lambda: memory.accounts.find(world.account.email) is None)
 
 
