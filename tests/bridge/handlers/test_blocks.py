@@ -32,7 +32,7 @@ class Account:
 
 def outgoing(stored=SHARD):
     row = {"object": "a", "size": len(SHARD), "sha256": hashlib.sha256(SHARD).hexdigest()}
-    return Outgoing([(row, 0, len(SHARD))], lambda row: (io.BytesIO(stored), row))
+    return Outgoing([(row, 0, len(SHARD))], lambda row, start, end: (io.BytesIO(stored), row))
 
 
 async def _until(condition):
