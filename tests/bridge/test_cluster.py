@@ -10,11 +10,10 @@ from pathlib import Path
 
 import pytest
 
-import pymdc
 from postgresql import PASSWORD
 from pymdc.bridge import LocalBridge
 from running_bridge import RunningBridge
-from wire import Account, Wire, multipart, race
+from wire import Account, Wire, multipart, race, registered
 
 
 @pytest.fixture
@@ -54,18 +53,10 @@ def ahead(url, tmp_path):
         process.terminate()
 
 
-def register(bridge):
-    account = Account(bridge.url, "ann@example.com", "ab" * 32, pymdc.keypair.ECDSA())
-    account.nobody.post("/users", {"email": account.email, "password": account.password, "pubkey": account.key})
-    link = bridge.activation_link(account.email)
-    assert account.nobody.get("/activations/" + link.rpartition("/")[2]).status_code == 200
-    return account
-
-
 def test_once_means_once_across_two_bridges_with_workers_that_share_a_data_folder(start):
     first = start("--workers", "2")
     second = start("--workers", "2", "--data-dir", first.data_dir)
-    account = register(first)
+    account = registered(first)
     bucket, urls = account.bucket(), [first.url, second.url]
     token = account.token(bucket)
     account.signed.send_again = lambda: None
@@ -90,7 +81,7 @@ def test_once_means_once_across_two_bridges_with_workers_that_share_a_data_folde
 def test_what_came_in_at_one_goes_out_at_the_other(start):
     first = start()
     second = start("--data-dir", first.data_dir)
-    account = register(first)
+    account = registered(first)
     bucket, contents = account.bucket(), [os.urandom(1000), os.urandom(100_000)]
 
     hashes = [account.upload(bucket, content) for content in contents]
@@ -105,7 +96,7 @@ def test_what_came_in_at_one_goes_out_at_the_other(start):
 
 def test_a_bridge_that_starts_ends_no_upload_of_another(start, url):
     first = start()
-    account = register(first)
+    account = registered(first)
     bucket = account.bucket()
     body, token = multipart(b"slow" * 10_000), account.token(bucket)
 
@@ -130,7 +121,7 @@ def test_the_password_is_in_no_list_of_processes_when_it_comes_from_the_environm
 
 def test_clocks_that_are_an_hour_apart_are_no_matter(start, ahead):
     right = start()
-    account = register(right)
+    account = registered(right)
     bucket = account.bucket()
     there = Account(ahead, account.email, account.password, account.key_pair)
 

@@ -31,10 +31,7 @@ class UsedBridge:
         self.bridge.__exit__(*exception)
 
     def register(self):
-        account = self.account
-        account.nobody.post("/users", {"email": account.email, "password": account.password, "pubkey": account.key})
-        account.nobody.get("/activations/" + self.bridge.activation_token(account.email))
-        self.bucket = account.bucket()
+        self.bucket = self.account.register(self.bridge).bucket()
         return self
 
     def download(self, bucket, file_hash):

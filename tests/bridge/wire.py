@@ -103,6 +103,12 @@ class Account:
         self.signed = Signed(url, key_pair)
         self.nobody = Wire(url)
 
+    def register(self, bridge):
+        """Register it with its key at a bridge that this machine runs, and follow the link; return it."""
+        self.nobody.post("/users", {"email": self.email, "password": self.password, "pubkey": self.key})
+        assert self.nobody.get("/activations/" + bridge.activation_token(self.email)).status_code == 200
+        return self
+
     def bucket(self, **fields):
         """Make a bucket and return its id."""
         return self.signed.post("/buckets", fields).json()["id"]
@@ -120,6 +126,11 @@ class Account:
     def pointers(self, bucket_id, file_hash):
         token = self.token(bucket_id, "PULL")
         return self.nobody.get(f"/buckets/{bucket_id}/files/{file_hash}", headers={"x-token": token})
+
+
+def registered(bridge, email="ann@example.com", password="ab" * 32):
+    """Return an account that is new at a bridge of this machine, and active."""
+    return Account(bridge.url, email, password, pymdc.keypair.ECDSA()).register(bridge)
 
 
 def part(content, name="data", filename=None, mimetype=None):

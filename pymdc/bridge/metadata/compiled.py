@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 
 
 class Compiled:
-    """:param statement: whose values SQLite's driver takes and returns as they are: numbers and texts."""
+    """:param statement: whose values SQLite's driver takes and returns as they are: numbers, texts and bytes."""
 
     def __init__(self, statement):
         self._statement = statement.execution_options(preserve_rowcount=True)

@@ -3,8 +3,6 @@
 import errno
 import hashlib
 
-_BLOCK = 1024 * 1024
-
 
 class Outgoing:
     """
@@ -13,20 +11,17 @@ class Outgoing:
     :param parts: in order, the row of each shard, and where in it its part begins and ends.
     :param open_shard: returns the open object of a shard and its row, given the row that was known before, and where to
         read it from, and to where at most.
-    :param verify: whether shards of which only a part is asked for are read as a whole, since whoever gets it verifies
-        nothing: no last byte goes of a part of what is damaged anywhere.
     :ivar left: how many bytes have still to be read.
     :ivar damaged: the row of the shard whose bytes turned out not to be what was stored; there it ends.
     :ivar settled: whether it has been accounted for.
     """
 
-    def __init__(self, parts: list[tuple], open_shard, verify: bool = False):
+    def __init__(self, parts: list[tuple], open_shard):
         self.left = sum(end - start for _, start, end in parts)
         self.damaged = None
         self.settled = False
         self._parts = iter(parts)
         self._open_shard = open_shard
-        self._verify = verify
         self._file = None
         self._left_here = self._read_here = 0  # bytes of the part of the shard that is open
         if self.left:
@@ -44,11 +39,13 @@ class Outgoing:
         if not self._left_here:
             self._go_on()
         try:
-            return self._next(min(size, self._left_here))
+            block = self._file.read(min(size, self._left_here))
         except OSError as error:
             if error.errno == errno.EIO:  # else what is wrong is not the shard
                 self.damaged = self._row
             raise
+        self._take(block)
+        return b"" if self.damaged else block
 
     def close(self):
         if self._file is not None:
@@ -58,35 +55,17 @@ class Outgoing:
         """Open the next shard."""
         self.close()
         row, start, end = next(self._parts)
-        whole = self._verify or end - start == row["size"]
-        self._before, self._after = (start, row["size"] - end) if whole else (0, 0)  # bytes that are only verified
-        self._file, self._row = self._open_shard(row, start - self._before, end + self._after)
+        self._file, self._row = self._open_shard(row, start, end)
         self._left_here, self._read_here = end - start, 0
-        self._sha256 = hashlib.sha256() if whole else None
+        self._sha256 = hashlib.sha256() if end - start == row["size"] else None
 
-    def _next(self, size):
-        self._pass_over(self._before)
-        self._before = 0
-        block = self._verified(self._file.read(size))
+    def _take(self, block):
         self.left -= len(block)
         self._left_here -= len(block)
         self._read_here += len(block)
-        if not self._left_here:
-            self._pass_over(self._after)
-        if not block or self._is_wrong():
-            self.damaged = self._row
-            return b""
-        return block
-
-    def _pass_over(self, size):
-        while size and (block := self._verified(self._file.read(min(size, _BLOCK)))):
-            size -= len(block)
-
-    def _verified(self, block):
+        cut, wrong = not block, False
         if self._sha256 is not None:
             self._sha256.update(block)
-        return block
-
-    def _is_wrong(self):
-        """Return whether what has been read is all of the shard, and not what was stored."""
-        return self._sha256 is not None and not self._left_here and self._sha256.hexdigest() != self._row["sha256"]
+            wrong = not self._left_here and self._sha256.hexdigest() != self._row["sha256"]
+        if cut or wrong:
+            self.damaged = self._row

@@ -10,10 +10,6 @@ from typing import Protocol
 SHARD_SIZE = 8 * 1024 * 1024
 
 
-class Away(OSError):
-    """The store cannot be reached, or does not do what it is there for; nothing is known of the object."""
-
-
 class Reader:
     """
     An object that is open, from where it was opened on.

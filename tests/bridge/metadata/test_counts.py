@@ -9,7 +9,7 @@ import sqlalchemy.dialects.sqlite
 import pymdc
 from pymdc.bridge import LocalBridge
 from pymdc.bridge.metadata import buckets, keys, sqlite, tokens
-from wire import Account, Wire
+from wire import registered
 
 pytestmark = pytest.mark.both_databases
 
@@ -72,12 +72,7 @@ def test_the_buckets_of_an_account_list_so_many_keys_at_most_together(alice, bob
 def make_few(tmp_path):
     """A function that makes an account on a bridge where each may have two live tokens, and two live pointers."""
     with LocalBridge(tmp_path, account_tokens=2) as bridge:
-        def make(email):
-            account = Account(bridge.url, email, "ab" * 32, pymdc.keypair.ECDSA())
-            Wire(bridge.url).post("/users", {"email": email, "password": account.password, "pubkey": account.key})
-            Wire(bridge.url).get("/activations/" + bridge.activation_token(email))
-            return account
-        yield make
+        yield lambda email: registered(bridge, email)
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from pymdc.bridge.storage.folder import FolderStore
 from pymdc.bridge.storage.store import SHARD_SIZE
 from pymdc.bridge.storage.incoming import Incoming
 from waiting import eventually
-from wire import BOUNDARY, Account, Basic, Wire, multipart, race
+from wire import BOUNDARY, Account, Basic, Wire, multipart, race, registered
 
 MEGABYTE = 1000 * 1000
 
@@ -39,14 +39,7 @@ def limited(tmp_path, server_url):
 
 @pytest.fixture
 def carol(limited):
-    return register(limited, "carol@example.com")
-
-
-def register(bridge, email, password="ab" * 32):
-    account = Account(bridge.url, email, password, pymdc.keypair.ECDSA())
-    account.nobody.post("/users", {"email": email, "password": password, "pubkey": account.key})
-    account.nobody.get("/activations/" + bridge.activation_token(email))
-    return account
+    return registered(limited, "carol@example.com")
 
 
 @pytest.mark.both_databases
@@ -132,7 +125,7 @@ def test_a_file_that_is_deleted_gives_back_what_it_counted_as(alice, size):
 
 def test_a_small_file_counts_as_4_kib_in_its_account_too(tmp_path):
     with LocalBridge(tmp_path, account_storage=0.00001) as bridge:
-        carol = register(bridge, "carol@example.com")
+        carol = registered(bridge, "carol@example.com")
         statuses = [put(carol, carol.bucket(), bytes([number])).status_code for number in range(3)]
 
     assert statuses == [200, 200, 413]
@@ -168,7 +161,7 @@ def small_disk(tmp_path, monkeypatch):
 def test_an_upload_under_way_holds_what_it_has_still_to_bring(small_disk, tmp_path, came):
     """What has come of it is on the disk already, and counts once."""
     store = FolderStore(tmp_path / "data" / "shards")
-    eve, dan = (register(small_disk, f"{name}@example.com") for name in ("eve", "dan"))
+    eve, dan = (registered(small_disk, f"{name}@example.com") for name in ("eve", "dan"))
     content = b"x" * 20 * MEGABYTE
     with raw.Connection(small_disk.url, timeout=60) as connection:
         bucket = eve.bucket()
@@ -200,7 +193,7 @@ def test_what_has_come_of_an_upload_can_be_told_at_any_time(tmp_path, size):
 
 def test_an_account_has_only_so_many_uploads_at_a_time(tmp_path):
     with LocalBridge(tmp_path, uploads_at_once=2) as bridge:
-        carol, dan = (register(bridge, f"{name}@example.com") for name in ("carol", "dan"))
+        carol, dan = (registered(bridge, f"{name}@example.com") for name in ("carol", "dan"))
         buckets = [carol.bucket(), carol.bucket()]
         begun, go_on = threading.Semaphore(0), threading.Event()
 
@@ -236,7 +229,7 @@ def test_an_account_has_only_so_many_uploads_at_a_time(tmp_path):
 def test_an_upload_that_comes_too_slowly_is_given_up_with_its_room(tmp_path, piece):
     """It is never silent for as long as it may be."""
     with LocalBridge(tmp_path, silence=0.4) as bridge:
-        carol = register(bridge, "carol@example.com")
+        carol = registered(bridge, "carol@example.com")
         bucket, left = carol.bucket(storage=0.001), threading.Event()
         head = raw.request("PUT", f"/buckets/{bucket}/files", {
             "x-token": carol.token(bucket), "x-filesize": MEGABYTE,
@@ -275,7 +268,7 @@ def test_parallel_downloads_never_exceed_the_transfer_of_a_bucket(alice):
 
 def test_a_disk_that_is_nearly_full_takes_no_file_and_keeps_the_old_ones(tmp_path):
     with LocalBridge(tmp_path) as bridge:
-        account = register(bridge, "dan@example.com")
+        account = registered(bridge, "dan@example.com")
         bucket = account.bucket()
         kept = account.upload(bucket, b"old")
         token = account.token(bucket)
@@ -297,7 +290,7 @@ def test_a_disk_that_is_nearly_full_takes_no_file_and_keeps_the_old_ones(tmp_pat
 def full(tmp_path):
     """An account with a bucket, on a bridge whose disk has filled up since."""
     with LocalBridge(tmp_path) as bridge:
-        account = register(bridge, "dan@example.com")
+        account = registered(bridge, "dan@example.com")
         bucket = account.bucket()
         account.upload(bucket, b"old")
     with LocalBridge(tmp_path, free_space=10**9) as bridge:
@@ -355,7 +348,7 @@ def test_wrong_passwords_are_slowed_for_who_sends_them(limited, carol):
 
 def test_wrong_passwords_of_one_address_do_not_lock_out_another(tmp_path):
     with LocalBridge(tmp_path, rates="on", behind_proxy=("127.0.0.1",)) as bridge:
-        dora = register(bridge, "dora@example.com")
+        dora = registered(bridge, "dora@example.com")
         for _ in range(12):
             answer = Basic(bridge.url, dora.email, "00" * 32).get("/keys", headers={"X-Forwarded-For": "192.0.2.7"})
 
@@ -366,7 +359,7 @@ def test_wrong_passwords_of_one_address_do_not_lock_out_another(tmp_path):
 
 def test_only_a_proxy_of_ours_is_believed(tmp_path):
     with LocalBridge(tmp_path, rates="on", behind_proxy=("192.0.2.1",)) as bridge:
-        dora = register(bridge, "dora@example.com")
+        dora = registered(bridge, "dora@example.com")
         for number in range(12):
             address = f"198.51.100.{number}"
             answer = Basic(bridge.url, dora.email, "00" * 32).get("/keys", headers={"X-Forwarded-For": address})
@@ -414,7 +407,7 @@ def test_an_address_is_slowed_whatever_accounts_it_tries(proxied):
 
 
 def test_who_was_right_lately_does_not_wait_for_those_who_guess_at_his_address(proxied):
-    dora, from_there = register(proxied, "dora@example.com"), {"X-Forwarded-For": "192.0.2.7"}
+    dora, from_there = registered(proxied, "dora@example.com"), {"X-Forwarded-For": "192.0.2.7"}
     assert dora.basic.get("/keys", headers=from_there).status_code == 200
 
     for number in range(13):
@@ -425,7 +418,7 @@ def test_who_was_right_lately_does_not_wait_for_those_who_guess_at_his_address(p
 
 
 def test_one_s_own_password_forgives_no_guesses_at_others(limited, carol):
-    dave = register(limited, "dave@example.com")
+    dave = registered(limited, "dave@example.com")
     wrong = Basic(limited.url, carol.email, "00" * 32)
     assert [wrong.get("/keys").status_code for _ in range(9)] == [401] * 9
 

@@ -24,7 +24,7 @@ from pymdc.bridge import LocalBridge, address
 from pymdc.bridge.metadata import tables
 from running_bridge import RunningBridge
 from waiting import eventually
-from wire import Account, Basic, Wire, multipart, race
+from wire import Account, Basic, Wire, multipart, race, registered
 
 CERTIFICATES = Path(__file__).parents[2] / "certificates"
 SHARD = 8 * 1024 * 1024
@@ -46,14 +46,6 @@ def running():
         bridge.close()
 
 
-def register(bridge):
-    account = Account(bridge.url, "ann@example.com", "ab" * 32, pymdc.keypair.ECDSA())
-    account.nobody.post("/users", {"email": account.email, "password": account.password, "pubkey": account.key})
-    link = bridge.activation_link(account.email)
-    assert account.nobody.get("/activations/" + link.rpartition("/")[2]).status_code == 200
-    return account
-
-
 def test_health_names_what_fails(tmp_path, monkeypatch):
     with LocalBridge(tmp_path) as bridge:
         well = Wire(bridge.url).get("/health")
@@ -71,7 +63,7 @@ def test_health_names_what_fails(tmp_path, monkeypatch):
 
 def test_metrics_count_requests_bytes_tokens_and_refusals(tmp_path):
     with LocalBridge(tmp_path) as bridge:
-        account = register(_with_links(bridge))
+        account = registered(bridge)
         bucket = account.bucket()
         account.upload(bucket, b"x" * 1000)
         account.nobody.put(f"/buckets/{bucket}/files", multipart(b"x"), "00" * 32, 1)
@@ -108,11 +100,6 @@ def test_metrics_are_for_loopback_or_the_token(tmp_path):
 ])
 def test_an_address_is_written_in_one_way(text, plain):
     assert address.plain(text) == plain
-
-
-def _with_links(bridge):
-    bridge.activation_link = lambda email: "/" + bridge.activation_token(email)
-    return bridge
 
 
 @pytest.mark.parametrize("level", ["info", "debug"])
@@ -253,7 +240,7 @@ def test_a_bridge_beyond_loopback_wants_a_proxy(running):
 
 
 def test_of_racing_copies_of_a_request_one_passes_whichever_worker_gets_it(running):
-    account = register(running("--workers", "3"))
+    account = registered(running("--workers", "3"))
     bucket = account.bucket()
     token = account.token(bucket)
     account.signed.send_again = lambda: None
@@ -301,7 +288,7 @@ def test_workers_go_when_their_parent_is_killed(running):
 def test_sigterm_lets_a_running_upload_finish_and_refuses_new_ones(running):
     for options in ((), ("--workers", "2")):
         bridge = running(*options)
-        account = register(bridge)
+        account = registered(bridge)
         bucket = account.bucket()
         token = account.token(bucket)
         begun, go_on, answers = threading.Event(), threading.Event(), []
@@ -328,7 +315,7 @@ def test_sigterm_lets_a_running_upload_finish_and_refuses_new_ones(running):
 
 def test_sigterm_lets_a_data_channel_finish(running):
     bridge = running()
-    account = register(bridge)
+    account = registered(bridge)
     bucket = account.bucket()
     pointer = account.pointers(bucket, account.upload(bucket, b"x" * SHARD)).json()[0]
     channel = websocket.create_connection(pointer["channel"], timeout=30, fire_cont_frame=True)
@@ -392,7 +379,7 @@ def _children(bridge):
 def reader(tmp_path):
     """A function that reads a shard of 8 MiB by websocket, a little at a time, and returns how much came of it."""
     with LocalBridge(tmp_path, silence=0.4) as bridge:
-        account = register(_with_links(bridge))
+        account = registered(bridge)
         bucket = account.bucket()
         pointer = account.pointers(bucket, account.upload(bucket, os.urandom(SHARD))).json()[0]
 

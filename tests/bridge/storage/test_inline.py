@@ -6,7 +6,6 @@ import sqlite3
 import pytest
 import sqlalchemy
 
-import pymdc
 from pymdc.bridge import services
 from pymdc.bridge.metadata import uploads
 from pymdc.bridge.metadata.contents import Contents
@@ -15,7 +14,7 @@ from pymdc.bridge.storage.datafolder import DataFolder
 from pymdc.bridge.storage.folder import FolderStore
 from pymdc.bridge.storage.scrub import scrub
 from used_bridge import UsedBridge, command, rows
-from wire import Account, multipart
+from wire import multipart, registered
 
 SMALL = 16 * 1024  # bytes, and not one more
 
@@ -60,8 +59,9 @@ def test_a_small_file_lies_in_the_database_and_not_in_the_store(world, size, inl
 
 def test_nothing_lies_in_the_database_where_none_is_to(tmp_path):
     with UsedBridge(tmp_path / "data", inline=0) as world:
+        world.register()
         for content in (b"", b"x"):
-            file_hash = world.register().account.upload(world.bucket, content)
+            file_hash = world.account.upload(world.bucket, content)
             assert world.download(world.bucket, file_hash) == (200, content)
 
         assert (world.contents, len(world.objects)) == ([], 1)
@@ -69,9 +69,7 @@ def test_nothing_lies_in_the_database_where_none_is_to(tmp_path):
 
 def test_small_content_is_shared_across_accounts_and_goes_with_the_last_file_that_holds_it(world):
     una, content = world.account, os.urandom(4096)
-    ben = Account(world.bridge.url, "ben@example.com", "cd" * 32, pymdc.keypair.ECDSA())
-    ben.nobody.post("/users", {"email": ben.email, "password": ben.password, "pubkey": ben.key})
-    ben.nobody.get("/activations/" + world.bridge.activation_token(ben.email))
+    ben = registered(world.bridge, "ben@example.com")
     his = ben.bucket()
 
     file_hash = una.upload(world.bucket, content)

@@ -94,34 +94,6 @@ def test_a_part_of_a_shard_is_verified_by_its_length_alone():
     assert outgoing.damaged is None
 
 
-@pytest.mark.parametrize("size", [1, 4, 100])
-@pytest.mark.parametrize("stored", [
-    b"Xhe first shard,", b"the first shardX", b"the fXrst shard,", b"the first shard", b"the first", b"the", b"",
-])
-def test_no_last_byte_goes_of_a_part_whose_shard_is_damaged_to_who_verifies_nothing(stored, size):
-    first, second, _ = rows()
-    files = Files([stored, *SHARDS[1:]])
-
-    outgoing = Outgoing([(first, 4, 9), (second, 0, 4)], files.open, verify=True)
-    came = drained(outgoing, size)
-    outgoing.close()
-
-    assert outgoing.damaged == first
-    assert len(came) < 5 and stored[4:9].startswith(came)
-    assert outgoing.unsent == 9
-    assert files.still_open() == []
-
-
-@pytest.mark.parametrize("size", [1, 4, 100])
-def test_parts_are_as_they_were_asked_for_when_their_shards_are_verified(size):
-    first, second, last = rows()
-
-    outgoing = Outgoing([(first, 4, 16), (second, 0, 12), (last, 0, 4)], Files().open, verify=True)
-
-    assert drained(outgoing, size) == b"first shard, the second, the"
-    assert (outgoing.damaged, outgoing.unsent) == (None, 0)
-
-
 @pytest.mark.parametrize("number, damaged", [(errno.EIO, True), (errno.ENOMEM, False)])
 def test_only_a_disk_that_cannot_read_a_shard_makes_it_damaged(number, damaged):
     class Broken(io.BytesIO):
