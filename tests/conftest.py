@@ -1,5 +1,6 @@
 from __future__ import absolute_import, division, print_function
 
+import hashlib
 import itertools
 import os
 import sys
@@ -39,6 +40,37 @@ def full(request):
 def nonces(monkeypatch):
     """The nonces of this process, which an earlier test may have led far ahead of the clock."""
     monkeypatch.setattr(pymdc.rest, "_nonces", Nonces())
+
+
+@pytest.fixture
+def hashed(monkeypatch):
+    """A function that does something, and returns how many bytes of content SHA-256 has been given meanwhile."""
+    new, all_of_them = hashlib.sha256, []
+
+    class Counted(object):
+        def __init__(self, data=b"", begun=None):
+            self.size = 0
+            self._sha256 = begun or new()
+            self.update(data)
+            all_of_them.append(self)
+
+        def update(self, data):
+            self.size += len(data)
+            self._sha256.update(data)
+
+        def copy(self):
+            return Counted(begun=self._sha256.copy())
+
+        def __getattr__(self, name):
+            return getattr(self._sha256, name)
+
+    def hashed(work):
+        del all_of_them[:]
+        work()
+        return sum(each.size for each in all_of_them if each.size >= 4096)  # what is signed, or a token, is shorter
+
+    monkeypatch.setattr(hashlib, "sha256", Counted)
+    return hashed
 
 
 @pytest.fixture(scope="session")

@@ -86,16 +86,16 @@ class Source(object):
             query["name"] = self.filename
         if _BLOCK < self.size <= _BOUND:
             content_hash = guarded(self.content_hash)() if self._ours else self._hold()
-        body = self._new_body(progress)
+        body = self._new_body(progress, known_hash=content_hash)
         if self.size <= _BLOCK:
             body, content_hash = body.whole(), body.content_hash()
         if content_hash:
             query["hash"] = content_hash
         return query, {"Content-Type": self.mimetype}, body
 
-    def _new_body(self, progress, head=b"", tail=b""):
+    def _new_body(self, progress, head=b"", tail=b"", known_hash=None):
         reader, self._reader = self._reader or guarded(self._again)(), None
-        self._body = _Body(self._file, self._start, reader, self._stamp, self.size, head, tail, progress)
+        self._body = _Body(self._file, self._start, reader, self._stamp, self.size, head, tail, progress, known_hash)
         return self._body
 
     def _open(self):
@@ -158,9 +158,13 @@ class Source(object):
 
 
 class _Body(object):
-    """The body of one attempt.  requests streams what has ``read``, ``len`` and ``__iter__``."""
+    """
+    The body of one attempt.  requests streams what has ``read``, ``len`` and ``__iter__``.
 
-    def __init__(self, file, start, reader, stamp, size, head, tail, progress):
+    :param known_hash: of the content, where the bridge has been told it, and stores nothing else.
+    """
+
+    def __init__(self, file, start, reader, stamp, size, head, tail, progress, known_hash):
         self.len = len(head) + size + len(tail)
         self._file = file
         self._start = start
@@ -172,6 +176,7 @@ class _Body(object):
         self._tail = tail
         self.ended = False
         self._progress = progress
+        self._known_hash = known_hash
         self._sha256 = hashlib.sha256()
 
     def __iter__(self):
@@ -192,7 +197,7 @@ class _Body(object):
         return b"".join(self)
 
     def content_hash(self):
-        return content_hash(self._sha256)
+        return self._known_hash or content_hash(self._sha256)
 
     def _read(self):
         if self._head:
@@ -219,7 +224,8 @@ class _Body(object):
         if not block:
             raise IntegrityError("the file became shorter while it was read")
         self._left -= len(block)
-        self._sha256.update(block)
+        if self._known_hash is None:
+            self._sha256.update(block)
         if self._progress is not None:
             self._progress(self._size - self._left, self._size)
         return block

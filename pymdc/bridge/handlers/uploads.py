@@ -179,7 +179,8 @@ async def _batches(chunks, silence):
     batch, begun = bytearray(), time.monotonic()
     async for chunk in chunks:
         if len(chunk) == BATCH:
-            yield bytes(batch)
+            if batch:
+                yield bytes(batch)
             yield chunk
             batch, begun = bytearray(), time.monotonic()
             continue
@@ -187,4 +188,5 @@ async def _batches(chunks, silence):
         if len(batch) >= BATCH or time.monotonic() - begun >= silence:
             yield bytes(batch)
             batch, begun = bytearray(), time.monotonic()
-    yield bytes(batch)
+    if batch:
+        yield bytes(batch)
