@@ -16,7 +16,7 @@ import urllib3
 
 import pymdc
 from canned_server import CannedServer
-from pymdc._http import network
+from pymdc._http import connection, network
 from pymdc._http.network import Network
 from pymdc._transfer import channel
 from pymdc._transfer.pointers import Pointers
@@ -219,7 +219,7 @@ def test_nothing_is_followed(canned, call, status):
 
 
 @pytest.mark.parametrize("location", ["http://[::1", "http://[", "//[x", "http://a]b/", "http://\x1b[2J", u"\xff\xfe"])
-@pytest.mark.parametrize("call", [listed, uploaded, registered])
+@pytest.mark.parametrize("call", [listed, registered])
 def test_a_location_that_is_no_address_is_told_in_words(canned, call, location):
     with pytest.raises(APIError, match="the bridge answered 302 Found and leads to ") as refused:
         call(canned(answer("302 Found", b"", "Location: " + location)).url)
@@ -466,3 +466,15 @@ def test_a_call_costs_little_more_than_the_request_that_it_is(canned):
     bare, ours = map(functions_run, ways)
 
     assert ours < 2 * bare
+
+
+@pytest.mark.parametrize("call", [listed, registered])
+def test_a_small_request_goes_out_in_one_piece(canned, call, monkeypatch):
+    send, pieces = connection._Watchful._send_block, []
+    monkeypatch.setattr(
+        connection._Watchful, "_send_block", lambda self, block: (pieces.append(block), send(self, block))
+    )
+
+    call(canned(answer("200 OK", b"[]")).url)
+
+    assert len([piece for piece in pieces if not piece.startswith(b"HEAD ")]) == 1

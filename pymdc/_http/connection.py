@@ -105,11 +105,22 @@ def _watchful_pool(pool_class, silence):
 
 class _Watchful(object):
     _early = None  # once the answer has begun: what was read of it, to find out
-    _held = None  # while a proxy is asked to lead to the other side: what it is to be sent
+    _held = None  # what is to be sent, while it is gathered
 
     def connect(self):
         super(_Watchful, self).connect()
         self._early = None
+
+    def request(self, method, url, body=None, *args, **options):
+        # Bytes go out with the headers before them: one call of the system, and one that wakes the other side.
+        self._held = [] if isinstance(body, bytes) else None
+        try:
+            super(_Watchful, self).request(method, url, body, *args, **options)
+            held = self._held
+        finally:
+            self._held = None
+        if held:
+            self.send(b"".join(held))
 
     def _tunnel(self):
         # Older versions of Python send this line by line, and the proxy may answer the first.
