@@ -153,7 +153,7 @@ def _with_keys(db, row):
 
 def _points(db, bucket_id):
     """Return the points of a bucket's keys, by how each is written, in order."""
-    return dict(KEYS.all(db, bucket_=bucket_id))
+    return {row["text"]: row["point"] for row in KEYS.all(db, bucket_=bucket_id)}
 
 
 def _set_keys(db, email, bucket_id, points):

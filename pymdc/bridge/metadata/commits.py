@@ -34,6 +34,12 @@ class Commits:
         self._lock = threading.Lock()
         self._waiting = collections.deque()
         self._busy = False
+        self._connection = None  # of whoever's turn it is: to take one from the pool each time costs as much again
+
+    def close(self):
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
 
     @contextlib.contextmanager
     def transaction(self, sync=True):
@@ -81,7 +87,10 @@ class Commits:
 
     def _begin(self, sync):
         try:
-            return _Shared(self._engine, self._turn, sync)
+            if self._connection is None or self._connection.invalidated:
+                self.close()
+                self._connection = self._engine.connect()
+            return _Shared(self._connection, self._turn, sync)
         except BaseException:
             self._call_next(None)
             raise
@@ -153,7 +162,8 @@ class _Shared:
     :ivar kept: how many have succeeded so far.
     """
 
-    def __init__(self, engine, turn, sync):
+    def __init__(self, connection, turn, sync):
+        self.connection = connection
         self.sync = sync
         self.kept = 0
         self._members = 0
@@ -161,10 +171,10 @@ class _Shared:
         self._failure, self._in_doubt = None, False
         with contextlib.ExitStack() as stack:
             stack.enter_context(turn)
-            self.connection = stack.enter_context(engine.connect())
-            self._driver = self.connection.connection.driver_connection
+            self._driver = connection.connection.driver_connection
             self._run("PRAGMA synchronous = " + ("FULL" if sync else "NORMAL"))  # which cannot change later
-            self.connection.begin()
+            stack.callback(connection.rollback)
+            connection.begin()
             self._stack = stack.pop_all()
 
     @contextlib.contextmanager

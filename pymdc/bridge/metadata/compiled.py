@@ -17,7 +17,7 @@ class Compiled:
     def __init__(self, statement):
         self._statement = statement.execution_options(preserve_rowcount=True)
         compiled = statement.compile(dialect=sqlite.dialect())
-        self._text, self._names = compiled.string, compiled.positiontup
+        self._text, self._names = compiled.string, compiled.positiontup or ()
         self._constants = {name: value for name, value in compiled.params.items() if value is not None}
 
     def first(self, db, **values) -> dict | None:
@@ -25,9 +25,10 @@ class Compiled:
         rows, names = self._rows(db, values)
         return dict(zip(names, rows[0])) if rows else None
 
-    def all(self, db, **values) -> list:
-        """Return all rows, as tuples."""
-        return self._rows(db, values)[0]
+    def all(self, db, **values) -> list[dict]:
+        """Return all rows; as :meth:`first`."""
+        rows, names = self._rows(db, values)
+        return [dict(zip(names, row)) for row in rows]
 
     def write(self, db, **values) -> int:
         """Return how many rows have been written."""

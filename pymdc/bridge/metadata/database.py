@@ -89,7 +89,7 @@ class Database:
         self._kind.check_whole()
 
     def close(self):
-        self._engine.dispose()
+        self._kind.close()
 
 
 def repeating(noun):

@@ -28,8 +28,9 @@ HELD_SHARDS = (
     select(shards.c.id).where(shards.c.id.in_(select(file_shards.c.shard).where(_OF_FILE)))
     .order_by(shards.c.id).with_for_update(**ROWS)
 )
-SHARDS = select(shards).join_from(shards, file_shards).where(_OF_FILE).order_by(file_shards.c.position)
-SHARDS_TO_READ = SHARDS.add_columns(contents.c.content).outerjoin_from(shards, contents)
+_SHARDS = select(shards).join_from(shards, file_shards).where(_OF_FILE).order_by(file_shards.c.position)
+SHARDS = Compiled(_SHARDS)
+SHARDS_TO_READ = Compiled(_SHARDS.add_columns(contents.c.content).outerjoin_from(shards, contents))
 
 ADD_TOKENS = insert(shard_tokens)
 WANTED = (
@@ -107,14 +108,15 @@ class Files:
                 db.execute(ADD_TOKENS, rows)
             return held
 
-    def take(self, bucket_id: str, file_hash: str, point: str | None, choose) -> Part:
+    def take(self, bucket_id: str, file_hash: str, point: str | None, choose, sync=True) -> Part:
         """
         Charge a bucket's transfer for a part of a file.
 
         :param point: as of :meth:`hand_out`.
         :param choose: is given the size of the file, and returns where the part begins and ends.
+        :param sync: whether the charge has to outlive a power cut too.
         """
-        with self._database.write() as db:
+        with self._database.write(sync) as db:
             bucket = lock_bucket(db, bucket_id)
             file = _wanted_file(db, bucket, file_hash, point)
             start, end = choose(file["size"])
@@ -154,7 +156,7 @@ def _wanted_file(db, bucket, file_hash, point):
 
 
 def _shards(db, statement, file_id):
-    rows = db.execute(statement, {"file_": file_id}).mappings().all()
+    rows = statement.all(db, file_=file_id)
     lost = [str(number) for number, row in enumerate(rows, start=1) if row["damaged"]]
     if lost:
         raise Refusal(410, f"The file is damaged: of its {len(rows)} shards, number {', '.join(lost[:20])} is lost")

@@ -112,7 +112,7 @@ def check_registered(db, email: str, point: str | None):
 
 def check_may_ask(db, bucket, point: str | None):
     """Raise Refusal if a key is (no longer) one that may ask for tokens of a bucket, given by its row."""
-    if point is not None and not LISTED.all(db, bucket_=bucket["id"], point_=point):
+    if point is not None and not LISTED.first(db, bucket_=bucket["id"], point_=point):
         check_registered(db, bucket["email"], point)
 
 

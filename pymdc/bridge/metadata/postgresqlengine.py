@@ -85,6 +85,9 @@ class PostgreSQLEngine:
     def check_whole(self):
         """PostgreSQL looks after that itself."""
 
+    def close(self):
+        self.engine.dispose()
+
 
 def make_engine(url: sqlalchemy.URL, **options) -> sqlalchemy.Engine:
     """Return an engine whose errors do not tell what a statement was given."""

@@ -21,9 +21,13 @@ _THESE = shards.c.id.in_(bindparam("these", expanding=True))
 
 PAGE = select(shards).where(shards.c.id > bindparam("after")).order_by(shards.c.id).limit(bindparam("page"))
 FIND = select(shards, contents.c.content).outerjoin_from(shards, contents).where(shards.c.id == _SHARD)
-OF_CONTENT = select(shards).where(shards.c.sha256.in_(bindparam("digests", expanding=True)))
+OF_CONTENT = Compiled(
+    select(shards).where(shards.c.sha256 == bindparam("sha256_"), shards.c.size == bindparam("size_"))
+)
 LOCK = select(shards).where(_THESE).order_by(shards.c.id).with_for_update(**ROWS)
-ADD = Compiled(adding(shards, "object", "hash", "sha256", "size", "damaged").on_conflict_do_nothing())
+ADD = Compiled(
+    adding(shards, "object", "hash", "sha256", "size", "damaged").on_conflict_do_nothing().returning(shards.c.id)
+)
 REPLACE = update(shards).where(shards.c.id == _SHARD).values(object=_OBJECT, damaged=False)
 MARK = update(shards).where(shards.c.id == _SHARD, shards.c.object == _OBJECT)
 FILES = (
@@ -134,40 +138,36 @@ def hold(db, pieces: list[dict]) -> tuple[list[int], list[str]]:
     :returns: the id of the shard of each piece, and the objects that are not needed any more.
     """
     fresh = {_content(piece): piece for piece in reversed(pieces)}
-    known = _lock(db, _with_content(db, pieces))
+    known = _lock(db, _known(db, fresh))
     if known:
         db.execute(REPLACE, [
             {"shard_": row["id"], "object_": fresh[content]["object"]} for content, row in known.items()
         ])
         drop_contents(db, known.values())
-    held = {**known, **_add(db, [_row(piece) for content, piece in sorted(fresh.items()) if content not in known])}
-    keep_contents(db, {held[content]["id"]: piece for content, piece in fresh.items()})
+    held = {content: row["id"] for content, row in known.items()}
+    held.update({content: _add(db, piece) for content, piece in sorted(fresh.items()) if content not in known})
+    keep_contents(db, {held[content]: piece for content, piece in fresh.items()})
     kept = {piece["object"] for piece in fresh.values()}
     spare = [row for row in (*known.values(), *pieces) if row["object"] not in kept]
-    return [held[_content(piece)]["id"] for piece in pieces], _objects(spare)
+    return [held[_content(piece)] for piece in pieces], _objects(spare)
 
 
 def _lock(db, rows):
     """Let nobody else change, hold or free these shards; return their rows as they are now, by content."""
-    ids, locked = sorted(row["id"] for row in rows.values()), {}
+    ids, locked = sorted(row["id"] for row in rows), {}
     for start in range(0, len(ids), _GROUP):
         found = db.execute(LOCK, {"these": ids[start:start + _GROUP]}).mappings()
         locked.update({_content(row): row for row in found})
     return locked
 
 
-def _add(db, new):
-    """Enter new shards, and return their rows by content."""
-    if new:
-        ADD.write_all(db, [{name + "_": value for name, value in row.items()} for row in new])
-    added = _with_content(db, new)
-    if {row["object"] for row in added.values()} != {row["object"] for row in new}:
+def _add(db, piece):
+    """Enter a new shard, and return its id."""
+    values = {name + "_": piece[name] for name in ("object", "hash", "sha256", "size")}
+    row = ADD.first(db, **values, damaged_=False)
+    if row is None:
         raise Undone("the same content came at the same time")  # it is known, the next time
-    return added
-
-
-def _row(piece):
-    return {**{name: piece[name] for name in ("object", "hash", "sha256", "size")}, "damaged": False}
+    return row["id"]
 
 
 def _objects(rows):
@@ -179,14 +179,10 @@ def _content(piece):
     return piece["sha256"], piece["size"]
 
 
-def _with_content(db, pieces):
-    """Return the rows of the shards that have the content of these pieces, by content."""
-    wanted, found = {_content(piece) for piece in pieces}, {}
-    digests = list({digest for digest, _ in wanted})
-    for start in range(0, len(digests), _GROUP):
-        rows = db.execute(OF_CONTENT, {"digests": digests[start:start + _GROUP]}).mappings()
-        found.update({_content(row): row for row in rows if _content(row) in wanted})
-    return found
+def _known(db, contents):
+    """Return the rows of the shards that have one of these contents."""
+    rows = (OF_CONTENT.first(db, sha256_=sha256, size_=size) for sha256, size in contents)
+    return [row for row in rows if row]
 
 
 def free(db, shard_ids):

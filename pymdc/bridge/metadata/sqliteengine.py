@@ -6,15 +6,19 @@ import os
 from pathlib import Path
 
 import sqlalchemy
-from sqlalchemy import event
+from sqlalchemy import event, text
 
 from .. import private
 from ..clock import HostClock
 from . import revisions
 from .commits import Commits
+from .compiled import Compiled
 from .sqlitefile import check_length, check_whole, copy
 
 POOL = 16  # connections
+
+BEGIN = Compiled(text("BEGIN"))
+BEGIN_WRITING = Compiled(text("BEGIN IMMEDIATE"))
 
 
 class SQLiteEngine:
@@ -63,6 +67,10 @@ class SQLiteEngine:
         with self.reading() as db:
             check_whole(db)
 
+    def close(self):
+        self.commits.close()
+        self.engine.dispose()
+
 
 class Turn:
     """
@@ -103,4 +111,4 @@ def _prepare(connection, record):
 def _begin(connection):
     # A transaction that starts by reading and then writes fails at once when another has written meanwhile.
     reading = connection.get_execution_options().get("pymdc_read")
-    connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+    (BEGIN if reading else BEGIN_WRITING).write(connection)

@@ -2,7 +2,13 @@
 
 import contextlib
 
+from sqlalchemy import text
+
 from ..refusal import Refusal
+from .compiled import Compiled
+
+KEEP = Compiled(text("SAVEPOINT kept"))
+UNDO = Compiled(text("ROLLBACK TO kept"))
 
 
 class Together:
@@ -28,7 +34,7 @@ class Together:
             return self._stack.__exit__(kind, error, traceback)
         with self._stack:
             if error is not None:
-                self._connection.exec_driver_sql("ROLLBACK TO kept")
+                UNDO.write(self._connection)
 
     def connection(self, sync=False):
         """
@@ -44,5 +50,5 @@ class Together:
 
     def keep(self):
         """Let what has been done so far be done, whatever is refused later."""
-        self._connection.exec_driver_sql("SAVEPOINT kept")
+        KEEP.write(self._connection)
         self._kept = True

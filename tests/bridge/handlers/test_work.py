@@ -12,7 +12,8 @@ from wire import hash_of
 @pytest.fixture
 def work(local):
     """A function that makes a request, and returns how many transactions with how many statements SQLite has run."""
-    pool, texts = local._server.services.metadata._database._engine.pool, []
+    database, texts = local._server.services.metadata._database, []
+    pool, writer = database._engine.pool, database._kind.commits._connection.connection.driver_connection
 
     def watch(connection, *arguments):
         connection.set_trace_callback(texts.append)
@@ -25,7 +26,9 @@ def work(local):
         return begun, len(texts) - begun
 
     event.listen(pool, "checkout", watch)
+    watch(writer)
     yield work
+    writer.set_trace_callback(None)
     event.remove(pool, "checkout", watch)
     pool.dispose()
 
@@ -41,8 +44,8 @@ WORK = {
     "list files": (1, 11),
     "ask for a token": (1, 16),
     "ask for pointers": (1, 13),
-    "upload 4 KiB": (1, 22),
-    "upload 20 MB": (2, 32),
+    "upload 4 KiB": (1, 21),
+    "upload 20 MB": (2, 33),
     "download 4 KiB": (1, 16),
     "download 9 MB": (1, 16),
     "delete": (2, 22),  # then it is looked what can be deleted from the store

@@ -49,7 +49,7 @@ from pymdc.bridge.metadata.database import Database
 url, process, disk = sys.argv[1:]
 database, kept, failed = Database(url), [], []
 if disk == "full":
-    database._engine.dispose()
+    database.close()
     event.listen(database._engine, "connect", lambda driver, record: driver.execute("PRAGMA max_page_count = 200"))
 else:
     resource.setrlimit(resource.RLIMIT_FSIZE, (500_000,) * 2)

@@ -26,13 +26,13 @@ def database(tmp_path):
 def test_it_is_part_of_its_transaction(database):
     with pytest.raises(ZeroDivisionError), database.write() as db:
         assert ADD.write(db, **row("a")) == 1
-        assert ALL.all(db) == [("a", 3)]
+        assert ALL.all(db) == [{"point": "a", "texts": 3}]
         raise ZeroDivisionError
     with database.write() as db:
         ADD.write_all(db, [row("b"), row("c")])
 
     with database.read() as db:
-        assert ALL.all(db) == [("b", 3), ("c", 3)]
+        assert ALL.all(db) == [{"point": "b", "texts": 3}, {"point": "c", "texts": 3}]
         assert ALL.first(db) == {"point": "b", "texts": 3}
 
 
