@@ -1,40 +1,31 @@
-"""The routes, and the one place where a refusal becomes ``{"error": text}``."""
+"""The routes."""
 
 import contextlib
-import errno
 import importlib.resources
 import inspect
 import io
 import json
-import logging
 import mmap
 
 import anyio
 import anyio.to_thread
-from sqlalchemy.exc import SQLAlchemyError
-from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
-from starlette.routing import Route, WebSocketRoute
+from starlette.routing import Route, Router, WebSocketRoute
 
 from ..handlers import buckets, channel, content, files, keys, operations, uploads, users
-from ..metadata.failures import Away, Undone
 from ..passwords import WAITING
 from ..refusal import Refusal
 from ..request.call import Call, JSON
 from ..services import Services
+from .answers import has_body
 from .front import Front
 from .protocol import FULL
 
 MAX_JSON = 1024 * 1024  # bytes of a body
 MAX_BODIES = 64 * 1024 * 1024  # bytes of all that are on their way, or being worked on
 SMALL = 4 * 1024  # bytes of a body, or of headers, that do not count: who sends much does not keep out who sends little
-MAX_DRAIN = 1024 * 1024  # bytes of a refused body that are still read
-DRAIN_SECONDS = 5
 SPARE_THREADS = 8  # for calls with a password that is known, or cannot be compared now
-
-_log = logging.getLogger("pymdc.bridge")
 
 
 async def describe(call: Call) -> Response:
@@ -80,46 +71,59 @@ def make_app(services: Services):
     bodies = _Bodies()
     routes = [_route(services, path, threads, bodies) for path in paths]
     routes += [WebSocketRoute("/", _channel(services)), WebSocketRoute("/{path:path}", _no_channel)]
-    handlers = {
-        Refusal: _refuse, HTTPException: _refuse_http, ClientDisconnect: _give_up,
-        Undone: _ask_again, Away: _ask_later, OSError: _fail_on_disk, SQLAlchemyError: _fail_on_disk, Exception: _fail,
-    }
-    app = Starlette(routes=routes, exception_handlers=handlers)
-    app.router.redirect_slashes = False
-    return Front(app, services)
+    return Front(Router(routes, redirect_slashes=False, default=_no_route), services)
 
 
 def _route(services, path, threads, bodies):
     handlers = {method: handler for method, route, handler in ROUTES if route == path}
     if path in _WITH_HEAD:
         handlers["HEAD"] = handlers["GET"]
+    return Route(path, _Endpoint(services, handlers, threads, bodies))
 
-    async def endpoint(request: Request) -> Response:
-        handler = handlers.get(request.method)
+
+class _Endpoint:
+    """What is at one path: an application itself, since what Starlette does besides for a function takes 0.1 ms."""
+
+    def __init__(self, services, handlers, threads, bodies):
+        self._services = services
+        self._handlers = handlers
+        self._threads = threads
+        self._bodies = bodies
+
+    async def __call__(self, scope, receive, send):
+        response = await self._response(self._handler(scope), scope, receive)
+        await response(scope, receive, send)
+
+    def _handler(self, scope):
+        handler = self._handlers.get(scope["method"])
         if handler is None:
-            raise Refusal(405, "Method not allowed", {"Allow": ", ".join(sorted({*handlers, "OPTIONS"}))})
+            raise Refusal(405, "Method not allowed", {"Allow": ", ".join(sorted({*self._handlers, "OPTIONS"}))})
         if handler not in _WHATEVER_COMES:
-            _check_served(request.scope)
-        silence = services.settings.silence
-        call = _call(services, request, _chunks(request, silence))
+            _check_served(scope)
+        return handler
+
+    async def _response(self, handler, scope, receive) -> Response:
+        silence = self._services.settings.silence
+        call = _call(self._services, scope, _chunks(scope, receive, silence))
         if handler is users.create or handler not in _WITHOUT_PASSWORD and call.needs_password:
-            call.limiter = threads
+            call.limiter = self._threads
         if inspect.iscoroutinefunction(handler):
             return await handler(call)
-        with bodies.room(_size_of_headers(request.scope)) as body:
-            call.body = await _read(body, call.chunks, silence)
+        with self._bodies.room(_size_of_headers(scope)) as body:
+            if has_body(scope):
+                call.body = await _read(body, call.chunks, silence)
             return await anyio.to_thread.run_sync(handler, call, limiter=call.limiter)
 
-    route = Route(path, endpoint)
-    route.methods = None  # the endpoint tells them apart
-    return route
+
+async def _no_route(scope, receive, send):
+    raise Refusal(404, "Not found")
 
 
 def _channel(services):
     async def endpoint(websocket):
         try:
             _check_served(websocket.scope)
-            call = _call(services, websocket, None)
+            call = _call(services, websocket.scope, None)
         except Refusal as refusal:
             await websocket.send_denial_response(JSON({"error": refusal.text}, refusal.status, refusal.headers))
         else:
@@ -138,15 +142,14 @@ def _check_served(scope):
         raise Refusal(503, text, {"Retry-After": "5", "Connection": "close"})
 
 
-def _call(services, connection, chunks) -> Call:
-    scope = connection.scope
+def _call(services, scope, chunks) -> Call:
     return Call(
         services=services,
         method=scope.get("method", "GET"),
         path=scope["raw_path"],
         query=scope["query_string"],
         headers=_headers(scope),
-        ids=connection.path_params,
+        ids=scope["path_params"],
         address=scope["pymdc.address"],
         chunks=chunks,
         record=scope["pymdc.record"],
@@ -162,7 +165,7 @@ def _headers(scope):
     return headers
 
 
-async def _chunks(request, silence):
+async def _chunks(scope, receive, silence):
     """
     Yield the body as it comes.  A sender who leaves in the middle of it raises ClientDisconnect.
 
@@ -172,11 +175,11 @@ async def _chunks(request, silence):
         more = True
         while more:
             with anyio.fail_after(silence):
-                message = await request.receive()
+                message = await receive()
             if message["type"] == "http.disconnect":
                 raise ClientDisconnect()
             more = message.get("more_body", False)
-            body = more and request.method == "PUT" and request.scope["pymdc.take_body"]()
+            body = more and scope["method"] == "PUT" and scope["pymdc.take_body"]()
             yield message.pop("body", b"")
             if body:
                 async for block in body.blocks(silence):
@@ -261,72 +264,6 @@ async def _read(body, chunks, silence) -> bytes:
             del chunk
         return body.whole()
     raise Refusal(408, f"The body did not come within {10 * silence:g} seconds")
-
-
-async def _refuse(request: Request, refusal: Refusal) -> Response:
-    request.scope["pymdc.record"]["error"] = refusal.text
-    refusal.with_traceback(None)  # whose frames hold what has come of the body, while the rest is drained
-    return _Answer({"error": refusal.text}, refusal.status, refusal.headers)
-
-
-async def _refuse_http(request: Request, error: HTTPException) -> Response:
-    return _Answer({"error": "Not found" if error.status_code == 404 else error.detail}, error.status_code)
-
-
-async def _give_up(request: Request, error: ClientDisconnect) -> Response:
-    return _Answer({"error": "The body broke off"}, 400)  # for the log: nobody is there to read it
-
-
-async def _fail_on_disk(request: Request, error: OSError | SQLAlchemyError) -> Response:
-    full = getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or "disk is full" in str(error)
-    _log.error("%s: %s", request.scope["pymdc.record"], error)
-    if full:
-        return _Answer({"error": "No space left on the bridge"}, 507)
-    return _Answer({"error": "The bridge cannot read or write its data"}, 503)
-
-
-async def _ask_again(request: Request, error: Undone) -> Response:
-    _log.error("%s: %s", request.scope["pymdc.record"], error)
-    return _Answer({"error": "The bridge could not keep it: try again"}, 503, {"Retry-After": "1"})
-
-
-async def _ask_later(request: Request, error: Away) -> Response:
-    _log.error("%s: %s", request.scope["pymdc.record"], error)
-    return _Answer({"error": "The bridge cannot reach its database: try again"}, 503, {"Retry-After": "5"})
-
-
-async def _fail(request: Request, error: Exception) -> Response:
-    return _Answer({"error": "Internal error"}, 500, {"Connection": "close"})
-
-
-class _Answer(JSON):
-    """An error, answered at once, also when the body of the request is still on its way."""
-
-    async def __call__(self, scope, receive, send):
-        if not _has_body(scope) or scope["pymdc.body_read"]():
-            await super().__call__(scope, receive, send)
-            return
-        self.headers["Connection"] = "close"
-        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-        await send({"type": "http.response.body", "body": self.body, "more_body": True})
-        await _drain(receive)
-        await send({"type": "http.response.body", "body": b""})
-
-
-async def _drain(receive):
-    """Read on for a while: a sender that does not look for an answer yet would lose it when the connection breaks."""
-    left = MAX_DRAIN
-    with anyio.move_on_after(DRAIN_SECONDS):
-        more = True
-        while left > 0 and more:
-            message = await receive()
-            left -= len(message.pop("body", b""))
-            more = message.get("more_body")
-
-
-def _has_body(scope):
-    headers = dict(scope["headers"])
-    return headers.get(b"content-length", b"0") != b"0" or b"transfer-encoding" in headers
 
 
 _DESCRIPTION = json.loads(importlib.resources.files(__package__).joinpath("openapi.json").read_text("utf-8"))

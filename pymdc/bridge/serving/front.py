@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from .. import address
 from ..services import Services
+from .answers import answer_to
 
 _access = logging.getLogger("pymdc.bridge.access")
 
@@ -49,6 +50,13 @@ class Front:
         app = Response(status_code=204) if exchange.method == "OPTIONS" else self._app
         try:
             await app(scope, exchange.receive, exchange.send)
+        except Exception as error:
+            answer = answer_to(error, scope)
+            if exchange.status or scope["type"] != "http":
+                raise
+            await answer(scope, exchange.receive, exchange.send)
+            if answer.status_code == 500:
+                raise
         finally:
             _access.info("", extra={"request": exchange.told()})
             self._services.metrics.count(exchange)

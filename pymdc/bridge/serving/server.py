@@ -115,6 +115,7 @@ class Server(uvicorn.Server):
             timeout_keep_alive=75,
             timeout_graceful_shutdown=grace,
             lifespan="off",
+            loop="asyncio",  # of no other can be told how much to read at once: see protocol.py
         ))
 
     def run(self):

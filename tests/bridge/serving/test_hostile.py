@@ -1195,7 +1195,7 @@ def test_a_shard_is_handed_out_only_for_its_own_token(world):
 @pytest.fixture
 def impatient(monkeypatch, tmp_path):
     """A bridge in this process that waits only a moment for a silent sender."""
-    monkeypatch.setattr("pymdc.bridge.serving.app.DRAIN_SECONDS", 0.2)
+    monkeypatch.setattr("pymdc.bridge.serving.answers.DRAIN_SECONDS", 0.2)
     with LocalBridge(tmp_path, silence=0.2) as bridge:
         yield bridge
 
