@@ -10,7 +10,7 @@ from starlette.responses import Response, StreamingResponse
 
 from ..refusal import Refusal
 from ..request import auth, fields
-from ..request.call import Call, one_transaction
+from ..request.call import Call
 from ..storage.outgoing import Outgoing
 from .files import identify_reader
 
@@ -45,11 +45,18 @@ def show(call: Call) -> Response:
     return _answer(call, bucket_id, outgoing, headers, 206)
 
 
-@one_transaction
 def _take(call, choose):
-    """Let in who may read the file, and charge for the part of it that is chosen."""
-    point = identify_reader(call)
-    return call.metadata.files.take(call.ids["bucket"], call.ids["hash"], point, choose)
+    """
+    Let in who may read the file, and charge for the part of it that is chosen.  Of that nothing but a token is worth
+    waiting for the disk: a power cut may forget a charge of the last second.
+    """
+    lasts = auth.comes_by_token(call)
+
+    def take():
+        point = identify_reader(call)
+        return call.metadata.files.take(call.ids["bucket"], call.ids["hash"], point, choose, sync=lasts)
+
+    return call.together(take, sync=lasts)
 
 
 def shard(call: Call) -> Response:

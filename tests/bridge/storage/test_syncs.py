@@ -84,9 +84,11 @@ OPERATIONS = {
         NO_INLINE, None, lambda files, _: stored(files, 4096), COMMIT + STORE + COMMIT),  # let in; entered
     "upload 3 shards": (
         DEFAULTS, None, lambda files, _: stored(files, 2 * SHARD + 5), COMMIT + 3 * STORE + COMMIT),
-    "download 4 KiB": (DEFAULTS, 4096, fetched, COMMIT),
-    "download 4 KiB from the store": (NO_INLINE, 4096, fetched, COMMIT),
-    "download 3 shards": (DEFAULTS, 2 * SHARD + 5, fetched, 4 * COMMIT),  # the first, pointers to the others, and those
+    "download 4 KiB": (DEFAULTS, 4096, fetched, []),
+    "download 4 KiB by a token": (
+        DEFAULTS, 4096, lambda files, file: files.download(file, io.BytesIO(), files.token("PULL")), 3 * COMMIT),
+    "download 4 KiB from the store": (NO_INLINE, 4096, fetched, []),
+    "download 3 shards": (DEFAULTS, 2 * SHARD + 5, fetched, 3 * COMMIT),  # pointers to all but the first, and those
     "list files": (DEFAULTS, 4096, lambda files, _: files.list(), []),
     "ask for a token": (DEFAULTS, None, lambda files, _: files.token("PULL"), COMMIT),
     "delete 4 KiB": (DEFAULTS, 4096, deleted, COMMIT),
