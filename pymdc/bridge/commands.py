@@ -23,6 +23,7 @@ from .settings import LOG_LEVELS, Settings, numbers
 from .storage.backup import back_up, restore
 from .storage.data import Data, check_named
 from .storage.datafolder import DataFolder
+from .storage.objects import check_url as check_store_url
 from .storage.scrub import scrub
 from .storage.upgrade import upgrade
 
@@ -66,6 +67,10 @@ _data_dir = click.option(
 _database_url = click.option(
     "--database-url", help="PostgreSQL database that bridges share, postgresql+psycopg://user@host/name; the password "
     "is better kept in PGPASSWORD, PGPASSFILE or PYMDC_BRIDGE_DATABASE_URL.  [default: SQLite, in the data folder]",
+)
+_store_url = click.option(
+    "--store-url", help="Bucket of the shards, s3://bucket/prefix; keys, region and server are taken from the "
+    "environment, AWS_...  [default: a folder, in the data folder]",
 )
 _new = click.option("--new", is_flag=True, help="Go on where shards lie that the database does not name, or is gone.")
 
@@ -116,6 +121,7 @@ def main():
 @_numbers(*_FIRST_NUMBERS)
 @_data_dir
 @_database_url
+@_store_url
 @_new
 @click.option("--public-url", help="What links and pointers lead to.  [default: the address listened on]")
 @click.option("--smtp-url", help="Server that sends the mails, smtp://user:password@host:port or smtps://...; a "
@@ -149,6 +155,8 @@ def serve(behind_proxy, **options):
     _raise_descriptor_limit()
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))  # uvicorn raises it again when it has obeyed it
     where = f"{settings.host}:{settings.port} from {settings.data_dir}"
+    if settings.store_url is not None and settings.free_space != Settings.free_space:
+        _log.warning("--free-space is not heeded: of %s nobody knows how much it can take", settings.store_url)
     with _failures(f"cannot serve {where}: "), contextlib.closing(Site(settings)) as site:
         kind = Workers if settings.workers > 1 else Server
         bridge = kind(site, ready=lambda: print(f"listening on {site.url}", flush=True))
@@ -164,15 +172,16 @@ def serve(behind_proxy, **options):
 @main.command(name="scrub", context_settings=_CONTEXT)
 @_data_dir
 @_database_url
+@_store_url
 @_new
-def scrub_command(data_dir, database_url, new):
+def scrub_command(data_dir, database_url, store_url, new):
     """
     Read every shard of a bridge, which may be running.
 
     What is damaged is set aside and listed, with the files that it belongs to; whoever uploads such a file again heals
     it.  Objects that belong to nothing are removed.  Ends with 1 if a shard is damaged.
     """
-    with _failures(), Data(_bridge_in(data_dir, new, database_url)) as data:
+    with _failures(), Data(_bridge_in(data_dir, new, database_url, store_url)) as data:
         findings = scrub(data, data.metadata.clock.now(), click.echo)
         click.echo(findings)
         _end_with(findings.damaged)
@@ -181,15 +190,16 @@ def scrub_command(data_dir, database_url, new):
 @main.command(name="backup", context_settings=_CONTEXT)
 @_data_dir
 @_database_url
+@_store_url
 @_new
 @click.argument("target", type=_folder)
-def backup_command(data_dir, database_url, new, target):
+def backup_command(data_dir, database_url, store_url, new, target):
     """
     Copy the data of a bridge, which may be running, to the folder TARGET.
 
     Used again on the same folder, it copies only what is new.  Ends with 1 if a shard is damaged, and so not copied.
     """
-    _check_on_sqlite(database_url)
+    _check_in_folder(database_url, store_url)
     with _failures():
         copied = back_up(_bridge_in(data_dir, new), DataFolder(target), click.echo, new)
         click.echo(copied)
@@ -199,14 +209,15 @@ def backup_command(data_dir, database_url, new, target):
 @main.command(name="restore", context_settings=_CONTEXT)
 @_data_dir
 @_database_url
+@_store_url
 @click.argument("source", type=_Path(exists=True, file_okay=False, path_type=Path))
-def restore_command(data_dir, database_url, source):
+def restore_command(data_dir, database_url, store_url, source):
     """
     Make the data of a bridge from the backup SOURCE, in an empty folder.
 
     Unused tokens are not restored, and requests that were signed by now, or will be within a minute, are refused.
     """
-    _check_on_sqlite(database_url)
+    _check_in_folder(database_url, store_url)
     with _failures():
         findings = restore(DataFolder(source), DataFolder(data_dir), click.echo)
         click.echo(findings)
@@ -225,7 +236,7 @@ def upgrade_command(data_dir, database_url):
     """
     with _failures():
         if database_url is not None:
-            _check_url(database_url)
+            _checked(check_url, database_url)
             before, after = migrate_postgresql(database_url)
             from_what = f", from {before}" if before != after else ""
             click.echo(f"the database's schema has revision {after}{from_what}, as this version wants it")
@@ -238,18 +249,26 @@ def upgrade_command(data_dir, database_url):
                            "a bridge on SQLite upgrades it itself when it starts")
 
 
-def _check_url(database_url):
+def _checked(check, url):
+    """Return a URL that is right, or None."""
     try:
-        check_url(database_url)
+        if url is not None:
+            check(url)
     except ValueError as error:
         raise click.UsageError(str(error)) from None
+    return url
 
 
-def _check_on_sqlite(database_url):
+def _check_in_folder(database_url, store_url):
     if database_url is not None:
         raise click.UsageError(
             "this is for bridges on SQLite: what is on PostgreSQL, pg_dump and pg_restore copy; copy the shards after "
             "it, and put them back before it"
+        )
+    if store_url is not None:
+        raise click.UsageError(
+            "this is for bridges whose shards are in a folder: copy the database first, and then the objects, with "
+            "what your store has for that"
         )
 
 
@@ -260,17 +279,15 @@ def _warn_of_password(database_url):
                      "or PYMDC_BRIDGE_DATABASE_URL")
 
 
-def _folder_of_a_bridge(path, database_url=None):
-    if database_url is not None:
-        _check_url(database_url)
-        return DataFolder(path, database_url)
-    if not (path / "bridge.sqlite").exists():
+def _folder_of_a_bridge(path, database_url=None, store_url=None):
+    urls = _checked(check_url, database_url), _checked(check_store_url, store_url)
+    if database_url is None and not (path / "bridge.sqlite").exists():
         raise click.UsageError(f"no bridge has its data in {path}")
-    return DataFolder(path)
+    return DataFolder(path, *urls)
 
 
-def _bridge_in(path, new, database_url=None):
-    folder = _folder_of_a_bridge(path, database_url)
+def _bridge_in(path, new, database_url=None, store_url=None):
+    folder = _folder_of_a_bridge(path, database_url, store_url)
     if not new:
         check_named(folder)
     return folder

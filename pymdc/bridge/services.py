@@ -33,7 +33,7 @@ class Services(Data):
     """
 
     def __init__(self, settings: Settings, public_url: str, metrics: Metrics):
-        folder = DataFolder(settings.data_dir, settings.database_url)
+        folder = DataFolder(settings.data_dir, settings.database_url, settings.store_url)
         super().__init__(folder)
         self.settings = settings
         self.public_url = public_url

@@ -8,6 +8,7 @@ from . import address
 from .mail.message import check_sender
 from .mail.relay import Relay
 from .metadata import check_url
+from .storage.objects import check_url as check_store_url
 
 MAX_TOKEN_LIFE = 7 * 24 * 60 * 60  # seconds
 LOG_LEVELS = ("debug", "info", "warning", "error")
@@ -29,6 +30,8 @@ class Settings:
     :ivar data_dir: the folder of database, shards and mails.
     :ivar database_url: a PostgreSQL database that any number of bridges share, ``postgresql+psycopg://user@host/name``;
         by default it is SQLite, in the data folder.
+    :ivar store_url: the bucket of the shards, ``s3://bucket/prefix``, on a server that the environment, ``AWS_…``,
+        tells; by default they are in the data folder.
     :ivar new: whether to begin a new bridge where shards lie that its database does not name.
     :ivar host: the address to listen on.
     :ivar public_url: what links and pointers lead to; by default the address listened on.
@@ -50,6 +53,7 @@ class Settings:
     host: str = "127.0.0.1"
     port: int = _number(6382, 0, 65535, "Port to listen on; 0 picks one.")
     database_url: str | None = dataclasses.field(default=None, repr=False)  # it may hold a password
+    store_url: str | None = None
     public_url: str | None = None
     smtp_url: str | None = dataclasses.field(default=None, repr=False)  # it holds a password
     mail_from: str | None = None
@@ -93,6 +97,8 @@ class Settings:
                "redirect-host", "names, such as www.example.com", ", ".join(map(str, self.redirect_host)))
         if self.database_url is not None:
             check_url(self.database_url)
+        if self.store_url is not None:
+            check_store_url(self.store_url)
         if self.smtp_url is not None:
             Relay.parse(self.smtp_url)
         if self.mail_from is not None:

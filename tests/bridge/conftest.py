@@ -1,4 +1,5 @@
 import contextlib
+import os
 import sys
 import time
 import types
@@ -8,6 +9,7 @@ import pytest
 
 import pymdc
 from needed import is_missing
+import seaweedfs
 from pymdc.bridge import LocalBridge, clock
 from pymdc.bridge.metadata import Metadata
 from wire import Account, Wire
@@ -77,6 +79,25 @@ def local_on_sqlite():
 def local_on_postgresql(postgresql):
     with LocalBridge(database_url=postgresql.new_database()) as bridge:
         yield bridge
+
+
+@pytest.fixture(scope="session")
+def s3():
+    """A server of objects, of each process of the tests its own, which the environment leads to."""
+    if seaweedfs.program() is None and "CI" not in os.environ:
+        pytest.skip("needs SeaweedFS, which the extra test brings")
+    server = seaweedfs.SeaweedFS()
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in {**seaweedfs.KEYS, "AWS_ENDPOINT_URL": server.url}.items():
+            patch.setenv(name, value)
+        yield server
+    server.close()
+
+
+@pytest.fixture(params=["folder", "s3"])
+def store_url(request):
+    """What a bridge is told as ``store_url``, with each kind of store."""
+    return None if request.param == "folder" else request.getfixturevalue("s3").new_store_url()
 
 
 @pytest.fixture

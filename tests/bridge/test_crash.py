@@ -25,14 +25,15 @@ SAMPLE = 12  # of each kind, that is looked at after each kill
 class Crashes:
     """A bridge under load that is killed again and again, and what was seen of it."""
 
-    def __init__(self, seed, workers):
+    def __init__(self, seed, workers, store_url):
         self.seed = seed
         self.manifest = Manifest()
         self.complaints = []  # each restart's
         self.settled = []  # files that the last kill left in doubt and that turned out to be there
         self._random = random.Random(seed)
         self._gate = Gate()
-        self._bridge = RunningBridge("--port", str(_lasting_port()), "--workers", str(workers))
+        options = ["--store-url", store_url] if store_url else []
+        self._bridge = RunningBridge("--port", str(_lasting_port()), "--workers", str(workers), *options)
         self.url, self.data_dir = self._bridge.url, Path(self._bridge.data_dir)
         self._clients = [
             Client(self.url, self._bridge.activation_link, self._gate, self.manifest, self._random.random())
@@ -81,6 +82,10 @@ class Crashes:
     def account(self, guest):
         """Return a guest of the load as an account that asks by itself."""
         return Account(self.url, guest.email, guest.password, guest.key_pair)
+
+    def stored_in_folder(self):
+        """Return the names of the objects in the store."""
+        return {path.name for path in (self.data_dir / "shards").rglob("*") if path.is_file()}
 
     def restart(self):
         self._bridge.stop()
@@ -171,9 +176,14 @@ def _unless_refused(answer, status, text):
 CHECKS = (_listings, _downloads, _possessions, _spent_tokens, _seen_requests, _used_links)
 
 
-@pytest.fixture(scope="module", params=[1, 2], ids=["one process", "two workers"])
+@pytest.fixture(scope="module", params=[(1, "folder"), (2, "folder"), (2, "s3")],
+                ids=["one process", "two workers", "two workers and S3"])
 def crashes(request, full):
-    crashes = Crashes(seed=random.SystemRandom().getrandbits(32), workers=request.param)
+    workers, kind = request.param
+    s3 = request.getfixturevalue("s3") if kind == "s3" else None
+    store_url = s3 and s3.new_store_url()
+    crashes = Crashes(random.SystemRandom().getrandbits(32), workers, store_url)
+    crashes.stored = (lambda: {each.name for each in s3.objects(store_url)}) if s3 else crashes.stored_in_folder
     try:
         crashes.run(kills=150 if full else 3)
         yield crashes
@@ -218,10 +228,9 @@ def test_the_library_downloads_what_outlived_the_kills(crashes):
 def test_after_a_graceful_restart_the_store_holds_what_the_database_names_and_nothing_else(crashes):
     crashes.restart()
 
-    stored = {path.name for path in (crashes.data_dir / "shards").rglob("*") if path.is_file()}
     database = sqlite3.connect(f"file:{crashes.data_dir}/bridge.sqlite?mode=ro", uri=True)
     lost = database.execute("SELECT id FROM shards WHERE object LIKE 'inline-%' EXCEPT SELECT shard FROM contents")
     named = {name for name, in database.execute("SELECT object FROM shards WHERE object NOT LIKE 'inline-%'")}
 
-    assert (stored, lost.fetchall()) == (named, []), f"seed {crashes.seed}"
+    assert (crashes.stored(), lost.fetchall()) == (named, []), f"seed {crashes.seed}"
     database.close()

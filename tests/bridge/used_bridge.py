@@ -9,6 +9,7 @@ import sys
 import pymdc
 from pymdc.bridge import LocalBridge
 from pymdc.bridge.metadata import sqlite
+from seaweedfs import StoredFile
 from wire import Account
 
 SHARD = 8 * 1024 * 1024
@@ -17,8 +18,10 @@ SHARD = 8 * 1024 * 1024
 class UsedBridge:
     """A bridge, an account on it and a bucket."""
 
-    def __init__(self, folder, key_pair=None, **options):
+    def __init__(self, folder, key_pair=None, s3=None, store_url=None, **options):
         self.folder = folder
+        self._s3, self.store_url = s3, store_url
+        options["store_url"] = store_url
         self.bridge = LocalBridge(folder, **options)
         self.key_pair = key_pair or pymdc.keypair.ECDSA()
 
@@ -64,7 +67,30 @@ class UsedBridge:
 
     @property
     def objects(self):
-        return sorted(path for path in (self.folder / "shards").rglob("*-*") if path.is_file())
+        """The shards in the store."""
+        if self._s3:
+            return self._s3.objects(self.store_url)
+        return sorted(StoredFile(path) for path in (self.folder / "shards").rglob("*-*") if path.is_file())
+
+    @property
+    def quarantine(self):
+        """What was set aside."""
+        if self._s3:
+            return self._s3.quarantine(self.store_url)
+        return sorted(StoredFile(path) for path in self.folder.glob("quarantine/*"))
+
+    def leave(self, name, content):
+        """Put an object into the store, as an upload that was broken off would leave it."""
+        if self._s3:
+            return self._s3.put(self.store_url, name, content)
+        path = StoredFile(self.folder / "shards" / name[:2] / name)
+        path.write(content)
+        return path
+
+    def command(self, name, *arguments):
+        """Run a command of the bridge on its data."""
+        store = ["--store-url", self.store_url] if self.store_url else []
+        return command(name, "--data-dir", self.folder, *store, *arguments)
 
 
 def command(*arguments):
@@ -72,12 +98,18 @@ def command(*arguments):
                           timeout=60)
 
 
-def flip_a_byte(path):
-    with open(path, "r+b") as file:
-        file.seek(1000)
-        byte = file.read(1)
-        file.seek(1000)
-        file.write(bytes([byte[0] ^ 1]))
+def flip_a_byte(stored):
+    content = bytearray(stored.read_bytes())
+    content[1000] ^= 1
+    stored.write(bytes(content))
+
+
+def cut(stored):
+    stored.write(stored.read_bytes()[:5000])
+
+
+def lose(stored):
+    stored.lose()
 
 
 def rows(folder):

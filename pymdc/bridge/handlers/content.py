@@ -108,13 +108,17 @@ def open_shard(call: Call, token: str, shard_hash: str) -> tuple:
     def wanted():
         return call.metadata.files.wanted_shard(hashed, shard_hash, call.now())
 
-    row = wanted()
-    outgoing = Outgoing([(row, 0, row["size"])], lambda row, *part: _open(call, row, *part, wanted))
+    def opened(row, start, end):
+        return _open(call, row, start, end, lambda: call.metadata.shards.find(row["id"]) if spent else wanted())
+
+    row, spent = wanted(), False
+    outgoing = Outgoing([(row, 0, row["size"])], opened)
     try:
         call.metadata.files.spend_shard_token(hashed, shard_hash, call.now())
     except BaseException:
         outgoing.close()
         raise
+    spent = True
     return row, outgoing
 
 

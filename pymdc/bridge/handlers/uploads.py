@@ -110,17 +110,18 @@ async def _receive(call, incoming, file):
     silence = call.services.settings.silence
     renewed = time.monotonic()
     async for batch in _batches(_paced(call.chunks, silence), silence):
-        await _place(incoming, len(batch), silence)
+        await _place(incoming, silence)
         await run_in_threadpool(reader.feed, batch)
         if time.monotonic() - renewed >= silence:
             renewed = time.monotonic()
             await run_in_threadpool(call.metadata.uploads.renew, incoming.id, _expiry(call))
     reader.finish()
+    await _place(incoming, silence)
 
 
-async def _place(incoming, size, patience):
+async def _place(incoming, patience):
     """Wait until the store has a place for what comes, on no thread, since those who have one need threads."""
-    place = incoming.place_for(size)
+    place = incoming.place()
     if place is None or place.done():
         return
     try:

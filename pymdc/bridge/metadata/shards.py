@@ -42,6 +42,7 @@ HELD = select(
 )
 ANYTHING = select(exists(select(shards)) | exists(select(uploads)) | exists(select(unneeded)))
 OBJECTS = select(exists(select(shards).where(IN_STORE)) | exists(select(uploads)) | exists(select(unneeded)))
+STORED = select(exists(select(shards).where(IN_STORE, shards.c.damaged.is_(False))))
 
 UNNEEDED = select(unneeded.c.object).where(~exists().where(holds.c.expires > bindparam("now")))
 NOTE_UNNEEDED = insert(unneeded).on_conflict_do_nothing()
@@ -119,6 +120,11 @@ class Shards:
         """Return whether anything at all is known to lie in the store."""
         with self._database.read() as db:
             return db.execute(OBJECTS).scalar()
+
+    def are_in_store(self) -> bool:
+        """Return whether there are any that are not known to be damaged and lie in the store."""
+        with self._database.read() as db:
+            return db.execute(STORED).scalar()
 
     def are_there(self) -> bool:
         """Return whether there are any, or may be soon, here or in the store."""

@@ -11,6 +11,7 @@ from starlette.requests import ClientDisconnect
 from ..metadata.failures import Away, Undone
 from ..refusal import Refusal
 from ..request.call import JSON
+from ..storage.store import StoreAway
 
 MAX_DRAIN = 1024 * 1024  # bytes of a refused body that are still read
 DRAIN_SECONDS = 5
@@ -55,6 +56,12 @@ def _(error: Undone, scope):
 def _(error: Away, scope):
     _log.error("%s: %s", scope["pymdc.record"], error)
     return Answer({"error": "The bridge cannot reach its database: try again"}, 503, {"Retry-After": "5"})
+
+
+@answer_to.register
+def _(error: StoreAway, scope):
+    _log.error("%s: %s", scope["pymdc.record"], error.strerror)
+    return Answer({"error": "The bridge cannot reach its store: try again"}, 503, {"Retry-After": "5"})
 
 
 class Answer(JSON):

@@ -1,11 +1,13 @@
 """A bridge that listens."""
 
+import concurrent.futures
 import contextlib
 import ctypes
 import errno
 import functools
 import hashlib
 import logging
+import multiprocessing
 import os
 import shutil
 import socket
@@ -46,7 +48,7 @@ class Site:
         self.socket = _listen(settings.host, settings.port)
         try:
             self.url = _url(self.socket, settings.tls_cert is not None)
-            self._take_possession(DataFolder(settings.data_dir, settings.database_url))
+            self._take_possession(DataFolder(settings.data_dir, settings.database_url, settings.store_url))
         except BaseException:
             self.close()
             raise
@@ -57,16 +59,10 @@ class Site:
         alone = folder.database_url is None
         if alone:
             upgrade(folder, _log.warning)
-        if self.settings.new:
-            set_unnamed_aside(folder)
+        if self.settings.workers > 1:
+            _apart(_tidy, folder, self.settings.new)
         else:
-            check_named(folder)
-        folder.tighten()
-        with Data(folder) as data:
-            if alone:
-                data.metadata.uploads.expire_all()
-            data.clear_uploads(data.metadata.clock.steady())
-            data.sweep(data.metadata.clock.now())
+            _tidy(folder, self.settings.new)
         if alone:
             discard_partial(folder.outbox)
         if self.settings.workers > 1:
@@ -133,6 +129,26 @@ class Server(uvicorn.Server):
     async def shutdown(self, sockets=None):
         await super().shutdown(sockets=sockets)
         self.services.stop()  # uvicorn ends with the signal that ended it: after that nothing of ours runs
+
+
+def _tidy(folder, new):
+    """Remove what a bridge that was killed has left behind."""
+    if new:
+        set_unnamed_aside(folder)
+    else:
+        check_named(folder)
+    folder.tighten()
+    with Data(folder) as data:
+        if folder.database_url is None:
+            data.metadata.uploads.expire_all()
+        data.clear_uploads(data.metadata.clock.steady())
+        data.sweep(data.metadata.clock.now())
+
+
+def _apart(work, *arguments):
+    """Call something in a process of its own, so that workers are forked from one that has never used the store."""
+    with concurrent.futures.ProcessPoolExecutor(1, multiprocessing.get_context("fork")) as process:
+        process.submit(work, *arguments).result()
 
 
 def _listen(host, port):

@@ -11,6 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from ..metadata import Metadata, is_inline, sqlite
 from .datafolder import DataFolder
 from .folder import FolderStore
+from .objects import ObjectStore
 from .store import Reader, Store, uploader
 
 _BLOCK = 1024 * 1024
@@ -19,11 +20,11 @@ _log = logging.getLogger("pymdc.bridge")
 
 
 class Data:
-    """What a data folder holds, or a server's database and a data folder.  Times are milliseconds since the epoch."""
+    """What a data folder holds, or leads to.  Times are milliseconds since the epoch."""
 
     def __init__(self, folder: DataFolder):
         self.metadata = _metadata(folder)
-        self.store: Store = FolderStore(folder.shards)
+        self.store = store_of(folder)
 
     def __enter__(self):
         return self
@@ -84,6 +85,10 @@ class Data:
         return len(orphans) - len(self.store.delete(orphans))
 
 
+def store_of(folder: DataFolder) -> Store:
+    return FolderStore(folder.shards) if folder.store_url is None else ObjectStore(folder.store_url)
+
+
 def find_flaw(metadata, store: Store, shard) -> str | None:
     """Read the content of a shard, given by its row, and return what is wrong with it."""
     if not is_inline(shard):
@@ -116,16 +121,27 @@ def _sha256(store, shard):
 
 
 def check_named(folder: DataFolder, way_out="put back the right one, or say --new to begin without them"):
-    """Raise OSError where shards lie and the database names none: what is missing may be the database."""
-    if any(FolderStore(folder.shards).objects()) and not names_objects(folder):
-        if folder.database_url is None:
-            raise OSError(errno.EINVAL, f"shards lie beside it, and it names none: {way_out}", str(folder.database))
-        raise OSError(errno.EINVAL, f"shards lie here, and the database names none: {way_out}", str(folder.shards))
+    """
+    Raise OSError where shards lie and the database names none: what is missing may be the database.  Or where it names
+    some, and the bucket has none, or there is no folder: they may lie elsewhere.
+    """
+    in_bucket = folder.store_url is not None
+    no_folder = not in_bucket and not folder.shards.exists()
+    where = folder.store_url or str(folder.shards)
+    if not no_folder and any(store_of(folder).objects()):
+        if not names_objects(folder):
+            if folder.database_url is None and not in_bucket:
+                raise OSError(errno.EINVAL, f"shards lie beside it, and it names none: {way_out}", str(folder.database))
+            raise OSError(errno.EINVAL, f"shards lie here, and the database names none: {way_out}", where)
+    elif (in_bucket or no_folder) and _asked(folder, lambda metadata: metadata.shards.are_in_store()):
+        text = ("no shards lie here, and the database names some: say with --store-url where they are, put them back, "
+                "or say --new to go on without them")
+        raise OSError(errno.EINVAL, text, where)
 
 
 def set_unnamed_aside(folder: DataFolder):
     """Where the database names no shards, move those that lie there to where nobody gets them."""
-    store = FolderStore(folder.shards)
+    store = store_of(folder)
     unnamed = [] if names_objects(folder) else list(store.objects())
     for name in unnamed:
         store.set_aside(name)
@@ -135,10 +151,15 @@ def set_unnamed_aside(folder: DataFolder):
 
 def names_objects(folder: DataFolder) -> bool:
     """Return whether there is a database in a folder that knows of any object."""
+    return _asked(folder, lambda metadata: metadata.shards.name_objects())
+
+
+def _asked(folder, question):
+    """Return the answer to a question that a database, if there is one, can say yes to."""
     if folder.database_url is None and not folder.has_database():
         return False
     with contextlib.closing(_metadata(folder)) as metadata:
-        return metadata.shards.name_objects()
+        return question(metadata)
 
 
 def _metadata(folder):

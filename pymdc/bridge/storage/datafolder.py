@@ -17,13 +17,15 @@ class DataFolder:
     A folder that holds all data of a bridge.  It is made where there is none.
 
     :param database_url: of the database, where that is a server's, and not in the folder.
+    :param store_url: of the bucket of the shards, where they are not in the folder.
     :ivar database: the file of the SQLite database.
     :ivar shards: the folder of the shards; *outbox*: of the mails; *quarantine*: of shards set aside.
     """
 
-    def __init__(self, path: str | os.PathLike, database_url: str | None = None):
+    def __init__(self, path: str | os.PathLike, database_url: str | None = None, store_url: str | None = None):
         self.path = Path(path)
         self.database_url = database_url
+        self.store_url = store_url
         missing = [folder for folder in (self.path, *self.path.parents) if not folder.exists()]
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
         for folder in missing:

@@ -35,16 +35,14 @@ class Incoming:
         self._sha256 = hashlib.sha256()
         self._writer = None
         self._place = self._next_place = None  # in the store: of the shard that comes, and what the next one waits for
+        self._rest = b""  # bytes of the next one meanwhile
 
     def begin(self, filename: str, mimetype: str):
         self.filename, self.mimetype = filename, mimetype
 
-    def place_for(self, size: int) -> Future | None:
-        """
-        Return what to wait for before so many bytes more, at most a shard, can be written without anything to wait
-        for; None where that is nothing.
-        """
-        if self._inline or self._writer is not None and self._writer.size + size < SHARD_SIZE:
+    def place(self) -> Future | None:
+        """Return what to wait for, on no thread, before more is written or all is finished; None if it is nothing."""
+        if self._writer is not None or self._inline or not (self._left or self._rest):
             return None
         if self._next_place is None:
             self._next_place = self._store.places.take()
@@ -54,22 +52,14 @@ class Incoming:
         self._left -= len(data)
         if self._left < 0:
             raise Refusal(400, "File size exceeds declared size")
-        while len(data):
-            self._begin_shard()
-            piece = data[:SHARD_SIZE - self._writer.size]
-            self._writer.write(piece)
-            if self._number():  # the hash of the first shard is that of the file so far: no need for both
-                self._sha256.update(piece)
-            if self._writer.size == SHARD_SIZE:
-                self._keep_beside()
-            data = data[len(piece):]
-        if self._left:
-            self._begin_shard()  # which tells the store how many there are before it
+        self._write_rest()
+        self._fill(data)
 
     def finish(self):
         """Wait until all that goes to the store is there for good."""
         if self._left:
             raise Refusal(400, "File does not match the declared size")
+        self._write_rest()
         self._settle()
         if self._writer is not None:
             if not self.shards:
@@ -92,6 +82,33 @@ class Incoming:
                 left += writer.discard()
         self._leave_places()
         return left + self._store.delete([shard["object"] for shard in self.shards if not self._inline])
+
+    def _fill(self, data):
+        """Write what has a place.  The rest waits for one, here: who has a place must not wait for another."""
+        while len(data):
+            if not self._has_place():
+                self._rest = bytes(data)
+                return
+            self._begin_shard()
+            piece = data[:SHARD_SIZE - self._writer.size]
+            self._writer.write(piece)
+            if self._number():  # the hash of the first shard is that of the file so far: no need for both
+                self._sha256.update(piece)
+            if self._writer.size == SHARD_SIZE:
+                self._keep_beside()
+            data = data[len(piece):]
+        if self._left and self._has_place():
+            self._begin_shard()  # which tells the store how many there are before it
+
+    def _write_rest(self):
+        while self._rest:
+            rest, self._rest = self._rest, b""
+            self._begin_shard()
+            self._fill(memoryview(rest))
+
+    def _has_place(self):
+        place = self.place()
+        return place is None or place.done()
 
     def _begin_shard(self):
         if self._writer is not None:

@@ -39,7 +39,7 @@ class Outgoing:
         if not self._left_here:
             self._go_on()
         try:
-            block = self._file.read(min(size, self._left_here))
+            block = self._read(min(size, self._left_here))
         except OSError as error:
             if error.errno == errno.EIO:  # else what is wrong is not the shard
                 self.damaged = self._row
@@ -53,11 +53,21 @@ class Outgoing:
 
     def _go_on(self):
         """Open the next shard."""
-        self.close()
         row, start, end = next(self._parts)
-        self._file, self._row = self._open_shard(row, start, end)
-        self._left_here, self._read_here = end - start, 0
+        self._open(row, start, end)
+        self._left_here, self._read_here, self._end = end - start, 0, end
         self._sha256 = hashlib.sha256() if end - start == row["size"] else None
+
+    def _open(self, row, start, end):
+        self.close()
+        self._file, self._row = self._open_shard(row, start, end)
+
+    def _read(self, size):
+        try:
+            return self._file.read(size)
+        except FileNotFoundError:  # it is deleted, since its content has come again, or since nobody holds it any more
+            self._open(self._row, self._end - self._left_here, self._end)
+            return self._file.read(size)
 
     def _take(self, block):
         self.left -= len(block)

@@ -10,6 +10,10 @@ from typing import Protocol
 SHARD_SIZE = 8 * 1024 * 1024
 
 
+class StoreAway(OSError):
+    """The store cannot be reached, or does not do what it is there for; nothing is known of the object."""
+
+
 class Reader:
     """
     An object that is open, from where it was opened on.

@@ -14,10 +14,17 @@ from pymdc.bridge.storage import backup
 from pymdc.bridge.storage.backup import back_up
 from pymdc.bridge.storage.datafolder import DataFolder
 from pymdc.bridge.storage.folder import FolderStore
+from seaweedfs import StoredFile
 from used_bridge import SHARD, UsedBridge, command, flip_a_byte, rows
 from wire import Signed, multipart
 
 MINUTE = 60_000  # milliseconds
+
+
+@pytest.fixture
+def store_url():
+    """What is told here is told of folders."""
+    return None
 
 
 @pytest.fixture
@@ -142,7 +149,7 @@ def test_a_backup_that_is_damaged_itself_is_found_out_when_it_is_restored(world,
     world.account.upload(world.bucket, os.urandom(20_000))
     make_backup(world, target)
 
-    flip_a_byte(objects(target)[0])
+    flip_a_byte(StoredFile(objects(target)[0]))
     used = command("restore", "--data-dir", tmp_path / "new", target)
 
     assert used.returncode == 1

@@ -10,6 +10,12 @@ import pytest
 from used_bridge import UsedBridge, command
 
 
+@pytest.fixture
+def store_url():
+    """What is told here is told of folders."""
+    return None
+
+
 def _emptied(database):
     database.write_bytes(b"")
 

@@ -13,12 +13,11 @@ import requests
 import urllib3
 
 from pymdc.bridge import services
-from pymdc.bridge.storage.folder import FolderStore
-from used_bridge import SHARD, UsedBridge, flip_a_byte
+from used_bridge import SHARD, UsedBridge, cut, flip_a_byte, lose
 from waiting import eventually
 
 
-@pytest.mark.parametrize("harm", [flip_a_byte, lambda path: os.truncate(path, 5000), os.unlink])
+@pytest.mark.parametrize("harm", [flip_a_byte, cut, lose])
 def test_content_that_comes_again_heals_what_nobody_has_noticed(world, harm):
     content = os.urandom(SHARD) + os.urandom(5000)
     file_hash = world.account.upload(world.bucket, content)
@@ -44,15 +43,15 @@ def test_content_that_comes_many_times_at_once_is_kept_once(world, size):
     assert len(world.objects + world.contents) == 1
 
 
-def test_a_bridge_that_dies_before_it_deletes_what_was_replaced_does_so_later(tmp_path, monkeypatch):
-    with UsedBridge(tmp_path / "data") as world:
+def test_a_bridge_that_dies_before_it_deletes_what_was_replaced_does_so_later(tmp_path, monkeypatch, store_url, s3_of):
+    with UsedBridge(tmp_path / "data", s3=s3_of, store_url=store_url) as world:
         file_hash = world.register().account.upload(world.bucket, b"x" * 20_000)
         monkeypatch.setattr(services.Services, "sweep", lambda self, now: None)
         world.account.upload(world.bucket, b"x" * 20_000)
         both = world.objects
     monkeypatch.undo()
 
-    with UsedBridge(tmp_path / "data", world.key_pair) as again:
+    with UsedBridge(tmp_path / "data", world.key_pair, s3_of, store_url) as again:
         assert (len(both), len(again.objects)) == (2, 1)
         assert again.download(world.bucket, file_hash) == (200, b"x" * 20_000)
 
@@ -61,14 +60,15 @@ def test_a_shard_that_is_replaced_before_it_is_opened_or_while_it_is_read_is_ser
     content = os.urandom(SHARD)
     file_hash = world.account.upload(world.bucket, content)
     pointer, = world.account.pointers(world.bucket, file_hash).json()
-    really_open = FolderStore.open
+    kind = type(world.bridge._server.services.store)
+    really_open = kind.open
 
     def open_late(store, *asked):
         monkeypatch.undo()
         world.account.upload(world.bucket, content)
         return really_open(store, *asked)
 
-    monkeypatch.setattr(FolderStore, "open", open_late)
+    monkeypatch.setattr(kind, "open", open_late)
     with requests.get(pointer["url"], headers={"x-token": pointer["token"]}, stream=True, timeout=60) as shard:
         first = shard.raw.read(1000)
         world.account.upload(world.bucket, content)
@@ -111,7 +111,7 @@ def test_a_damaged_file_is_refused_before_a_byte_of_it_is_sent_or_cut(world, cap
 
 def test_a_file_that_is_cut_short_is_refused_before_a_byte_of_it_is_sent(world):
     file_hash = world.account.upload(world.bucket, os.urandom(3 * 1024 * 1024))
-    os.truncate(world.objects[0], 2 * 1024 * 1024)
+    cut(world.objects[0])
 
     answer = world.account.signed.get(f"/buckets/{world.bucket}/files/{file_hash}/content")
 
@@ -138,7 +138,7 @@ def test_a_file_that_is_deleted_while_it_is_read_is_cut_and_charged_for_what_was
 
 def test_what_cannot_be_opened_is_not_charged(world):
     file_hash = world.account.upload(world.bucket, os.urandom(20_000))
-    world.objects[0].unlink()
+    world.objects[0].lose()
 
     answer = world.account.signed.get(f"/buckets/{world.bucket}/files/{file_hash}/content",
                                       headers={"Range": "bytes=0-9999"})
@@ -150,7 +150,7 @@ def test_what_cannot_be_opened_is_not_charged(world):
 def test_a_range_of_which_a_part_is_damaged_is_not_charged(world):
     content = os.urandom(SHARD + 20_000)
     file_hash = world.account.upload(world.bucket, content)
-    flip_a_byte(min(world.objects, key=os.path.getsize))
+    flip_a_byte(min(world.objects, key=lambda stored: stored.size))
 
     answer = world.account.signed.get(f"/buckets/{world.bucket}/files/{file_hash}/content",
                                       headers={"Range": f"bytes={SHARD - 10}-"})

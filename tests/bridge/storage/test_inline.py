@@ -11,7 +11,6 @@ from pymdc.bridge.metadata import uploads
 from pymdc.bridge.metadata.contents import Contents
 from pymdc.bridge.storage.data import Data
 from pymdc.bridge.storage.datafolder import DataFolder
-from pymdc.bridge.storage.folder import FolderStore
 from pymdc.bridge.storage.scrub import scrub
 from used_bridge import UsedBridge, command, rows
 from wire import multipart, registered
@@ -87,7 +86,8 @@ def test_small_content_gives_the_store_nothing_to_do(world, monkeypatch):
     """Neither when it comes again, nor when it is deleted, nor when its upload fails."""
     asked, token = [], world.account.token(world.bucket)
     monkeypatch.setattr(services.Services, "sweep", lambda self, now: None)
-    monkeypatch.setattr(FolderStore, "delete", lambda self, names: asked.extend(names) or [])
+    kind = type(world.bridge._server.services.store)
+    monkeypatch.setattr(kind, "delete", lambda self, names: asked.extend(names) or [])
 
     for _ in range(2):
         file_hash = world.account.upload(world.bucket, b"small")
@@ -175,10 +175,10 @@ def test_scrub_reports_small_content_that_is_damaged_and_sets_it_aside(world, ha
 
     harm(world)
     whole = world.account.upload(world.bucket, b"whole")
-    found, again = (command("scrub", "--data-dir", world.folder) for _ in range(2))
+    found, again = (world.command("scrub") for _ in range(2))
     contents, withheld = world.contents, read(world, file_hash)
     world.account.upload(world.bucket, b"x" * 5000)
-    healed = command("scrub", "--data-dir", world.folder)
+    healed = world.command("scrub")
 
     assert (found.returncode, again.returncode, healed.returncode) == (1, 1, 0)
     assert found.stdout.splitlines() == [
@@ -186,8 +186,8 @@ def test_scrub_reports_small_content_that_is_damaged_and_sets_it_aside(world, ha
         f"    bucket {world.bucket}, file {file_hash}, 'kept.bin'",
         "2 shards of 5005 bytes checked, 1 of them damaged; 0 objects that belonged to nothing removed",
     ]
-    assert [path.read_bytes() for path in world.folder.glob("quarantine/*")] == left
-    assert [path.name for path in world.folder.glob("quarantine/*")] == [name] * len(left)
+    assert [path.read_bytes() for path in world.quarantine] == left
+    assert [path.name for path in world.quarantine] == [name] * len(left)
     assert (contents, withheld[0], read(world, whole)) == ([b"whole"], 410, (200, b"whole"))
     assert read(world, file_hash) == (200, b"x" * 5000)
 
@@ -204,12 +204,13 @@ def test_what_scrub_finds_is_healed_meanwhile_and_stays(world, monkeypatch):
         really_drop(contents, shard)
 
     monkeypatch.setattr(Contents, "drop", drop_late)
-    with Data(DataFolder(world.folder)) as data:
+    with Data(DataFolder(world.folder, store_url=world.store_url)) as data:
         scrub(data, 0, print)
 
     assert read(world, file_hash) == (200, content)
 
 
+@pytest.mark.parametrize("store_url", [None])
 def test_a_backup_has_what_lies_in_the_database_and_needs_no_object_for_it(world, tmp_path):
     contents = {world.account.upload(world.bucket, content): content for content in (b"a", b"b" * 5000, b"c" * 20_000)}
 
@@ -227,6 +228,7 @@ def test_a_backup_has_what_lies_in_the_database_and_needs_no_object_for_it(world
             assert copy.download(world.bucket, file_hash) == (200, content)
 
 
+@pytest.mark.parametrize("store_url", [None])
 def test_a_bridge_with_nothing_in_its_store_is_backed_up_and_restored(world, tmp_path):
     file_hash = world.account.upload(world.bucket, b"small")
 
@@ -239,6 +241,7 @@ def test_a_bridge_with_nothing_in_its_store_is_backed_up_and_restored(world, tmp
         assert copy.download(world.bucket, file_hash) == (200, b"small")
 
 
+@pytest.mark.parametrize("store_url", [None])
 @pytest.mark.parametrize("harm, flaw", [(flip, "has wrong bytes"), (lose, "is missing")])
 def test_small_content_that_is_damaged_is_not_in_a_backup(world, tmp_path, harm, flaw):
     file_hash = world.account.upload(world.bucket, b"x" * 5000)
@@ -276,6 +279,7 @@ def test_a_database_that_knows_of_small_content_only_names_no_objects(tmp_path):
     assert object_.exists()
 
 
+@pytest.mark.parametrize("store_url", [None])
 def test_a_backup_of_small_content_is_not_emptied_by_a_bridge_that_is_empty(world, tmp_path):
     world.account.upload(world.bucket, b"small")
     command("backup", "--data-dir", world.folder, tmp_path / "backup")
@@ -286,6 +290,7 @@ def test_a_backup_of_small_content_is_not_emptied_by_a_bridge_that_is_empty(worl
     assert refused.returncode == 1 and "say --new" in refused.stderr
 
 
+@pytest.mark.parametrize("store_url", [None])
 def test_the_space_of_what_is_deleted_is_used_again(world):
     def fill():
         return [world.account.upload(world.bucket, os.urandom(SMALL)) for _ in range(20)]

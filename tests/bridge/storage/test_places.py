@@ -64,15 +64,48 @@ def test_a_file_that_has_come_or_is_given_up_has_given_all_its_places_back(tmp_p
 
     for start in range(0, size, SHARD_SIZE // 8):
         block = bytes(min(SHARD_SIZE // 8, size - start))
-        waited = incoming.place_for(len(block))
+        waited = incoming.place()
         assert waited is None or waited.result(10)
         incoming.write(memoryview(block))
     getattr(incoming, end)()
-    if end == "finish":
-        incoming.discard()
 
     assert free(store.places) == 2
-    assert list(store.objects()) == []
+    assert len(list(store.objects())) == (len(incoming.shards) if end == "finish" else 0)
+
+
+def test_who_needs_no_place_waits_for_none(tmp_path):
+    store = NarrowStore(tmp_path, 1)
+    incoming = Incoming(store, SHARD_SIZE)
+    incoming.write(memoryview(bytes(SHARD_SIZE - 10)))
+
+    assert incoming.place() is None
+
+    incoming.write(memoryview(bytes(10)))
+
+    assert incoming.place() is None
+
+
+def test_who_has_a_place_does_not_wait_for_another_with_it(tmp_path):
+    """Two files of two shards each share one place, and come by turns."""
+    store = NarrowStore(tmp_path, 1)
+    one, other = (Incoming(store, 2 * SHARD_SIZE) for _ in range(2))
+    half, block = bytes(SHARD_SIZE // 2), memoryview(bytes(SHARD_SIZE))
+    one.write(memoryview(half))
+    waits = other.place()
+    assert not waits.done()
+
+    one.write(block)  # to the middle of its second shard, for which there is no place: the other one has been waiting
+    waits.result(10)
+    again = one.place()
+    other.write(block)
+    again.result(10)
+    one.write(memoryview(half))
+    one.finish()
+    other.write(block)
+    other.finish()
+
+    assert [len(incoming.shards) for incoming in (one, other)] == [2, 2]
+    assert free(store.places) == 1
 
 
 def test_what_fails_in_the_store_has_given_its_place_back(tmp_path, monkeypatch):
@@ -97,7 +130,7 @@ def test_who_is_given_up_while_he_waits_for_a_place_waits_no_longer(tmp_path):
     held = store.places.take()
     incoming = Incoming(store, 100)
 
-    waited = incoming.place_for(100)
+    waited = incoming.place()
     incoming.discard()
     held.result().give_back()
 

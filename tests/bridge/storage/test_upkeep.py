@@ -20,9 +20,8 @@ from pymdc.bridge.metadata.accounts import REGISTRATION_LIFE
 from pymdc.bridge.refusal import Refusal
 from pymdc.bridge.storage.data import Data
 from pymdc.bridge.storage.datafolder import DataFolder
-from pymdc.bridge.storage.folder import FolderStore
 from pymdc.bridge.storage.scrub import scrub
-from used_bridge import SHARD, UsedBridge, command, flip_a_byte, rows
+from used_bridge import SHARD, UsedBridge, command, cut, flip_a_byte, lose, rows
 from waiting import eventually
 from wire import multipart
 
@@ -32,7 +31,7 @@ ROOM = uploads.Room(account=10**9, at_once=64, disk=lambda: 10**15, written=dict
 def test_scrub_finds_nothing_wrong_with_a_bridge_in_use(world):
     file_hash = world.account.upload(world.bucket, b"x" * SHARD + b"y")
 
-    scrub = command("scrub", "--data-dir", world.folder)
+    scrub = world.command("scrub")
 
     assert (scrub.returncode, scrub.stderr) == (0, "")
     assert scrub.stdout == (
@@ -41,33 +40,25 @@ def test_scrub_finds_nothing_wrong_with_a_bridge_in_use(world):
     assert world.download(world.bucket, file_hash)[0] == 200
 
 
-def replace(path, make):
-    """Put what is no file in the place of one."""
-    path.unlink()
-    make(path)
-
-
 @pytest.mark.parametrize("harm, flaw", [
     (flip_a_byte, "has wrong bytes"),
-    (lambda path: os.truncate(path, 5000), "has wrong bytes"),
-    (os.unlink, "is missing"),
-    (lambda path: replace(path, os.mkdir), "is missing"),
-    (lambda path: replace(path, os.mkfifo), "is missing"),
+    (cut, "has wrong bytes"),
+    (lose, "is missing"),
 ])
 def test_a_damaged_shard_is_reported_withheld_and_healed_by_uploading_it_again(world, harm, flaw):
     content = os.urandom(20_000)
     file_hash = world.account.upload(world.bucket, content, "kept.bin")
     other = world.account.bucket()
     world.account.upload(other, content, "other.bin")
-    whole = world.account.upload(world.bucket, b"whole")
-    name = next(path for path in world.objects if path.stat().st_size == 20_000).name
+    whole = world.account.upload(world.bucket, b"whole" * 5000)
+    name = next(path for path in world.objects if path.size == 20_000).name
 
     harm(next(path for path in world.objects if path.name == name))
-    scrub = command("scrub", "--data-dir", world.folder)
+    scrub = world.command("scrub")
     refused = world.download(world.bucket, file_hash)
-    again = command("scrub", "--data-dir", world.folder)
+    again = world.command("scrub")
     world.account.upload(world.bucket, content, "kept.bin")
-    healed = command("scrub", "--data-dir", world.folder)
+    healed = world.command("scrub")
 
     assert scrub.returncode == again.returncode == 1
     assert scrub.stdout.splitlines()[:3] == [
@@ -76,9 +67,24 @@ def test_a_damaged_shard_is_reported_withheld_and_healed_by_uploading_it_again(w
         f"    bucket {other}, file {file_hash}, 'other.bin'",
     ]
     assert refused == (410, "The file is damaged: of its 1 shards, number 1 is lost")
-    assert world.download(world.bucket, whole) == (200, b"whole")
+    assert world.download(world.bucket, whole) == (200, b"whole" * 5000)
     assert healed.returncode == 0
     assert world.download(other, file_hash) == (200, content)
+
+
+@pytest.mark.parametrize("store_url", [None])
+@pytest.mark.parametrize("make", [os.mkdir, os.mkfifo])
+def test_what_is_no_file_in_the_place_of_one_is_as_good_as_missing(world, make):
+    file_hash = world.account.upload(world.bucket, os.urandom(20_000))
+    path, = world.objects
+    path.unlink()
+    make(path)
+
+    scrub = world.command("scrub")
+
+    assert scrub.returncode == 1
+    assert scrub.stdout.startswith(f"damaged: {path.name} is missing; it belongs to")
+    assert world.download(world.bucket, file_hash)[0] == 410
 
 
 def test_a_damaged_shard_that_nobody_has_noticed_fails_the_download(world, tmp_path):
@@ -86,13 +92,13 @@ def test_a_damaged_shard_that_nobody_has_noticed_fails_the_download(world, tmp_p
     bucket = pymdc.api.Bucket(world.bucket, world.key_pair, client=client)
     flipped = world.account.upload(world.bucket, os.urandom(20_000))
     flip_a_byte(world.objects[0])
-    cut = world.account.upload(world.bucket, os.urandom(30_000))
-    os.truncate(next(path for path in world.objects if path.stat().st_size == 30_000), 10)
+    shortened = world.account.upload(world.bucket, os.urandom(30_000))
+    cut(next(path for path in world.objects if path.size == 30_000))
 
     with pytest.raises(pymdc.errors.PymdcError):
         bucket.files.download(flipped, tmp_path / "target")
 
-    assert world.download(world.bucket, cut) == (410, "The shard is damaged")
+    assert world.download(world.bucket, shortened) == (410, "The shard is damaged")
     assert not (tmp_path / "target").exists()
 
 
@@ -101,11 +107,11 @@ def test_a_lost_shard_is_not_charged_and_is_served_again_once_it_is_back_and_scr
     file_hash = world.account.upload(bucket, b"x" * 20_000)
     path = world.objects[0]
     content = path.read_bytes()
-    path.unlink()
+    path.lose()
 
     lost = [world.download(bucket, file_hash) for _ in range(3)]
-    path.write_bytes(content)
-    scrub = command("scrub", "--data-dir", world.folder)
+    path.write(content)
+    scrub = world.command("scrub")
 
     assert lost == [(410, "The shard is lost"), *[(410, "The file is damaged: of its 1 shards, number 1 is lost")] * 2]
     assert scrub.returncode == 0
@@ -115,7 +121,7 @@ def test_a_lost_shard_is_not_charged_and_is_served_again_once_it_is_back_and_scr
 def scrubbed(world):
     """Scrub in this process; return the findings, and the lines that were told."""
     told = []
-    with Data(DataFolder(world.folder)) as data:
+    with Data(DataFolder(world.folder, store_url=world.store_url)) as data:
         return scrub(data, int(time.time() * 1000), told.append), told
 
 
@@ -125,7 +131,7 @@ def test_scrub_reads_more_shards_than_fit_a_page(world, monkeypatch):
         world.account.upload(world.bucket, b"%d" % number * 20_000)
     last = world.account.upload(world.bucket, b"last" * 5000)
 
-    next(path for path in world.objects if path.name.startswith(last)).unlink()
+    next(path for path in world.objects if path.name.startswith(last)).lose()
     findings, _ = scrubbed(world)
 
     assert (findings.shards, findings.damaged) == (5, 1)
@@ -135,14 +141,15 @@ def test_scrub_goes_on_after_a_sector_that_cannot_be_read(world, monkeypatch):
     bad = world.account.upload(world.bucket, b"on the bad sector" * 1000)
     flipped = world.account.upload(world.bucket, os.urandom(20_000))
     flip_a_byte(next(path for path in world.objects if path.name.startswith(flipped)))
-    read = FolderStore.open
+    kind = type(world.bridge._server.services.store)
+    read = kind.open
 
     def read_or_fail(store, name, *part):
         if name.startswith(bad):
             raise OSError(errno.EIO, os.strerror(errno.EIO))
         return read(store, name, *part)
 
-    monkeypatch.setattr(FolderStore, "open", read_or_fail)
+    monkeypatch.setattr(kind, "open", read_or_fail)
     findings, told = scrubbed(world)
 
     assert (findings.shards, findings.damaged) == (2, 2)
@@ -156,7 +163,7 @@ def test_scrub_ends_where_what_fails_is_not_the_shard(world, monkeypatch):
     def fail(store, *asked):
         raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
 
-    monkeypatch.setattr(FolderStore, "open", fail)
+    monkeypatch.setattr(type(world.bridge._server.services.store), "open", fail)
     with pytest.raises(OSError):
         scrubbed(world)
     monkeypatch.undo()
@@ -168,11 +175,11 @@ def test_a_shard_that_an_operator_puts_back_is_good_again_once_it_is_scrubbed(wo
     content = b"lost for a while" * 2000
     file_hash = world.account.upload(world.bucket, content)
     path, = world.objects
-    path.rename(world.folder / "elsewhere")
+    path.lose()
     assert scrubbed(world)[0].damaged == 1
     assert world.download(world.bucket, file_hash)[0] == 410
 
-    (world.folder / "elsewhere").rename(path)
+    path.write(content)
     findings, _ = scrubbed(world)
 
     assert findings.damaged == 0
@@ -180,16 +187,28 @@ def test_a_shard_that_an_operator_puts_back_is_good_again_once_it_is_scrubbed(wo
 
 
 def test_scrub_removes_what_belongs_to_nothing_and_nothing_else(world):
+    world.account.upload(world.bucket, b"kept" * 5000)
+    kept = world.objects
+    for number in range(2):
+        world.leave(f"{'ab' * 20}-0123456789abcdef-{number}", b"orphan")
+
+    scrub = world.command("scrub")
+
+    assert "2 objects that belonged to nothing removed" in scrub.stdout
+    assert world.objects == kept
+
+
+@pytest.mark.parametrize("store_url", [None])
+def test_scrub_removes_what_nobody_writes_any_more_and_leaves_what_is_not_ours(world):
     folder = world.folder / "shards"
     world.account.upload(world.bucket, b"kept" * 5000)
     kept = world.objects
-    (folder / "ab" / f"{'ab' * 20}-0123456789abcdef-0").write_bytes(b"orphan")
     (folder / "incoming" / "0123456789abcdef-1").write_bytes(b"half")
     (folder / "ab" / "README").write_text("not ours")
 
-    scrub = command("scrub", "--data-dir", world.folder)
+    scrub = world.command("scrub")
 
-    assert "2 objects that belonged to nothing removed" in scrub.stdout
+    assert "1 objects that belonged to nothing removed" in scrub.stdout
     assert world.objects == kept
     assert (folder / "ab" / "README").exists()
 
@@ -214,12 +233,13 @@ def test_an_upload_under_way_keeps_its_shards_whatever_happens_meanwhile(world, 
     upload.start()
     begun.wait(30)
     world.account.signed.delete(f"/buckets/{world.bucket}/files/{file_hash}")
-    scrub = command("scrub", "--data-dir", world.folder)
-    backup = command("backup", "--data-dir", world.folder, tmp_path / "backup")
+    scrub = world.command("scrub")
+    backup = world.store_url or command("backup", "--data-dir", world.folder, tmp_path / "backup")
     go_on.set()
     upload.join(30)
 
-    assert (scrub.returncode, backup.returncode) == (0, 0)
+    assert scrub.returncode == 0
+    assert world.store_url or backup.returncode == 0
     assert answers[0].status_code == 200
     assert world.download(world.bucket, file_hash) == (200, content)
     assert len(world.objects) == 2
@@ -239,18 +259,17 @@ def test_an_upload_whose_bucket_goes_away_ends_404_and_leaves_nothing(world):
     assert world.objects == []
 
 
-def test_a_killed_upload_gives_its_room_back_at_the_next_start(tmp_path):
-    with UsedBridge(tmp_path / "data") as world:
+def test_a_killed_upload_gives_its_room_back_at_the_next_start(tmp_path, store_url, s3_of):
+    with UsedBridge(tmp_path / "data", s3=s3_of, store_url=store_url) as world:
         bucket = world.register().account.bucket(storage=0.001)
-        left = tmp_path / "data" / "shards" / "ab" / f"{'ab' * 20}-0123456789abcdef-0"
         with rows(tmp_path / "data") as memory:
             upload = {"id": "0123456789abcdef", "bucket": bucket, "size": 10**6, "expires": 10**15}
             memory.uploads.begin(upload, ROOM, 0)
-        left.write_bytes(b"half an upload")
+        left = world.leave(f"{'ab' * 20}-0123456789abcdef-0", b"half an upload")
         assert world.account.nobody.put(
             f"/buckets/{bucket}/files", multipart(b"x"), world.account.token(bucket), 1).status_code == 413
 
-    with UsedBridge(tmp_path / "data", world.key_pair) as world:
+    with UsedBridge(tmp_path / "data", world.key_pair, s3_of, store_url) as world:
         assert not left.exists()
         assert world.account.upload(bucket, b"x" * 10**6)
 
@@ -279,6 +298,7 @@ def test_an_upload_may_take_as_long_as_it_likes(tmp_path):
         assert world.download(bucket, answer.json()["hash"]) == (200, b"x" * size)
 
 
+@pytest.mark.parametrize("store_url", [None])
 def test_an_object_that_cannot_be_deleted_stands_in_nobodys_way_and_is_tried_again(world):
     stuck, free = (world.account.upload(world.bucket, content) for content in (b"stuck" * 4000, b"free" * 5000))
     path = next(path for path in world.objects if path.name.startswith(stuck))
@@ -290,7 +310,7 @@ def test_an_object_that_cannot_be_deleted_stands_in_nobodys_way_and_is_tried_aga
     left = world.objects
     path.rmdir()
     path.write_bytes(b"stuck" * 4000)
-    command("scrub", "--data-dir", world.folder)
+    world.command("scrub")
 
     assert left == []
     assert not path.exists()
@@ -313,12 +333,12 @@ def test_an_upload_whose_commit_fails_gives_everything_back(world, monkeypatch, 
     assert world.account.upload(bucket, b"x" * size)
 
 
-def test_what_a_killed_worker_leaves_is_removed_while_the_bridge_runs(tmp_path, monkeypatch):
+def test_what_a_killed_worker_leaves_is_removed_while_the_bridge_runs(tmp_path, monkeypatch, store_url, s3_of):
     monkeypatch.setattr(services, "TIDY_INTERVAL", 0.05)
-    with UsedBridge(tmp_path / "data") as world, rows(tmp_path / "data") as memory:
+    data = tmp_path / "data"
+    with UsedBridge(data, s3=s3_of, store_url=store_url) as world, rows(data) as memory:
         bucket = world.register().account.bucket()
-        left = tmp_path / "data" / "shards" / "ab" / f"{'ab' * 20}-0123456789abcdef-0"
-        left.write_bytes(b"half an upload")
+        left = world.leave(f"{'ab' * 20}-0123456789abcdef-0", b"half an upload")
         memory.uploads.begin({"id": "0123456789abcdef", "bucket": bucket, "size": 10**6, "expires": 1}, ROOM, 0)
 
         eventually(lambda: not left.exists())
@@ -358,6 +378,7 @@ def test_a_key_that_is_deleted_meanwhile_has_no_power(tmp_path):
                 attempt()
 
 
+@pytest.mark.parametrize("store_url", [None])
 def test_commands_refuse_folders_that_are_not_theirs(world, tmp_path):
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "thesis.txt").write_text("mine")
