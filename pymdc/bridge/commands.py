@@ -173,15 +173,16 @@ def serve(behind_proxy, **options):
 @_data_dir
 @_database_url
 @_store_url
+@_numbers("keep_deleted")
 @_new
-def scrub_command(data_dir, database_url, store_url, new):
+def scrub_command(data_dir, database_url, store_url, keep_deleted, new):
     """
     Read every shard of a bridge, which may be running.
 
     What is damaged is set aside and listed, with the files that it belongs to; whoever uploads such a file again heals
     it.  Objects that belong to nothing are removed.  Ends with 1 if a shard is damaged.
     """
-    with _failures(), Data(_bridge_in(data_dir, new, database_url, store_url)) as data:
+    with _failures(), Data(_bridge_in(data_dir, new, database_url, store_url), keep_deleted) as data:
         findings = scrub(data, data.metadata.clock.now(), click.echo)
         click.echo(findings)
         _end_with(findings.damaged)
@@ -268,7 +269,7 @@ def _check_in_folder(database_url, store_url):
     if store_url is not None:
         raise click.UsageError(
             "this is for bridges whose shards are in a folder: copy the database first, and then the objects, with "
-            "what your store has for that"
+            "what your store has for that; with --keep-deleted HOURS, longer than that takes, nothing is missing then"
         )
 
 

@@ -34,7 +34,7 @@ class Services(Data):
 
     def __init__(self, settings: Settings, public_url: str, metrics: Metrics):
         folder = DataFolder(settings.data_dir, settings.database_url, settings.store_url)
-        super().__init__(folder)
+        super().__init__(folder, settings.keep_deleted)
         self.settings = settings
         self.public_url = public_url
         self.outbox = Outbox(folder.outbox)

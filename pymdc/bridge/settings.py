@@ -68,6 +68,7 @@ class Settings:
     account_storage: float = _number(100.0, 0, 10**9, "What all buckets of one account may hold, in GB.")
     account_tokens: int = _number(100_000, 1, 10**9, "Live tokens of one account, and as many live pointers.")
     free_space: float = _number(1.0, 0, 10**9, "What stays free on the disk, in GB.")
+    keep_deleted: float = _number(0.0, 0, 10**6, "How long objects are kept that nothing holds any more, in hours.")
     inline: int = _number(16 * 1024, 0, 2**20, "Up to how many bytes a file lies in the database; 0 for never.")
     token_life: int = _number(5 * 60, 1, MAX_TOKEN_LIFE, "Life of a token, in seconds.")
     shard_token_life: int = _number(24 * 60 * 60, 1, 10**8, "Life of a shard token, in seconds.")

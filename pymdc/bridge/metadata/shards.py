@@ -45,6 +45,9 @@ OBJECTS = select(exists(select(shards).where(IN_STORE)) | exists(select(uploads)
 STORED = select(exists(select(shards).where(IN_STORE, shards.c.damaged.is_(False))))
 
 UNNEEDED = select(unneeded.c.object).where(~exists().where(holds.c.expires > bindparam("now")))
+UNNEEDED_SINCE = UNNEEDED.where(unneeded.c.since <= bindparam("moment"))
+NEW_UNNEEDED = select(exists().where(unneeded.c.since.is_(None)))
+STAMP_UNNEEDED = update(unneeded).where(unneeded.c.since.is_(None)).values(since=bindparam("now"))
 NOTE_UNNEEDED = insert(unneeded).on_conflict_do_nothing()
 FORGET_UNNEEDED = delete(unneeded).where(unneeded.c.object == _OBJECT)
 
@@ -95,10 +98,25 @@ class Shards:
         with self._database.read() as db:
             return not db.execute(HELD, {"object_": name, "upload_": upload_id}).scalar()
 
-    def unneeded(self, now: int) -> list[str]:
-        """Return the objects to delete; none while a backup is copying."""
+    def unneeded(self, now: int, kept: int = 0) -> list[str]:
+        """
+        Return the objects to delete; none while a backup is copying.
+
+        :param kept: for how many milliseconds they are kept, from when they were first asked for here.
+        """
+        if kept:
+            self._stamp_unneeded(now)
         with self._database.read() as db:
+            if kept:
+                return db.execute(UNNEEDED_SINCE, {"now": now, "moment": now - kept}).scalars().all()
             return db.execute(UNNEEDED, {"now": now}).scalars().all()
+
+    def _stamp_unneeded(self, now):
+        with self._database.read() as db:
+            if not db.execute(NEW_UNNEEDED).scalar():
+                return
+        with self._database.write() as db:
+            db.execute(STAMP_UNNEEDED, {"now": now})
 
     def forget_unneeded(self, names):
         """Forget objects that have been deleted."""

@@ -5,7 +5,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-REVISION = 2  # of this schema: the newest in migrations/versions
+REVISION = 3  # of this schema: the newest in migrations/versions
 
 #: What constraints are called, so that a revision can name them.  Those of databases from before revision 1 have no
 #: names: a revision that recreates a table hands this to Alembic, which then takes them for named.
@@ -128,6 +128,7 @@ contents = Table(
 unneeded = Table(
     "unneeded", schema,
     Column("object", String(80), primary_key=True),
+    Column("since", BigInteger),  # noted when somebody first looks, where they are kept for a while
 )
 
 #: As long as one of these lasts, a backup is copying, and no object is deleted.

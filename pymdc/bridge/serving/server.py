@@ -60,9 +60,9 @@ class Site:
         if alone:
             upgrade(folder, _log.warning)
         if self.settings.workers > 1:
-            _apart(_tidy, folder, self.settings.new)
+            _apart(_tidy, folder, self.settings)
         else:
-            _tidy(folder, self.settings.new)
+            _tidy(folder, self.settings)
         if alone:
             discard_partial(folder.outbox)
         if self.settings.workers > 1:
@@ -131,14 +131,14 @@ class Server(uvicorn.Server):
         self.services.stop()  # uvicorn ends with the signal that ended it: after that nothing of ours runs
 
 
-def _tidy(folder, new):
+def _tidy(folder, settings):
     """Remove what a bridge that was killed has left behind."""
-    if new:
+    if settings.new:
         set_unnamed_aside(folder)
     else:
         check_named(folder)
     folder.tighten()
-    with Data(folder) as data:
+    with Data(folder, settings.keep_deleted) as data:
         if folder.database_url is None:
             data.metadata.uploads.expire_all()
         data.clear_uploads(data.metadata.clock.steady())

@@ -14,15 +14,21 @@ from .folder import FolderStore
 from .objects import ObjectStore
 from .store import Reader, Store, uploader
 
+HOUR = 60 * 60 * 1000  # milliseconds
 _BLOCK = 1024 * 1024
 
 _log = logging.getLogger("pymdc.bridge")
 
 
 class Data:
-    """What a data folder holds, or leads to.  Times are milliseconds since the epoch."""
+    """
+    What a data folder holds, or leads to.  Times are milliseconds since the epoch.
 
-    def __init__(self, folder: DataFolder):
+    :param keep_deleted: how many hours objects are kept that nothing holds any more.
+    """
+
+    def __init__(self, folder: DataFolder, keep_deleted: float = 0):
+        self._kept = int(keep_deleted * HOUR)
         self.metadata = _metadata(folder)
         self.store = store_of(folder)
 
@@ -58,11 +64,11 @@ class Data:
 
     def sweep(self, now: int):
         """
-        Delete the objects that nothing holds any more.  What cannot be deleted is tried again the next time: who has
-        brought it about that it is not needed has had his answer.
+        Delete the objects that nothing holds any more, when they have been kept long enough.  What cannot be deleted is
+        tried again the next time: who has brought it about that it is not needed has had his answer.
         """
         try:
-            names = self.metadata.shards.unneeded(now)
+            names = self.metadata.shards.unneeded(now, self._kept)
             if names:
                 left = set(self.store.delete(names))
                 deleted = [name for name in names if name not in left]

@@ -316,6 +316,25 @@ def test_an_object_that_cannot_be_deleted_stands_in_nobodys_way_and_is_tried_aga
     assert not path.exists()
 
 
+def test_what_nothing_holds_any_more_is_kept_as_long_as_is_said(tmp_path, store_url, s3_of, later):
+    hour = 60 * 60
+    with UsedBridge(tmp_path / "data", s3=s3_of, store_url=store_url, keep_deleted=2) as world:
+        world.register()
+        hashes = [world.account.upload(world.bucket, content * 10_000) for content in (b"deleted", b"replaced")]
+        world.account.signed.delete(f"/buckets/{world.bucket}/files/{hashes[0]}")
+        world.account.upload(world.bucket, b"replaced" * 10_000)
+        sweep, left = world.bridge._server.services.sweep, []
+
+        for moment in (0, 2 * hour - 60, 2 * hour + 60):
+            later(moment)
+            sweep(now())
+            left.append(len(world.objects))
+        scrubbed = world.command("scrub", "--keep-deleted", 2)
+
+    assert left == [3, 3, 1]
+    assert "0 objects that belonged to nothing removed" in scrubbed.stdout
+
+
 @pytest.mark.parametrize("size", [900, 19_000])
 def test_an_upload_whose_commit_fails_gives_everything_back(world, monkeypatch, size):
     bucket = world.account.bucket(storage=0.00002)
