@@ -131,7 +131,7 @@ async def _place(incoming, patience):
 
 
 def _discard(call, incoming):
-    call.metadata.uploads.end(incoming.id, incoming.discard())
+    call.metadata.uploads.end(incoming.id, incoming.discard(), call.metadata.clock.steady())
 
 
 def _enter(call, incoming, file):

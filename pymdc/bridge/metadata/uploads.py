@@ -22,8 +22,9 @@ CHANGE = update(uploads).where(_THIS)
 END = delete(uploads).where(_THIS)
 FINISH = delete(uploads).where(_THIS, _LIVE)
 BURY = delete(uploads).where(_THIS, ~_LIVE)
-EXPIRE_ALL = update(uploads).values(expires=0)
+EXPIRE_ALL = update(uploads).where(_LIVE).values(expires=_NOW)
 DEAD = select(uploads.c.id).where(~_LIVE)
+IS_DEAD = select(exists().where(_THIS, ~_LIVE))
 HELD = select(exists().where(shards.c.object == bindparam("object_")))
 
 
@@ -97,21 +98,32 @@ class Uploads:
         with self._database.write() as db:
             db.execute(CHANGE, {"upload_": upload_id, "expires": expires})
 
-    def end(self, upload_id: str, left: list[str]):
-        """Give back the room of an upload, of which these objects may be left in the store, and can go."""
+    def end(self, upload_id: str, left: list[str], now: int):
+        """
+        Give back the room of an upload.  Where these objects may be left of it in the store, or come yet, they can go,
+        and it is as if it had expired now.
+        """
         with self._database.write() as db:
-            db.execute(END, {"upload_": upload_id})
-            note_unneeded(db, left)
+            if left:
+                db.execute(CHANGE, {"upload_": upload_id, "expires": now})
+                note_unneeded(db, left)
+            else:
+                db.execute(END, {"upload_": upload_id})
 
-    def expire_all(self):
+    def expire_all(self, now: int):
         """Let all uploads be dead, since their bridge is."""
         with self._database.write() as db:
-            db.execute(EXPIRE_ALL)
+            db.execute(EXPIRE_ALL, {"now": now})
 
-    def bury(self, upload_id: str, names, now: int):
-        """Forget an upload that has expired.  Of the objects that it has brought, those that no file holds can go."""
+    def bury(self, upload_id: str, names, now: int, settles: int = 0):
+        """
+        Forget an upload that has expired.  Of the objects that it has brought, those that no file holds can go.
+
+        :param settles: for how many milliseconds after that more objects may come of it; so long it is kept in mind.
+        """
         with self._database.write() as db:
-            if not db.execute(BURY, {"upload_": upload_id, "now": now}).rowcount:
+            buried = db.execute(BURY, {"upload_": upload_id, "now": now - settles}).rowcount
+            if not buried and not db.execute(IS_DEAD, {"upload_": upload_id, "now": now}).scalar():
                 return
             for name in names:
                 if not db.execute(HELD, {"object_": name}).scalar():

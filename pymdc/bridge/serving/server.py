@@ -140,7 +140,7 @@ def _tidy(folder, settings):
     folder.tighten()
     with Data(folder, settings.keep_deleted) as data:
         if folder.database_url is None:
-            data.metadata.uploads.expire_all()
+            data.metadata.uploads.expire_all(data.metadata.clock.steady())
         data.clear_uploads(data.metadata.clock.steady())
         data.sweep(data.metadata.clock.now())
 

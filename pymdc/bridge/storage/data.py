@@ -82,7 +82,8 @@ class Data:
         dead = self.metadata.uploads.dead(now)
         left = list(self.store.brought_by(dead)) if dead else []
         for upload_id in dead:
-            self.metadata.uploads.bury(upload_id, [name for name in left if uploader(name) == upload_id], now)
+            names = [name for name in left if uploader(name) == upload_id]
+            self.metadata.uploads.bury(upload_id, names, now, self.store.settles)
 
     def remove_orphans(self) -> int:
         """Delete the objects that belong to nothing at all; return how many there were."""

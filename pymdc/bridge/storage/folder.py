@@ -27,6 +27,8 @@ _log = logging.getLogger("pymdc.bridge")
 class FolderStore:
     """A folder of objects; while one is being written, its name lacks the hash."""
 
+    settles = 0  # what the system was told is done
+
     def __init__(self, folder: Path):
         self.places = Places()
         self._folder = folder

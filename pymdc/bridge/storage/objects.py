@@ -44,6 +44,8 @@ class ObjectStore:
     has used it cannot use it, nor another one.
     """
 
+    settles = 2 * int(_TIMES["timeout"].total_seconds() * 1000)  # a request may be carried out that nobody waits for
+
     def __init__(self, url: str):
         self.places = Places(BUFFERS)
         self._url = url
@@ -129,7 +131,7 @@ class ObjectWriter:
         return {"object": self._name, "hash": digest, "sha256": self.sha256.hexdigest(), "size": self.size}
 
     def discard(self) -> list[str]:
-        """A request that has failed may yet be carried out: what it would bring has to be deleted later once more."""
+        """A request that has failed may yet be carried out: what it would bring may be left, though it is deleted."""
         self._buffer = None
         names = [self._name] if self._name else []
         self._store.delete(names)

@@ -53,9 +53,12 @@ class Store(Protocol):
     Where a method cannot do what it is there for, it raises an OSError.
 
     :ivar places: for the shards that are on their way.
+    :ivar settles: for how many milliseconds after an upload has failed, or its process has died, an object of it may
+        still come.
     """
 
     places: "Places"
+    settles: int
 
     def create(self, upload_id: str, number: int) -> Writer: ...
 

@@ -42,10 +42,11 @@ def world(line, s3, tmp_path):
         yield world.register()
 
 
-def put(world, content):
+def put(world, content, bucket=None):
     """Try to store a file directly; return the answer."""
-    path = f"/buckets/{world.bucket}/files?size={len(content)}"
-    return world.account.nobody.send("PUT", path, content, {"x-token": world.account.token(world.bucket)})
+    bucket = bucket or world.bucket
+    path = f"/buckets/{bucket}/files?size={len(content)}"
+    return world.account.nobody.send("PUT", path, content, {"x-token": world.account.token(bucket)})
 
 
 def get(world, file_hash, **headers):
@@ -139,24 +140,61 @@ def test_an_upload_that_failed_leaves_nothing_though_the_store_has_taken_it(worl
     failed = put(world, os.urandom(size))
     line.faults = []
     came = [path for method, path in line.requests if method == "PUT" and "/shards/" in path]
-    world.command("scrub")
+    tidy(world, 0)
 
     assert failed.status_code == 503 and came
     assert world.objects == []
-    assert world.query("SELECT * FROM uploads") == world.query("SELECT * FROM unneeded") == []
+    assert world.query("SELECT * FROM unneeded") == []
+
+
+def tidy(world, later):
+    """Do what is done now and then, so many milliseconds later."""
+    services = world.bridge._server.services
+    services.clear_uploads(services.metadata.clock.steady() + later)
+    services.sweep(0)
 
 
 def test_what_comes_after_its_upload_was_given_up_goes_too(world, line):
-    """Of a request that has failed the store makes an object later."""
+    """Of a request that has failed the store makes an object later, again and again."""
+    bucket = world.account.bucket(storage=0.00003)
     line.faults = [Fault("answer", "PUT", "*/shards/*", nth=0, status=500)]
-    assert put(world, b"x" * 20_000).status_code == 503
+    assert put(world, b"x" * 20_000, bucket).status_code == 503
     line.faults = []
     (name,), = world.query("SELECT object FROM unneeded")
-    late = world.leave(name, b"x" * 20_000)
+    seen = []
 
-    world.bridge._server.services.sweep(0)
+    for moment in (0, ObjectStore.settles // 2, ObjectStore.settles + 1):
+        late = world.leave(name, b"x" * 20_000)
+        tidy(world, moment)
+        seen.append((late.exists(), len(world.query("SELECT * FROM uploads"))))
 
-    assert not late.exists()
+    assert seen == [(False, 1), (False, 1), (False, 0)]
+    assert put(world, b"x" * 20_000, bucket).status_code == 200
+
+
+def test_the_room_of_an_upload_that_failed_is_given_back_at_once(world, line):
+    bucket = world.account.bucket(storage=0.00003)
+    line.faults = [Fault("answer", "PUT", "*/shards/*", nth=0, status=500)]
+    failed = put(world, b"x" * 20_000, bucket)
+    line.faults = []
+
+    assert [failed.status_code, put(world, b"y" * 20_000, bucket).status_code] == [503, 200]
+
+
+def test_what_comes_after_its_bridge_was_killed_goes_too(line, s3, tmp_path):
+    """The store makes an object of a request of a bridge that has been killed, and another has started meanwhile."""
+    url = s3.new_store_url()
+    with UsedBridge(tmp_path / "data", s3=s3, store_url=url) as world:
+        bucket = world.register().bucket
+        world.query("INSERT INTO uploads VALUES ('0123456789abcdef', ?, 1000, 1000000000000000)", bucket)
+    with UsedBridge(tmp_path / "data", world.key_pair, s3, url) as again:
+        late = again.leave(NAME, b"late")
+        tidy(again, 0)
+        gone = not late.exists()
+        tidy(again, ObjectStore.settles + 1)
+
+        assert gone
+        assert again.query("SELECT * FROM uploads") == []
 
 
 def test_a_store_that_never_answers_is_given_up(line, s3, tmp_path, monkeypatch):
