@@ -54,6 +54,7 @@ def _leave_things_unfinished(memory):
     memory.uploads.begin({"id": "under way", "bucket": bucket, "size": 1, "expires": FOR_EVER}, room, 0)
     memory.uploads.begin({"id": "given up", "bucket": bucket, "size": 1, "expires": 0}, room, 0)
     memory.uploads.bury("given up", ["given-up"], 1)
+    memory.shards.unneeded(2, kept=1)
     memory.shards.hold_back("a backup", FOR_EVER)
     memory.shards.mark(next(row for row in memory.shards.all() if row["size"] == len(CONTENTS["damaged"])), True)
     memory.rates.take("somebody", 1, FOR_EVER, 0)

@@ -128,7 +128,7 @@ contents = Table(
 unneeded = Table(
     "unneeded", schema,
     Column("object", String(80), primary_key=True),
-    Column("since", BigInteger),  # noted when somebody first looks, where they are kept for a while
+    Column("since", BigInteger, index=True),  # noted when somebody first looks, where they are kept for a while
 )
 
 #: As long as one of these lasts, a backup is copying, and no object is deleted.

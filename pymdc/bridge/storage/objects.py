@@ -19,6 +19,8 @@ _URL = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])((?:/[\w.-]+)*)/?", r
 _KEY = re.compile(r"shards/(\w+)/([0-9a-f]{40})-(\w+)", re.ASCII)
 _CODE = re.compile(r"<Code>(\w{1,64})</Code>", re.ASCII)
 _STATUS = re.compile(r"status code: (\d{3})", re.ASCII)
+_ENDPOINT = re.compile(r"https?://([\w.-]+|\[[0-9a-fA-F:.]+\])(:\d{1,5})?(/[\w./~-]*)?", re.ASCII)
+_ENDPOINTS = ("AWS_ENDPOINT", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3")
 _RANGE = 1024 * 1024  # bytes that are read at a time
 _PAGE = 1000  # names
 _PROBE = b"A bridge writes this, and reads it again, to see that it can.\n"
@@ -182,11 +184,14 @@ class _Bucket:
             text = 'a store at S3 needs the extra "cluster": pip install ".[bridge,cluster]" in a clone'
             raise OSError(errno.ENOENT, text) from None
         self._calls, self._failures = obstore, (BaseError, OSError, ValueError)
-        options = {**_TIMES, "allow_http": os.environ.get("AWS_ALLOW_HTTP", "").lower() in ("1", "true", "yes", "on")}
+        allow_http = os.environ.get("AWS_ALLOW_HTTP", "").lower() in ("1", "true", "yes", "on")
+        _check_endpoints(allow_http)
         checksum = os.environ.get("AWS_CHECKSUM_ALGORITHM") or "SHA256"
-        with self._in_words():
+        try:  # options that are given are all that it heeds: it does not look for AWS_ALLOW_HTTP any more
             self._store = S3Store(name, prefix=prefix or None, config={"checksum_algorithm": checksum},
-                                  client_options=options, retry_config=_REPEATS)
+                                  client_options={**_TIMES, "allow_http": allow_http}, retry_config=_REPEATS)
+        except self._failures:
+            raise OSError(errno.EINVAL, "what the environment says, in AWS_..., cannot be used for a store") from None
 
     def put(self, key, content):
         with self._in_words():
@@ -221,6 +226,19 @@ class _Bucket:
             yield
         except self._failures as error:
             raise _in_words(error) from None
+
+
+def _check_endpoints(allow_http):
+    """Refuse what would end up in an error of the library, or end it.  It takes the names in any case."""
+    for name, url in os.environ.items():
+        if name.upper() not in _ENDPOINTS:
+            continue
+        if not _ENDPOINT.fullmatch(url):
+            text = ("must be like https://objects.example: credentials are taken from AWS_ACCESS_KEY_ID and "
+                    "AWS_SECRET_ACCESS_KEY")
+            raise OSError(errno.EINVAL, text, name)
+        if url.startswith("http:") and not allow_http:
+            raise OSError(errno.EINVAL, "is not https: if that is meant, set AWS_ALLOW_HTTP=true too", name)
 
 
 class _PastItsEnd(OSError):

@@ -85,6 +85,27 @@ def test_what_is_no_url_of_a_bucket_is_refused(url, tmp_path):
         Settings(data_dir=tmp_path, store_url=url)
 
 
+@pytest.mark.parametrize("name, value, complaint", [
+    ("AWS_ENDPOINT_URL", "http://somebody:thesecret@127.0.0.1:1", "AWS_ENDPOINT_URL: must be like https://objects"),
+    ("AWS_ENDPOINT_URL", "http://127.0.0.1:1?key=thesecret", "AWS_ENDPOINT_URL: must be like https://objects"),
+    ("AWS_ENDPOINT_URL", "127.0.0.1:1/thesecret", "AWS_ENDPOINT_URL: must be like https://objects"),
+    ("AWS_ENDPOINT_URL", "", "AWS_ENDPOINT_URL: must be like https://objects"),
+    ("AWS_ENDPOINT_URL_S3", "https://thesecret@127.0.0.1:1", "AWS_ENDPOINT_URL_S3: must be like https://objects"),
+    ("aws_endpoint", "https://thesecret@127.0.0.1:1", "aws_endpoint: must be like https://objects"),
+    ("AWS_ALLOW_HTTP", "thesecret", "AWS_ENDPOINT_URL: is not https: if that is meant, set AWS_ALLOW_HTTP=true"),
+    ("AWS_CHECKSUM_ALGORITHM", "thesecret", "what the environment says, in AWS_..., cannot be used"),
+])
+def test_what_the_environment_says_that_is_no_use_is_refused_and_not_repeated(s3, tmp_path, monkeypatch, name, value,
+                                                                              complaint):
+    monkeypatch.setenv(name, value)
+
+    ended = command("serve", "--port", 0, "--data-dir", tmp_path, "--store-url", s3.new_store_url())
+
+    assert ended.returncode == 1
+    assert complaint in ended.stderr and "Traceback" not in ended.stderr
+    assert "thesecret" not in ended.stderr + ended.stdout
+
+
 @pytest.mark.parametrize("name, more", [("backup", 1), ("restore", 1)])
 def test_backup_and_restore_say_that_they_are_for_folders(tmp_path, name, more):
     (tmp_path / "other").mkdir()

@@ -9,3 +9,4 @@ down_revision = "2"
 
 def upgrade():
     op.add_column("unneeded", Column("since", BigInteger))
+    op.create_index("ix_unneeded_since", "unneeded", ["since"])
