@@ -10,6 +10,7 @@ import uuid
 import pytest
 
 import pymdc
+from pymdc._transfer import beginning
 from pymdc.errors import APIError, Timeout, TransportError
 from pymdc.testing import Fault
 
@@ -272,7 +273,8 @@ def test_waits_grow_and_are_bounded(wire, member):
     assert all(0 <= seconds <= min(20, 0.25 * 2 ** number) for number, seconds in enumerate(scene.sleeps))
 
 
-def test_a_download_is_taken_up_again_by_a_later_call(wire, member, tmpdir):
+def test_a_download_is_taken_up_again_by_a_later_call(wire, member, tmpdir, monkeypatch):
+    monkeypatch.setattr(beginning, "SOON", -1)
     scene, path = Scene(wire, member, retries=0), tmpdir.join("copy")
     content = os.urandom(5 * 8 * 1024 * 1024)
     stored = scene.behind.files.upload(io.BytesIO(content))

@@ -247,13 +247,18 @@ def start(wire, bucket, line, **options):
     return subprocess.Popen([sys.executable, "-c", script] + arguments, stdout=subprocess.PIPE, **options)
 
 
-def test_a_killed_download_is_finished_from_its_part(wire, wired_bucket, tmpdir):
+@pytest.mark.parametrize("soon, where, received", [(60, "*/content", 8 * MIB + 100000), (-1, "/shards/*", 100000)])
+def test_a_killed_download_is_finished_from_its_part(wire, wired_bucket, tmpdir, soon, where, received):
     content = os.urandom(5 * 8 * MIB)
     stored, path = wired_bucket.files.upload(io.BytesIO(content)), tmpdir.join("copy")
-    wire.faults.append(Fault("stall", path="/shards/*", nth=2, received=100000))
+    wire.faults.append(Fault("stall", path=where, nth=2, received=received))
 
-    process = start(wire, wired_bucket, "bucket.files.download({0!r}, {1!r}, progress=say, concurrency=1)".format(
-        str(stored["hash"]), str(path)))
+    line = """
+from pymdc._transfer import beginning
+beginning.SOON = {2}
+bucket.files.download({0!r}, {1!r}, progress=say, concurrency=1)
+"""
+    process = start(wire, wired_bucket, line.format(str(stored["hash"]), str(path), soon))
     while int(process.stdout.readline()) < 2 * 8 * MIB:
         pass
     process.kill()

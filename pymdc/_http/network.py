@@ -18,7 +18,7 @@ from requests.utils import (
 )
 from urllib3.util import parse_url
 
-from .._compat import urljoin, urlsplit
+from .._compat import monotonic, urljoin, urlsplit
 from .._fork import PerProcess
 from .._secret import KeepsSecrets
 from ..errors import Timeout, TransportError
@@ -122,11 +122,12 @@ class Network(KeepsSecrets):
         try:
             proxy, target = self.proxy(url), parse_url(url)
             fields = _fields(method, target, headers, body, sign)
+            asked = monotonic()
             response = self._adapter.get().exchange(method, target, proxy, fields, body)
         except (requests.RequestException, urllib3.exceptions.HTTPError, EnvironmentError) as error:
             failure = _translated(error, url)
         else:
-            reply = Reply(response, url, method)
+            reply = Reply(response, url, method, monotonic() - asked)
             if reply.status != 407 or not proxy:
                 return reply
             reply.close()
@@ -145,9 +146,10 @@ class Reply(object):
     :ivar float clock_ahead: by how many seconds this machine's clock is ahead of the other's, by its ``Date``, or None.
     :ivar bool leads_back: whether a redirect leads to the same path, say by https.
     :ivar float retry_after: the seconds that the other side asks to wait, or None.
+    :ivar float seconds: from the question to the beginning of the answer.
     """
 
-    def __init__(self, response, url, method="GET"):
+    def __init__(self, response, url, method="GET", seconds=0.0):
         self.status = response.status
         self.reason = response.reason or ""
         self.headers = response.headers
@@ -155,6 +157,7 @@ class Reply(object):
         date = _timestamp(response.headers.get("Date", ""))
         self.clock_ahead = None if date is None else time.time() - date
         self.retry_after = _retry_after(response.headers.get("Retry-After", ""), time.time() if date is None else date)
+        self.seconds = seconds
         self.leads_back = path == urlsplit(url).path
         self._response = response
         self._url = url

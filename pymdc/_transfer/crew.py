@@ -5,11 +5,10 @@ from __future__ import absolute_import, division, print_function
 import threading
 
 from .._compat import monotonic
+from .beginning import SOON
 from .fileobject import hash_at, write_all
 
 __all__ = ["Crew"]
-
-_LONG = 0.01  # seconds from a question to its answer: below, one shard at a time is as fast as several
 
 
 class Crew(object):
@@ -44,7 +43,7 @@ class Crew(object):
     def answered(self, seconds):
         """Note how long a question has been on its way until its answer came."""
         with self._change:
-            if seconds > _LONG and not self._stopped:
+            if seconds > SOON and not self._stopped:
                 self._add_threads(self._wanted)
 
     def _add_threads(self, count):

@@ -24,12 +24,12 @@ _MORE = 64 * 1024  # bytes that it may have besides, as the old servers cut afte
 _FEW = 4096  # bytes: of shards that are no longer, each size is looked for
 
 
-def download(begin, pointers, file_hash, path, progress=None, concurrency=4, told_size=None):
+def download(ask, pointers, file_hash, path, progress=None, concurrency=4, told_size=None):
     """
     Fetch a file, verify it, and put it together at *path*.
 
-    :param begin: has a :class:`Beginning` taken from a direct bridge; does nothing where that cannot be.  It is not
-        called, nor any pointer asked for, before the target is there to be written.
+    :param ask: asks a direct bridge for a part of the file, as :class:`Beginning` has it; does nothing where that
+        cannot be.  It is not called, nor any pointer asked for, before the target is there to be written.
     :param Pointers pointers: the way to the shards, for what has not come with the beginning.
     :param path: a path, which is replaced once all is verified; or a binary file object.
     :param int concurrency: how many shards are on the way at once at most, where their sizes are known.
@@ -38,25 +38,25 @@ def download(begin, pointers, file_hash, path, progress=None, concurrency=4, tol
     """
     name = to_path(path)
     if name is None:
-        size = _to_stream(begin, pointers, file_hash, Watched(unbuffered(path)), progress, told_size)
+        size = _to_stream(ask, pointers, file_hash, Watched(unbuffered(path)), progress, told_size)
         flush(path)
         return {"hash": file_hash, "size": size, "path": path_text(name_of(path))}
     if not name:
         raise ValueError("the path is empty")
     where, replaceable = find(name)
     if replaceable:
-        size = _to_part(begin, pointers, file_hash, where, progress, concurrency, told_size)
+        size = _to_part(ask, pointers, file_hash, where, progress, concurrency, told_size)
     else:
         with open_stream(where) as stream:
-            size = _to_stream(begin, pointers, file_hash, stream, progress, told_size)
+            size = _to_stream(ask, pointers, file_hash, stream, progress, told_size)
     return {"hash": file_hash, "size": size, "path": path_text(path)}
 
 
-def _to_part(begin, pointers, file_hash, path, progress, concurrency, told_size):
+def _to_part(ask, pointers, file_hash, path, progress, concurrency, told_size):
     with PartFile(path, file_hash) as part:
-        beginning = Beginning(partial(_clear, part.file), partial(write_all, part.file), progress)
+        beginning = Beginning(ask, partial(_clear, part.file), partial(write_all, part.file), progress)
         if not part.size():
-            begin(beginning)
+            beginning.fetch_all()
         if beginning.is_whole(file_hash):
             size = beginning.size
         else:
@@ -87,10 +87,10 @@ def _to_part_in_order(pointers, file_hash, file, progress, told_size):
     return _checked(whole, places, file_hash)
 
 
-def _to_stream(begin, pointers, file_hash, stream, progress, told_size):
+def _to_stream(ask, pointers, file_hash, stream, progress, told_size):
     held = io.BytesIO()  # until it is verified
-    beginning = Beginning(partial(_clear, held), held.write)
-    begin(beginning)
+    beginning = Beginning(ask, partial(_clear, held), held.write)
+    beginning.fetch()
     if beginning.is_whole(file_hash):
         write_all(stream, held.getvalue())
         _tell(progress, (0, beginning.size), beginning.size)
@@ -185,10 +185,8 @@ def _in_parallel(pointers, file_hash, part, progress, concurrency, beginning):
     """Write the shards to their places, some at once, hash the whole as it grows, and return its size."""
     places, size, left = _places(pointers.sizes), sum(pointers.sizes), part.size()
     whole, first = hashlib.sha256(), 0
-    if beginning.size is not None:
-        left = 0
-        if places[:1] == [(0, beginning.done)]:
-            whole, first = beginning.sha256, 1
+    if beginning.size is not None and places[:1] == [(0, beginning.done)]:
+        whole, first, left = beginning.sha256, 1, 0
     crew = Crew(pointers, part, places, first, left)
     try:
         crew.start(concurrency)

@@ -6,7 +6,6 @@ from functools import partial
 
 from .. import _of_2016
 from .._compat import integer_types
-from .._transfer.beginning import HEADERS
 from .._transfer.download import download
 from .._transfer.handed import Handed, guarded, own_errors
 from .._transfer.pointers import Pointers
@@ -163,17 +162,17 @@ class Transfers(Resource):
             admission = self._admission("PULL", token)
             return self._request("GET", "/buckets/{bucket_id}/files/{file_hash}", ids, **admission)
 
-        def begin(beginning):
+        def ask_directly(headers, take, again):
             if token is None and self._auth is not None and client.is_direct():
-                self._request("GET", "/buckets/{bucket_id}/files/{file_hash}/content", ids, headers=HEADERS,
-                              take=beginning.take, **self._admission("PULL", token))
+                self._request("GET", "/buckets/{bucket_id}/files/{file_hash}/content", ids, headers=headers, take=take,
+                              repeat=ALWAYS if again else UNCONNECTED, secret=True)
 
         pointers = Pointers(ask=ask, again=token is None, network=client.network, tries=client.tries)
         target = handed.path
         if target is None:
             handed.restore()
             target = handed.file
-        answer = download(begin, pointers, ids["file_hash"], target, progress, concurrency, told_size)
+        answer = download(ask_directly, pointers, ids["file_hash"], target, progress, concurrency, told_size)
         return answer if handed.path is None else dict(answer, path=handed.text)
 
 

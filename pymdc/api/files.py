@@ -77,7 +77,7 @@ class Files(Transfers):
         :param progress: as of :meth:`upload`.  A bridge of 2016 does not tell how long the file is: then the second
             number is the size in *file_hash*, if that is a dict, or else how long the file is at least.
         :param int concurrency: how many shards, of 8 MiB each, are on the way at once, where answers take long; where
-            they come within some milliseconds, it is one.
+            they come within some milliseconds, all of them come by one request.
         :returns: ``{"hash", "size", "path"}``; size in bytes.  path is text: bytes as ``os.fsdecode`` has them (on
             Python 2 as UTF-8, with U+FFFD where they are none), the name of a file object, or None if it has none.
         :raises IntegrityError: the bytes that came are not those of *file_hash*; the file object was moved meanwhile.

@@ -13,6 +13,7 @@ import pytest
 import pymdc
 from canned_server import CannedServer
 from pymdc._digest import content_hash
+from pymdc._transfer import beginning
 from pymdc._transfer.beginning import Beginning
 from pymdc._transfer.handed import Handed
 from pymdc._transfer.upload import Source
@@ -66,8 +67,25 @@ def test_a_download_of_one_shard_is_one_request(wire, files, tmpdir, size, to_pa
     assert not size or told[-1] == (size, size)
 
 
+def shards_asked(wire):
+    """How many shards were asked for."""
+    return len([path for _, path in wire.requests if path.startswith("/shards/")])
+
+
+@pytest.fixture
+def slow_line(monkeypatch):
+    """Each answer counts as one that takes long."""
+    monkeypatch.setattr(beginning, "SOON", -1)
+
+
+@pytest.fixture
+def quick_line(monkeypatch):
+    """Each answer counts as one that comes soon."""
+    monkeypatch.setattr(beginning, "SOON", 60)
+
+
 @pytest.mark.parametrize("to_path", [True, False])
-def test_a_longer_download_goes_on_by_pointers(wire, files, tmpdir, to_path):
+def test_a_longer_download_goes_on_by_pointers(wire, files, tmpdir, slow_line, to_path):
     content, told = os.urandom(2 * SHARD + 5), []
     stored, path, copy = files.upload(io.BytesIO(content)), tmpdir.join("copy"), io.BytesIO()
     del wire.requests[:]
@@ -75,10 +93,57 @@ def test_a_longer_download_goes_on_by_pointers(wire, files, tmpdir, to_path):
     files.download(stored, str(path) if to_path else copy, progress=lambda done, total: told.append((done, total)))
 
     assert [kind for kind in asked(wire) if "GET content" in kind] == ["GET content"]
-    assert len([shard for _, shard in wire.requests if shard.startswith("/shards/")]) == 2
+    assert shards_asked(wire) == 2
     assert len(wire.requests) == 4
     assert (path.read_binary() if to_path else copy.getvalue()) == content
     assert told == sorted(told) and told[-1] == (len(content), len(content))
+
+
+def test_where_answers_come_soon_the_rest_is_one_request(wire, files, tmpdir, quick_line):
+    content, told = os.urandom(2 * SHARD + 5), []
+    stored, path = files.upload(io.BytesIO(content)), tmpdir.join("copy")
+    del wire.requests[:]
+
+    files.download(stored, str(path), progress=lambda done, total: told.append((done, total)))
+
+    assert asked(wire) == ["GET content"] * 2
+    assert path.read_binary() == content
+    assert told == sorted(told) and told[-1] == (len(content), len(content))
+
+
+@pytest.mark.parametrize("fault", [
+    Fault("answer", path="*/content", nth=2, status=503),
+    Fault("reset", path="*/content", nth=2, received=SHARD + 100000),
+    Fault("truncate", path="*/content", nth=2, received=SHARD + 100000),
+])
+def test_where_the_rest_breaks_off_what_has_come_is_kept(wire, files, tmpdir, quick_line, fault):
+    content = os.urandom(4 * SHARD)
+    stored, path = files.upload(io.BytesIO(content)), tmpdir.join("copy")
+    wire.faults = [fault]
+    del wire.requests[:]
+
+    files.download(stored, str(path))
+
+    assert path.read_binary() == content
+    assert shards_asked(wire) == 2 or fault.kind != "truncate"  # of what a reset has lost nobody knows
+
+
+def test_a_rest_that_comes_wrong_is_mended(files, tmpdir, quick_line, monkeypatch):
+    content, read = os.urandom(3 * SHARD), Beginning._read
+    stored, path = files.upload(io.BytesIO(content)), tmpdir.join("copy")
+
+    def spoiled(self, reply, end, size):
+        read(self, reply, end, size)
+        if end == size:
+            with open(str(tmpdir.listdir()[0]), "r+b") as part:
+                part.seek(SHARD + 5)
+                part.write(b"spoiled")
+            self.sha256.update(b"spoiled")
+
+    monkeypatch.setattr(Beginning, "_read", spoiled)
+    files.download(stored, str(path))
+
+    assert path.read_binary() == content
 
 
 def test_a_download_that_is_taken_up_does_not_begin_again(wire, files, tmpdir):
@@ -91,7 +156,7 @@ def test_a_download_that_is_taken_up_does_not_begin_again(wire, files, tmpdir):
     files.download(stored, str(path))
 
     assert path.read_binary() == content
-    assert len([shard for _, shard in wire.requests if shard.startswith("/shards/")]) == 1
+    assert shards_asked(wire) == 1
     assert "GET content" not in asked(wire)
 
 
@@ -269,6 +334,7 @@ class Reply(object):
     """A reply that was announced with one length and may come with another."""
 
     status = 206
+    seconds = 0
 
     def __init__(self, told, *chunks):
         self.headers = {"Content-Range": told}
@@ -281,30 +347,65 @@ class Reply(object):
             yield chunk
 
 
-def test_no_more_is_taken_than_was_told():
-    taken = []
+class Asked(object):
+    """
+    A beginning to which these replies come.
 
-    with pytest.raises(TransportError, match="more than the 5 bytes"):
-        Beginning(lambda: None, taken.append).take(Reply("bytes 0-4/5", b"12345", b"6"))
-    assert taken == [b"12345"]
+    :ivar taken: what has been written.
+    """
+
+    def __init__(self, *replies):
+        self.taken, self.ranges = [], []
+        self.beginning = Beginning(self._ask, lambda: self.taken.__delitem__(slice(None)), self.taken.append)
+        self._replies = list(replies)
+
+    def _ask(self, headers, take, again):
+        self.ranges.append(headers["Range"])
+        take(self._replies.pop(0))
+
+
+def test_no_more_is_taken_than_was_told():
+    asked = Asked(Reply("bytes 0-4/5", b"12345", b"6"))
+
+    with pytest.raises(TransportError, match="more than the bytes up to 5"):
+        asked.beginning.fetch()
+    assert asked.taken == [b"12345"]
 
 
 @pytest.mark.parametrize("told", ["bytes 0-5/5", "bytes 1-4/5", "bytes 0-8388608/9000000", "bytes 0-/5", ""])
 def test_what_is_told_wrong_is_not_taken(told):
-    taken = []
-    beginning = Beginning(lambda: None, taken.append)
+    asked = Asked(Reply(told, b"12345"))
 
-    beginning.take(Reply(told, b"12345"))
+    asked.beginning.fetch()
 
-    assert (beginning.size, taken) == (None, [])
+    assert (asked.beginning.size, asked.taken) == (None, [])
+
+
+@pytest.mark.parametrize("told", ["bytes 5-7/9", "bytes 4-8/9", "bytes 5-8/10", "bytes 5-9/9", "bytes 0-8/9", ""])
+def test_a_rest_that_is_told_wrong_is_not_taken(told):
+    asked = Asked(Reply("bytes 0-4/9", b"12345"), Reply(told, b"6789"))
+
+    asked.beginning.fetch_all()
+
+    assert asked.ranges == ["bytes=0-8388607", "bytes=5-"]
+    assert (asked.beginning.done, asked.taken) == (5, [b"12345"])
+
+
+def test_of_a_rest_that_is_longer_than_was_told_nothing_more_is_taken():
+    asked = Asked(Reply("bytes 0-4/9", b"12345"), Reply("bytes 5-8/9", b"6789", b"0"))
+
+    asked.beginning.fetch_all()
+
+    assert asked.taken == [b"12345", b"6789"]
+    assert asked.beginning.is_whole(hash_of(b"123456789"))
 
 
 def test_what_broke_off_is_no_beginning():
-    beginning = Beginning(lambda: None, lambda data: None)
+    asked = Asked(Reply("bytes 0-4/9", b"12345", None), Reply("bytes 3-4/9", b"45"))
 
     with pytest.raises(TransportError, match="it broke"):
-        beginning.take(Reply("bytes 0-4/9", b"12345", None))
-    beginning.take(Reply("bytes 3-4/9", b"45"))
+        asked.beginning.fetch()
+    asked.beginning.fetch()
 
-    assert beginning.size is None
-    assert not beginning.is_whole(hash_of(b"12345"))
+    assert asked.beginning.size is None
+    assert not asked.beginning.is_whole(hash_of(b"12345"))
