@@ -21,6 +21,7 @@ from .serving.server import Server, Site
 from .serving.workers import Workers
 from .settings import LOG_LEVELS, Settings, numbers
 from .storage.backup import back_up, restore
+from .storage.copy import copy
 from .storage.data import Data, check_named
 from .storage.datafolder import DataFolder
 from .storage.objects import check_url as check_store_url
@@ -151,7 +152,7 @@ def serve(behind_proxy, **options):
     except ValueError as error:
         raise click.UsageError(str(error)) from None
     log.to_stderr(settings.log_level.upper())
-    _warn_of_password(settings.database_url)
+    _warn_of_password("database_url", settings.database_url)
     _raise_descriptor_limit()
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))  # uvicorn raises it again when it has obeyed it
     where = f"{settings.host}:{settings.port} from {settings.data_dir}"
@@ -225,6 +226,40 @@ def restore_command(data_dir, database_url, store_url, source):
         _end_with(findings.damaged)
 
 
+@main.command(name="copy", context_settings=_CONTEXT)
+@_data_dir
+@_store_url
+@click.option("--to-database-url", help="PostgreSQL database to copy to, postgresql+psycopg://user@host/name; the "
+              "password is better kept in PGPASSWORD, PGPASSFILE or PYMDC_BRIDGE_TO_DATABASE_URL.  [default: the "
+              "database stays]")
+@click.option("--to-store-url", help="Bucket to copy the shards to, s3://bucket/prefix.  [default: they stay]")
+def copy_command(data_dir, store_url, to_database_url, to_store_url):
+    """
+    Copy the data of a bridge on SQLite, which does not run, to PostgreSQL, to a bucket, or to both.
+
+    Every shard is read here, and there.  When it was broken off, say the same again, and it goes on.  Then it says what
+    the bridge is to be served with.  Ends with 1 if a shard is damaged, and so not copied.
+    """
+    log.to_stderr("WARNING")
+    source = _folder_of_a_bridge(data_dir, store_url=store_url)
+    target = DataFolder(data_dir, _checked(check_url, to_database_url),
+                        _checked(check_store_url, to_store_url) or store_url)
+    if (target.database_url, target.store_url) == (None, store_url):
+        raise click.UsageError("say with --to-database-url or --to-store-url, or both, where it is to be copied to")
+    _warn_of_password("to_database_url", to_database_url)
+    with _failures("not copied, go on by saying the same again: "):
+        copied = copy(source, target, click.echo, lambda line: click.echo(line, err=True))
+        click.echo(copied)
+        click.echo(f"serve it with {_options_of(target)} from now on, and no longer as it was")
+        _end_with(copied.damaged)
+
+
+def _options_of(folder):
+    """Return the options that lead to what is not in a data folder, without what may be secret."""
+    options = ["--database-url …"] if folder.database_url is not None else []
+    return " ".join(options + ([f"--store-url {folder.store_url}"] if folder.store_url is not None else []))
+
+
 @main.command(name="upgrade", context_settings=_CONTEXT)
 @_data_dir
 @_database_url
@@ -273,11 +308,12 @@ def _check_in_folder(database_url, store_url):
         )
 
 
-def _warn_of_password(database_url):
-    source = click.get_current_context().get_parameter_source("database_url")
-    if source is ParameterSource.COMMANDLINE and sqlalchemy.make_url(database_url).password:
-        _log.warning("whoever lists processes sees the password in --database-url: keep it in PGPASSWORD, PGPASSFILE "
-                     "or PYMDC_BRIDGE_DATABASE_URL")
+def _warn_of_password(name, url):
+    """Warn of a password in the option with this name, if it was given as one."""
+    source = click.get_current_context().get_parameter_source(name)
+    if source is ParameterSource.COMMANDLINE and sqlalchemy.make_url(url).password:
+        _log.warning("whoever lists processes sees the password in --%s: keep it in PGPASSWORD, PGPASSFILE or "
+                     "PYMDC_BRIDGE_%s", name.replace("_", "-"), name.upper())
 
 
 def _folder_of_a_bridge(path, database_url=None, store_url=None):
@@ -289,6 +325,7 @@ def _folder_of_a_bridge(path, database_url=None, store_url=None):
 
 def _bridge_in(path, new, database_url=None, store_url=None):
     folder = _folder_of_a_bridge(path, database_url, store_url)
+    folder.check_current()
     if not new:
         check_named(folder)
     return folder

@@ -9,14 +9,14 @@ from pathlib import Path
 
 from sqlalchemy import URL, delete
 
-from . import tables
+from . import copy, tables
 from .accounts import Accounts
 from .buckets import GIGABYTE, Buckets
 from .contents import Contents, inline_name, is_inline
 from .database import Database, check_url
 from .files import Files
 from .keys import Keys
-from .migration import migrate, migrate_postgresql
+from .migration import make_tables, migrate, migrate_postgresql
 from .nonces import Nonces
 from .rates import Rates
 from .revisions import check_known
@@ -26,8 +26,8 @@ from .uploads import Room, Uploads
 
 __all__ = [
     "GIGABYTE", "Metadata", "Room", "check_known", "check_url",
-    "inline_name", "is_inline", "migrate", "migrate_postgresql",
-    "sqlite",
+    "inline_name", "is_inline", "make_tables", "migrate",
+    "migrate_postgresql", "sqlite",
 ]
 
 _PASSING = (tables.tokens, tables.shard_tokens, tables.uploads, tables.unneeded, tables.holds, tables.rates)
@@ -73,6 +73,14 @@ class Metadata:
     def copy_to(self, path: Path):
         """Write one state of all this to a file that is not there yet, while others write on."""
         self._database.copy_to(path)
+
+    def check_taken_by(self, other: "Metadata"):
+        """Raise OSError unless a PostgreSQL database, to which all this is to be copied, has nothing else in it."""
+        copy.check_takes(self._database, other._database)
+
+    def copy_rows_to(self, other: "Metadata"):
+        """Copy all this to a PostgreSQL database, in one transaction there, but for what is under way."""
+        copy.copy(self._database, other._database)
 
     def forget_the_passing(self, moment: int):
         """

@@ -59,6 +59,15 @@ def migrate_postgresql(url: str | URL) -> tuple[int, int]:
     return before, after
 
 
+def make_tables(url: str | URL):
+    """Make the tables in a PostgreSQL database that is empty, and leave one that is not as it is."""
+    from .postgresqlengine import make_engine
+    engine = make_engine(url, poolclass=pool.NullPool)
+    revisions.check_ours(engine)
+    with engine.begin() as db:
+        revisions.make(db)
+
+
 def _climb(db, before, after):
     for revision in range(before + 1, after + 1):
         _step(db, revision)

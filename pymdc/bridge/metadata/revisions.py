@@ -39,15 +39,20 @@ def check_ours(engine):
 
 def settle(db):
     """Make the tables where there are none.  What was made before there were revisions is revision 1."""
-    there = _names(db)
-    if not there:
-        tables.schema.create_all(db)
-        _stamp(db, tables.REVISION)
-    elif version.name not in there or not _found(db):
+    if not make(db) and (version.name not in _names(db) or not _found(db)):
         from .migrations.versions import revision_1
         revision_1.make(db)
         check_columns(db, revision_1.first)
         _stamp(db, 1)
+
+
+def make(db) -> bool:
+    """Make the tables where there are none; return whether it has."""
+    if _names(db):
+        return False
+    tables.schema.create_all(db)
+    _stamp(db, tables.REVISION)
+    return True
 
 
 def read(db) -> int:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from sqlalchemy import bindparam, delete, exists, select, update
+from sqlalchemy import bindparam, delete, exists, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from ..refusal import Refusal
@@ -43,6 +43,7 @@ HELD = select(
 ANYTHING = select(exists(select(shards)) | exists(select(uploads)) | exists(select(unneeded)))
 OBJECTS = select(exists(select(shards).where(IN_STORE)) | exists(select(uploads)) | exists(select(unneeded)))
 STORED = select(exists(select(shards).where(IN_STORE, shards.c.damaged.is_(False))))
+TOTAL = select(func.count(), func.coalesce(func.sum(shards.c.size), 0))
 
 UNNEEDED = select(unneeded.c.object).where(~exists().where(holds.c.expires > bindparam("now")))
 UNNEEDED_SINCE = UNNEEDED.where(unneeded.c.since <= bindparam("moment"))
@@ -67,6 +68,11 @@ class Shards:
         while page:
             yield from page
             page = self._page(page[-1]["id"])
+
+    def total(self) -> tuple[int, int]:
+        """Return how many there are, and how many bytes they have."""
+        with self._database.read() as db:
+            return tuple(db.execute(TOTAL).one())
 
     def _page(self, after):
         with self._database.read() as db:

@@ -56,6 +56,7 @@ class Site:
     def _take_possession(self, folder):
         folder.check_usable()
         self._lock = folder.lock()
+        folder.check_current()
         alone = folder.database_url is None
         if alone:
             upgrade(folder, _log.warning)

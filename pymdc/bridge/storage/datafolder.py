@@ -37,6 +37,8 @@ class DataFolder:
         self._lock = self.path / "lock"
         self._backup = self.path / "BACKUP"
         self._unfinished = self.path / "UNFINISHED"
+        self._copying_shards = self.path / "COPYING-SHARDS"
+        self._copied = {"database": self.path / "DATABASE-COPIED", "store": self.path / "SHARDS-COPIED"}
 
     def mark_as_backup(self):
         """Let this folder hold a backup, if it is empty or has held one before."""
@@ -55,11 +57,7 @@ class DataFolder:
         """While the block lasts, and for good if it or the power fails, no bridge can be served from this folder."""
         if any(self.path.iterdir()):
             raise OSError(errno.ENOTEMPTY, "not empty", str(self.path))
-        with open(self._unfinished, "x") as file:
-            file.write("What is being restored to this folder is not whole.\n")
-            file.flush()
-            os.fsync(file.fileno())
-        sync_folder(self.path)
+        self._write(self._unfinished, "What is being restored to this folder is not whole.\n")
         yield
         os.sync()
         self._unfinished.unlink()
@@ -71,6 +69,33 @@ class DataFolder:
             raise OSError(errno.EINVAL, "a backup, to be restored to a folder of its own", str(self.path))
         if self._unfinished.exists():
             raise OSError(errno.EINVAL, "its restore was broken off: empty it, and restore again", str(self.path))
+
+    def begin_to_copy_shards(self):
+        """From here to a bucket, which until then is not what the database speaks of."""
+        self._write(self._copying_shards, "The shards are not all in the bucket yet: copy them again.\n")
+
+    def note_copied(self, database: bool, shards: bool):
+        """Let what has been copied to elsewhere not be served from here by mistake: it would go its own way."""
+        for kind in [kind for kind, copied in (("database", database), ("store", shards)) if copied]:
+            self._write(self._copied[kind], "Delete this to serve what is here all the same, as it was.\n")
+        self._copying_shards.unlink(missing_ok=True)
+        sync_folder(self.path)
+
+    def check_current(self):
+        """Raise OSError where what is to be served has been copied to elsewhere, or has not all been copied there."""
+        if self.store_url is not None and self._copying_shards.exists():
+            raise OSError(errno.EINVAL, "its shards are not all in a bucket: copy them again", str(self.path))
+        for kind, url in (("database", self.database_url), ("store", self.store_url)):
+            if url is None and self._copied[kind].exists():
+                text = f"it was copied to elsewhere: say where with --{kind}-url, or delete this to serve what is here"
+                raise OSError(errno.EINVAL, text, str(self._copied[kind]))
+
+    def _write(self, path, text):
+        with open(path, "w", opener=private.opener) as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        sync_folder(self.path)
 
     def tighten(self):
         """Take from others what they could do in this folder, however it came to be; only single shards are left."""

@@ -88,6 +88,10 @@ class ObjectStore:
                 upload_id, digest, number = parts.groups()
                 yield f"{digest}-{upload_id}-{number}"
 
+    def others(self) -> Iterator[str]:
+        """Yield the key of whatever is under the prefix besides shards and what this bridge has tried."""
+        return (key for key in self._bucket.keys(None) if not _KEY.fullmatch(key) and key != "probe")
+
     def set_aside(self, name: str):
         with contextlib.suppress(FileNotFoundError):
             self._bucket.rename(_key(name), "quarantine/" + name)

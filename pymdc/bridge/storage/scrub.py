@@ -47,7 +47,12 @@ def _check(data, shard, tell) -> bool:
     if not files:
         return False  # it was deleted, or healed, while it was read
     data.set_aside(shard)
+    tell_damaged(tell, shard, flaw, files)
+    return True
+
+
+def tell_damaged(tell, shard, flaw: str, files):
+    """Tell what is wrong with a shard, and which files it belongs to."""
     tell(f"damaged: {shard['object']} {flaw}; it belongs to")
     for file in files:
         tell(f"    bucket {file['bucket']}, file {file['hash']}, {file['filename']!r}")
-    return True
