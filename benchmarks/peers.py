@@ -132,6 +132,7 @@ class SeaweedFS(Peer):
         s3 = _free_port()
         process = self._serve([
             _program("weed"), "-logtostderr", "server", f"-dir={folder}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1",
+            "-master.telemetry=false",
             *(f"-{what}.port={_free_port()}" for what in ("master", "volume", "filer")),
             *(f"-{what}.port.grpc={_free_port()}" for what in ("master", "volume", "filer", "s3")),
             "-s3", f"-s3.port={s3}", "-s3.port.iceberg=0", "-s3.port.lance=0",

@@ -6,13 +6,13 @@ import itertools
 import os
 import pwd
 import shutil
-import socket
 import subprocess
 import tempfile
 
 import psycopg
 from sqlalchemy import URL
 
+from ports import lasting_port
 from pymdc.bridge.metadata import migrate_postgresql
 from waiting import eventually
 
@@ -34,7 +34,7 @@ class PostgreSQL:
         self._data = os.path.join(self.folder, "data")
         self._count = itertools.count()
         self._user = _unprivileged()
-        self.port = _free_port()
+        self.port = lasting_port()
         self._initialize()
         self.start()
         self._template = "template_of_a_bridge"
@@ -111,8 +111,3 @@ def _unprivileged():
         return {}
     nobody = pwd.getpwnam("nobody")
     return {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
-
-
-def _free_port():
-    with contextlib.closing(socket.create_server(("127.0.0.1", 0))) as listener:
-        return listener.getsockname()[1]

@@ -4,7 +4,6 @@ import contextlib
 import itertools
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -13,6 +12,7 @@ from xml.etree import ElementTree
 
 import requests
 
+from ports import lasting_port
 from waiting import eventually
 
 BUCKET = "metadisk"
@@ -41,17 +41,19 @@ class SeaweedFS:
         self._prefixes = itertools.count()
         servers = ("master", "volume", "filer", "s3")
         names = [server + port for server in servers for port in (".port", ".port.grpc")]
-        ports = {name: _free_port() for name in names}
+        ports = {name: lasting_port() for name in names}
         self.url = f"http://127.0.0.1:{ports['s3.port']}"
         self._command = [
             program() or "weed", "-logtostderr", "server", f"-dir={self._folder}", "-ip=127.0.0.1",
             "-ip.bind=127.0.0.1", "-s3", "-s3.port.iceberg=0", "-s3.port.lance=0",
+            "-master.telemetry=false", "-master.electionTimeout=1s", "-master.heartbeatInterval=100ms",
             *(f"-{name}={port}" for name, port in ports.items()),
         ]
         self.start()
 
     def start(self):
-        self._process = subprocess.Popen(self._command, cwd=self._folder, stdout=subprocess.DEVNULL,
+        bare = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}  # or it wants them
+        self._process = subprocess.Popen(self._command, cwd=self._folder, env=bare, stdout=subprocess.DEVNULL,
                                          stderr=subprocess.DEVNULL)
         eventually(lambda: self._takes(""), patience=60)
         eventually(lambda: self._takes("/first"), patience=60)  # which waits until there is a volume to put it in
@@ -94,7 +96,7 @@ class SeaweedFS:
 
     def _takes(self, path):
         with contextlib.suppress(requests.RequestException):
-            return requests.put(f"{self.url}/{BUCKET}{path}", b"", timeout=30).ok
+            return requests.put(f"{self.url}/{BUCKET}{path}", b"", timeout=30).status_code in (200, 409)  # it is there
 
 
 class StoredObject:
@@ -150,9 +152,3 @@ def _name(key):
         return key
     digest, _, number = rest.partition("-")
     return f"{digest}-{upload}-{number}"
-
-
-def _free_port():
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]

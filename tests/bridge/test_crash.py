@@ -2,7 +2,6 @@
 
 import io
 import random
-import socket
 import sqlite3
 import threading
 from pathlib import Path
@@ -12,6 +11,7 @@ import requests
 
 import pymdc
 from load import GONE, HELD, PATIENCE, UNSURE, Client, Gate, Manifest, content_of
+from ports import lasting_port
 from running_bridge import RunningBridge
 from waiting import eventually
 from wire import Account, Wire
@@ -33,7 +33,7 @@ class Crashes:
         self._random = random.Random(seed)
         self._gate = Gate()
         options = ["--store-url", store_url] if store_url else []
-        self._bridge = RunningBridge("--port", str(_lasting_port()), "--workers", str(workers), *options)
+        self._bridge = RunningBridge("--port", str(lasting_port()), "--workers", str(workers), *options)
         self.url, self.data_dir = self._bridge.url, Path(self._bridge.data_dir)
         self._clients = [
             Client(self.url, self._bridge.activation_link, self._gate, self.manifest, self._random.random())
@@ -93,19 +93,6 @@ class Crashes:
 
     def close(self):
         self._bridge.close()
-
-
-def _lasting_port():
-    """Return a port that is never given to the near end of a connection: it has to stay free while a bridge is down."""
-    for port in random.sample(range(20_000, 32_000), 100):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return port
-    raise OSError("no port is free")
 
 
 # The checks yield complaints.  They look at what is chosen of all that was noted, and nothing else runs meanwhile.

@@ -1,0 +1,24 @@
+"""Ports of this machine that nobody else takes."""
+
+import contextlib
+import random
+import socket
+
+
+def free_port():
+    """Return one that is free now."""
+    with contextlib.closing(socket.create_server(("127.0.0.1", 0))) as listener:
+        return listener.getsockname()[1]
+
+
+def lasting_port():
+    """Return one that is never given to the near end of a connection: it has to stay free while a bridge is down."""
+    for port in random.sample(range(20_000, 32_000), 100):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise OSError("no port is free")
