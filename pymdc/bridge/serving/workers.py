@@ -1,6 +1,8 @@
 """Several processes that serve one site."""
 
 import asyncio
+import contextlib
+import ctypes
 import logging
 import multiprocessing
 import multiprocessing.connection
@@ -10,6 +12,7 @@ import time
 
 from .server import Server, Site
 
+PR_SET_PDEATHSIG = 1  # of prctl, in linux/prctl.h
 _STOP = b"."
 _log = logging.getLogger("pymdc.bridge")
 
@@ -19,7 +22,8 @@ class Workers:
     Forks so many workers as the settings say, and keeps that many alive until it is told to end.
 
     Each holds the reading end of a pipe: a byte tells it to finish what it does, and the end of the pipe that this
-    process is gone, upon which it goes too, or a bridge that was killed would go on on its data.
+    process is gone, upon which it goes too, or a bridge that was killed would go on on its data.  Linux ends it at
+    once, also while it starts, so that another bridge can take the place.
 
     :param ready: is called once a worker accepts connections.
     """
@@ -48,7 +52,7 @@ class Workers:
             raise SystemExit(1)
 
     def _fork(self):
-        worker = multiprocessing.get_context("fork").Process(target=self._work)
+        worker = multiprocessing.get_context("fork").Process(target=self._work, args=(os.getpid(),))
         worker.start()
         self._workers[worker.sentinel] = worker
 
@@ -76,7 +80,8 @@ class Workers:
             self._site.socket.close()  # or who connects now would wait for nobody
             os.write(self._writer, _STOP * self._site.settings.workers)
 
-    def _work(self):
+    def _work(self, parent):
+        _end_with(parent)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, signal.SIG_IGN)  # once uvicorn, which obeys them, has ended with one
         os.close(self._writer)
@@ -93,3 +98,11 @@ class Workers:
 
         server = Server(self._site, ready=begin)
         server.run()
+
+
+def _end_with(parent):
+    """Let the system end this process when its parent has ended, in whatever way; Linux can."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # that was too late
+        os._exit(1)

@@ -285,6 +285,18 @@ def test_workers_go_when_their_parent_is_killed(running):
     assert Wire(bridge.url).get("/health").status_code == 200
 
 
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux ends what its parent leaves")
+def test_workers_that_do_nothing_go_with_their_parent_too(running):
+    bridge = running("--workers", "2")
+    workers = _children(bridge)
+    for worker in workers:
+        os.kill(worker, signal.SIGSTOP)
+
+    bridge.stop(kill=True)
+
+    eventually(lambda: not any(Path(f"/proc/{worker}/cmdline").exists() for worker in workers))
+
+
 def test_sigterm_lets_a_running_upload_finish_and_refuses_new_ones(running):
     for options in ((), ("--workers", "2")):
         bridge = running(*options)
