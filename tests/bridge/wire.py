@@ -5,6 +5,7 @@ import itertools
 import json
 import threading
 import time
+import urllib.parse
 
 import requests
 
@@ -131,6 +132,21 @@ class Account:
 def registered(bridge, email="ann@example.com", password="ab" * 32):
     """Return an account that is new at a bridge of this machine, and active."""
     return Account(bridge.url, email, password, pymdc.keypair.ECDSA()).register(bridge)
+
+
+def put(asker, bucket_id, content, headers=None, size=None, **query):
+    """Store a file by one request, as who asks by *asker*."""
+    query = {"size": len(content) if size is None else size, **query}
+    path = f"/buckets/{bucket_id}/files?" + urllib.parse.urlencode(query, doseq=True)
+    headers = {"Content-Type": "text/plain", **(headers or {})}
+    return asker.send("PUT", path, body=content, headers={name: value for name, value in headers.items() if value})
+
+
+def get(asker, bucket_id, file_hash, **headers):
+    """Read a file by one request; ``_`` in the name of a header stands for ``-``."""
+    names = {name: name.replace("_", "-") for name in headers}
+    return asker.get(f"/buckets/{bucket_id}/files/{file_hash}/content",
+                     headers={names[name]: value for name, value in headers.items()})
 
 
 def part(content, name="data", filename=None, mimetype=None):

@@ -1,31 +1,17 @@
 """Direct transfers over the wire: one request up, one request down."""
 
 import os
-import urllib.parse
 
 import pytest
 import requests
 
 from pymdc.conformance.world import long_form
 from raw import Connection, request, talk
-from wire import Signed, Wire, fresh_nonce, hash_of, race, stranger
+from wire import Signed, Wire, fresh_nonce, get, hash_of, put, race, stranger
 
 CONTENT = b"Hello Metadisk!\n"
 MIB = 1024 * 1024
 SHARD = 8 * MIB
-
-
-def put(asker, bucket_id, content, headers=None, size=None, **query):
-    query = {"size": len(content) if size is None else size, **query}
-    path = f"/buckets/{bucket_id}/files?" + urllib.parse.urlencode(query, doseq=True)
-    headers = {"Content-Type": "text/plain", **(headers or {})}
-    return asker.send("PUT", path, body=content, headers={name: value for name, value in headers.items() if value})
-
-
-def get(asker, bucket_id, file_hash, **headers):
-    names = {name: name.replace("_", "-") for name in headers}
-    return asker.get(f"/buckets/{bucket_id}/files/{file_hash}/content",
-                     headers={names[name]: value for name, value in headers.items()})
 
 
 @pytest.fixture

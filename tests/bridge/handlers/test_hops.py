@@ -6,8 +6,7 @@ import os
 import pytest
 
 from pymdc.bridge.handlers.content import BLOCK
-from test_direct import get, put
-from wire import hash_of
+from wire import get, hash_of, put
 
 MIB = 1024 * 1024
 

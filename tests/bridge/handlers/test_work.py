@@ -5,8 +5,7 @@ import os
 import pytest
 from sqlalchemy import event
 
-from test_direct import get, put
-from wire import hash_of
+from wire import get, hash_of, put
 
 
 @pytest.fixture

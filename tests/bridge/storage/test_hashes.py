@@ -4,8 +4,7 @@ import os
 
 import pytest
 
-from test_direct import get, put
-from wire import hash_of
+from wire import get, hash_of, put
 
 SHARD = 8 * 1024 * 1024
 
