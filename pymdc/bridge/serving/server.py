@@ -25,6 +25,7 @@ from ..storage.data import Data, check_named, set_unnamed_aside
 from ..storage.datafolder import DataFolder
 from ..storage.upgrade import upgrade
 from .app import make_app
+from .parent import end_with
 from .protocol import Protocol, WebSocketProtocol
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8  # of mallopt, in malloc.h
@@ -147,8 +148,12 @@ def _tidy(folder, settings):
 
 
 def _apart(work, *arguments):
-    """Call something in a process of its own, so that workers are forked from one that has never used the store."""
-    with concurrent.futures.ProcessPoolExecutor(1, multiprocessing.get_context("fork")) as process:
+    """
+    Call something in a process of its own, so that workers are forked from one that has never used the store.  It ends
+    with this one, or the port would stay taken.
+    """
+    fork = multiprocessing.get_context("fork")
+    with concurrent.futures.ProcessPoolExecutor(1, fork, initializer=end_with, initargs=(os.getpid(),)) as process:
         process.submit(work, *arguments).result()
 
 

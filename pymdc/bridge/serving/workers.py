@@ -1,8 +1,6 @@
 """Several processes that serve one site."""
 
 import asyncio
-import contextlib
-import ctypes
 import logging
 import multiprocessing
 import multiprocessing.connection
@@ -10,9 +8,9 @@ import os
 import signal
 import time
 
+from .parent import end_with
 from .server import Server, Site
 
-PR_SET_PDEATHSIG = 1  # of prctl, in linux/prctl.h
 _STOP = b"."
 _log = logging.getLogger("pymdc.bridge")
 
@@ -81,7 +79,7 @@ class Workers:
             os.write(self._writer, _STOP * self._site.settings.workers)
 
     def _work(self, parent):
-        _end_with(parent)
+        end_with(parent)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, signal.SIG_IGN)  # once uvicorn, which obeys them, has ended with one
         os.close(self._writer)
@@ -98,11 +96,3 @@ class Workers:
 
         server = Server(self._site, ready=begin)
         server.run()
-
-
-def _end_with(parent):
-    """Let the system end this process when its parent has ended, in whatever way; Linux can."""
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:  # that was too late
-        os._exit(1)

@@ -297,6 +297,17 @@ def test_workers_that_do_nothing_go_with_their_parent_too(running):
     eventually(lambda: not any(Path(f"/proc/{worker}/cmdline").exists() for worker in workers))
 
 
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux ends what its parent leaves")
+def test_what_is_done_apart_at_the_start_ends_with_the_bridge():
+    program = "import time; from pymdc.bridge.serving.server import _apart; _apart(time.sleep, 600)"
+    with subprocess.Popen([sys.executable, "-c", program]) as process:
+        eventually(lambda: _children(process))
+        child, = _children(process)
+        process.kill()
+
+    eventually(lambda: not Path(f"/proc/{child}/cmdline").exists())
+
+
 def test_sigterm_lets_a_running_upload_finish_and_refuses_new_ones(running):
     for options in ((), ("--workers", "2")):
         bridge = running(*options)
