@@ -24,7 +24,7 @@ class StoredFile(object):
     :param list shards: the bytes of each.
     :param bool sizes: whether the pointers tell them, as ours do and those of 2016 do not.
     :ivar pointers: what the bridge answers; or a function that is given how often it was asked, and returns that.
-    :ivar list served: the bytes that come for each shard.
+    :ivar list served: the bytes that come for each shard; or an iterator, which gives those of each time.
     :ivar int asked: how often the pointers were asked for; each time, they have new tokens.
     :ivar int refused: how many times the tokens are refused that came with them.
     """
@@ -52,10 +52,17 @@ class StoredFile(object):
 
     def download(self, path, file=None, token=TOKEN, **options):
         """Download it by a token; where that is None, by a key pair, which gets one each time."""
-        client = pymdc.Client(self._server.url, retries=options.pop("retries", 0), sleep=lambda seconds: None)
+        files = self._files(token, options.pop("retries", 0))
+        return files.download(file or self.hash, path, token, **options)
+
+    def open(self, token=TOKEN, retries=0):
+        """Open it for reading, likewise."""
+        return self._files(token, retries).open(self.hash, token)
+
+    def _files(self, token, retries):
+        client = pymdc.Client(self._server.url, retries=retries, sleep=lambda seconds: None)
         key_pair = pymdc.keypair.ECDSA() if token is None else None
-        bucket = pymdc.api.Bucket("6b02f2f51a05ce7722153a94", key_pair, client=client)
-        return bucket.files.download(file or self.hash, path, token, **options)
+        return pymdc.api.Bucket("6b02f2f51a05ce7722153a94", key_pair, client=client).files
 
     def _pointer(self, index, shard, sizes):
         url = "{0}/shards/{1}".format(self._server.url, index)
@@ -66,11 +73,15 @@ class StoredFile(object):
         path = _REQUEST.match(request).group(2).decode("ascii")
         if path.startswith("/shards/"):
             refused = int(_TOKEN_OF_SHARD.search(request).group(1)) <= self.refused
-            return _reply(b"", 401) if refused else _reply(self.served[int(path.rpartition("/")[2])])
+            return _reply(b"", 401) if refused else _reply(self._shard(int(path.rpartition("/")[2])))
         if path.endswith("/tokens"):
             return _reply(json.dumps({"token": TOKEN}).encode("ascii"))
         self.asked += 1
         return _reply(json.dumps(self._fresh_pointers()).encode("ascii"))
+
+    def _shard(self, index):
+        served = self.served[index]
+        return served if isinstance(served, bytes) else next(served)
 
     def _fresh_pointers(self):
         pointers = self.pointers(self.asked) if callable(self.pointers) else self.pointers

@@ -145,8 +145,10 @@ def test_a_content_that_was_uploaded_more_than_once_comes_back(server, member, t
 
     stored = [upload_anew(member.bucket.files, sent) for _ in range(times)][-1]
     answers = [member.bucket.files.download(stored, target) for target in (str(path), copy)]
+    with member.bucket.files.open(stored) as file:
+        read = file.read()
 
-    assert path.read_binary() == copy.getvalue() == sent
+    assert path.read_binary() == copy.getvalue() == read == sent
     assert [answer["size"] for answer in answers] == [len(sent)] * 2
     assert tmpdir.listdir() == [path]
 
@@ -386,6 +388,34 @@ def test_a_farmer_that_restarts_in_the_middle_of_a_download_is_asked_again(serve
     patient.bucket.files.download(stored, str(path) if to_path else copy)
 
     assert (path.read_binary() if to_path else copy.getvalue()) == content(10 * MIB)
+    assert server.farmer.crashes == 1
+
+
+@pytest.mark.parametrize("by_token", [True, False])
+def test_a_file_is_read_where_it_lies_and_each_shard_is_fetched_once(server, version, member, by_token):
+    stored = member.bucket.files.upload(io.BytesIO(content(20000000)))
+    token = member.bucket.files.token("PULL") if by_token else None
+
+    with member.bucket.files.open(stored, token) as file:
+        for start in (0, 9 * MIB, 5, 9 * MIB + 5):
+            file.seek(start)
+            assert file.read(100) == content(20000000)[start:start + 100]
+        assert server.farmer.questions.count(TEXT if version >= "0.3" else BINARY) == 2
+        assert file.seek(0, io.SEEK_END) == 20000000
+        file.seek(0)
+        assert file.read() == content(20000000)
+
+    assert server.farmer.questions.count(TEXT if version >= "0.3" else BINARY) == 3
+
+
+def test_a_farmer_that_restarts_while_a_file_is_read_is_asked_again(server, version, patient):
+    stored = patient.bucket.files.upload(io.BytesIO(content(20000000)))
+
+    with patient.bucket.files.open(stored) as file:
+        assert file.read(5) == content(5)
+        server.farmer.restarts.append(AWAY)
+        assert file.read() == content(20000000)[5:]
+
     assert server.farmer.crashes == 1
 
 

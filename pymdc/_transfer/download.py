@@ -9,11 +9,11 @@ from functools import partial
 
 from .._compat import path_text, to_path
 from .._digest import content_hash
-from ..errors import IntegrityError
 from . import channel, uploads
 from .beginning import Beginning
 from .crew import Crew
 from .fileobject import blocks_at, flush, hash_at, name_of, unbuffered, write_all
+from .pointers import check_whole
 from .target import PartFile, Watched, find, open_stream
 
 __all__ = ["download"]
@@ -143,7 +143,7 @@ def _tell(progress, place, total):
 
 def _checked(whole, places, file_hash):
     """Return how long the whole is, once it is known to be right."""
-    _check_whole(whole, file_hash)
+    check_whole(whole, file_hash)
     return places[-1][1] if places else 0
 
 
@@ -197,7 +197,7 @@ def _in_parallel(pointers, file_hash, part, progress, concurrency, beginning):
         crew.stop()
     if content_hash(whole) != file_hash:
         whole = _mended(pointers, part.file, places)
-    _check_whole(whole, file_hash)
+    check_whole(whole, file_hash)
     return size
 
 
@@ -228,8 +228,3 @@ def _mended(pointers, file, places):
             pointers.fetch(index, partial(file.seek, start), partial(write_all, file))
         _add(whole, file, (start, end), end)
     return whole
-
-
-def _check_whole(sha256, file_hash):
-    if content_hash(sha256) != file_hash:
-        raise IntegrityError("the shards make {0}, but {1} was asked for".format(content_hash(sha256), file_hash))

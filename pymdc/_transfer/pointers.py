@@ -13,10 +13,14 @@ from .._digest import content_hash
 from ..errors import IntegrityError, TransportError
 from . import channel
 
-__all__ = ["Pointers"]
+__all__ = ["Pointers", "check_whole"]
 
 _PRINTABLE = re.compile(r"[\x21-\x7e]+\Z")
 _HEX = re.compile(r"[0-9a-f]{40}\Z")
+_USED_UP = (
+    "by one token a shard is given three times, within 24 hours, and once by a bridge of 2016: ask for another with "
+    "bucket.files.token(\"PULL\")"
+)
 
 
 class Pointers(object):
@@ -73,10 +77,14 @@ class Pointers(object):
         """
         Fetch a shard, again if it breaks or comes wrong.
 
+        A refused token may have been used up, or lapsed: new pointers are asked for at once, the first time, and this
+        is none of the tries that are counted.
+
         :param begin: is called at the start of each attempt.
         :param write: is given the bytes as they come; they are verified only when this method returns.
         :param bool verified: whether they are; without it, only their number is as it should be.
         """
+        lapsed = False
         with self._tries() as tries:
             while True:
                 pointer = self._list[index]
@@ -87,9 +95,13 @@ class Pointers(object):
                 except (IntegrityError, TransportError) as error:
                     failure = error
                 tries.failed(failure)
+                refused = isinstance(failure, channel.Refused)
                 if not self._may_renew(pointer, failure):
+                    failure.hint = _USED_UP if refused else failure.hint
                     raise failure
-                tries.pause(failure)
+                if lapsed or not refused:
+                    tries.pause(failure)
+                lapsed = lapsed or refused
                 self._renew(index, pointer, failure)
 
     def _may_renew(self, pointer, failure):
@@ -136,6 +148,12 @@ def _fetch(pointer, network, write, verified):
         raise IntegrityError("a shard came as {0}, but {1} was asked for".format(content_hash(sha256), pointer["hash"]))
     if size not in (None, done):
         raise IntegrityError("a shard has {0} bytes, but its pointer says {1}".format(done, size))
+
+
+def check_whole(sha256, file_hash):
+    """Raise IntegrityError when the shards, which this SHA-256 has seen, do not make the file that was asked for."""
+    if content_hash(sha256) != file_hash:
+        raise IntegrityError("the shards make {0}, but {1} was asked for".format(content_hash(sha256), file_hash))
 
 
 def _check_pointers(pointers):

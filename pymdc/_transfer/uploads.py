@@ -15,7 +15,7 @@ import tempfile
 from .._digest import content_hash
 from .fileobject import blocks_at, write_all
 
-__all__ = ["Cautious", "keep_only", "one_of"]
+__all__ = ["Cautious", "alike", "bytes_at", "keep_only", "one_of"]
 
 _MOST = 32  # uploads of a content that are told apart
 
@@ -29,13 +29,18 @@ def one_of(file, places, file_hash):
     if len(places) < 2:
         return None
     for count in range(1, min(len(places), _MOST) + 1):
-        if not _begin_alike(*[_bytes_at(file, place) for place in (places[0], places[max(count, 2) - 1])]):
+        if not alike(file, places[0], places[max(count, 2) - 1]):
             return None
         for number in range(count):
             chosen = _makes(file, places[number::count], file_hash)
             if chosen:
                 return chosen
     return None
+
+
+def alike(file, one, other):
+    """Return whether what is at two places begins alike, as the shards of two uploads of a content do."""
+    return _begin_alike(bytes_at(file, one), bytes_at(file, other))
 
 
 def _makes(file, places, file_hash):
@@ -92,9 +97,9 @@ class Cautious(object):
         chosen = self._held and one_of(self._held, places, file_hash)
         if not chosen:
             return None
-        first = _bytes_at(self._held, places[0])
+        first = bytes_at(self._held, places[0])
         size = keep_only(self._held, chosen)
-        if _bytes_at(self._held, places[0]) != first:  # which the stream has already
+        if bytes_at(self._held, places[0]) != first:  # which the stream has already
             return None
         for block in _blocks(self._held, [(len(first), size)]):
             write_all(self._stream, block)
@@ -105,7 +110,7 @@ def _begin_alike(one, other):
     return one.startswith(other) or other.startswith(one)
 
 
-def _bytes_at(file, place):
+def bytes_at(file, place):
     return b"".join(_blocks(file, [place]))
 
 

@@ -9,6 +9,7 @@ from .._compat import integer_types
 from .._transfer.download import download
 from .._transfer.handed import Handed, guarded, own_errors
 from .._transfer.pointers import Pointers
+from .._transfer.reader import open_file
 from .._transfer.upload import Source
 from ..errors import APIError, TransportError, as_answer
 from ..keypair import ECDSA
@@ -158,22 +159,31 @@ class Transfers(Resource):
     def _download(self, ids, handed, token, progress, concurrency, told_size):
         client = self._client_in_use()
 
-        def ask():
-            admission = self._admission("PULL", token)
-            return self._request("GET", "/buckets/{bucket_id}/files/{file_hash}", ids, **admission)
-
         def ask_directly(headers, take, again):
             if token is None and self._auth is not None and client.is_direct():
                 self._request("GET", "/buckets/{bucket_id}/files/{file_hash}/content", ids, headers=headers, take=take,
                               repeat=ALWAYS if again else UNCONNECTED, secret=True)
 
-        pointers = Pointers(ask=ask, again=token is None, network=client.network, tries=client.tries)
-        target = handed.path
+        pointers, target = self._pointers(ids, token), handed.path
         if target is None:
             handed.restore()
             target = handed.file
         answer = download(ask_directly, pointers, ids["file_hash"], target, progress, concurrency, told_size)
         return answer if handed.path is None else dict(answer, path=handed.text)
+
+    def _pointers(self, ids, token):
+        client = self._client_in_use()
+
+        def ask():
+            admission = self._admission("PULL", token)
+            return self._request("GET", "/buckets/{bucket_id}/files/{file_hash}", ids, **admission)
+
+        return Pointers(ask=ask, again=token is None, network=client.network, tries=client.tries)
+
+    def _open(self, file_hash, token):
+        ids = dict(self._ids, file_hash=file_hash_text(file_hash))
+        token = None if token is None else token_text(token)
+        return _telling_of(token, open_file, self._pointers(ids, token), ids["file_hash"])
 
 
 class _Stored(Exception):

@@ -88,6 +88,31 @@ class Files(Transfers):
             callback, lambda: self._prepared_download(file_hash, path, token, progress, concurrency)
         )
 
+    def open(self, file_hash, token=None):
+        """
+        Open a file for reading, without downloading it: what is read comes in shards of 8 MiB, each when it is needed.
+
+        So ``zipfile``, ``tarfile`` or pandas read a part of a long file.  At most two shards are held in memory.  The
+        bridge charges each shard that comes as a download.  A file that is open for days asks for new pointers by
+        itself; threads and forked processes may go on with it.
+
+        A bridge of 2016 does not tell how long shards are: there they come in order, up to what is read, and wait in a
+        temporary file; all of them, for who asks where the file ends.
+
+        :param file_hash: as of :meth:`download`.
+        :param token: a PULL token, by which each shard can be fetched three times, within 24 hours; once from a bridge
+            of 2016.  Without one, the call gets in by itself.
+        :returns: an ``io.BufferedReader``: read-only, binary, seekable, a context manager; ``seek(0, 2)`` tells the
+            size in bytes, and moves none of them.
+        :raises APIError: the bridge said no, whatever ``raise_errors`` is: a dict could not be read from.
+        :raises IntegrityError: when it is read: what came is not the shard, again when it was fetched once more; or, at
+            the last shard for who reads in order, the shards do not make the file.  No wrong byte is returned.
+        :raises TransportError: when it is read: a shard could not be had.
+
+        Source: ``GET /buckets/:id/files/:hash`` (docs/protocol, "Files", "Data channel").
+        """
+        return self._open(file_hash, token)
+
     def delete(self, file_hash, callback=None):
         """Delete a file, and return an empty dict.  Source: ``DELETE /buckets/:id/files/:hash``."""
         return self._run(callback, lambda: self._delete(

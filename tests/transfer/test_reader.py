@@ -1,0 +1,548 @@
+"""A file that is read where it lies: which bytes come, how many shards move for them, and what breaks."""
+
+from __future__ import absolute_import, division, print_function
+
+import csv
+import io
+import itertools
+import os
+import pickle
+import random
+import signal
+import struct
+import tarfile
+import threading
+import zipfile
+
+import pytest
+from hypothesis import given, strategies
+
+import pymdc
+from pymdc.errors import APIError, IntegrityError, TransportError
+from pymdc.testing import Fault
+from running_bridge import new_bucket
+from stored_file import StoredFile, hash_of
+
+MIB = 1024 * 1024
+SHARD = 8 * MIB
+SHARDS = [b"first" * 200, b"second" * 200, b"", b"third" * 200, b"last" * 200]
+CONTENT = b"".join(SHARDS)
+STARTS = [0, 1000, 2200, 3200]  # of those that have bytes
+
+
+@pytest.fixture
+def store():
+    """A function that makes a file on a bridge."""
+    made = []
+
+    def make(shards=SHARDS, sizes=True):
+        made.append(StoredFile(shards, sizes))
+        return made[-1]
+
+    yield make
+    for stored in made:
+        stored.close()
+
+
+@pytest.fixture
+def files(wire):
+    bucket = new_bucket(wire.bridge, api_url=wire.url)
+    del wire.requests[:]
+    return bucket.files
+
+
+def shards_moved(wire):
+    return len([path for _, path in wire.requests if path.startswith("/shards/")])
+
+
+# What is read.
+
+MOVES = strategies.one_of(
+    strategies.tuples(strategies.just("seek"), strategies.integers(0, len(CONTENT) + 5)),
+    strategies.tuples(strategies.just("seek"), strategies.integers(-len(CONTENT), 5), strategies.just(io.SEEK_END)),
+    strategies.tuples(strategies.sampled_from(["read", "read1", "readline"]), strategies.integers(0, 2500)),
+    strategies.tuples(strategies.sampled_from(["read", "readline", "tell"])),
+)
+
+
+@pytest.mark.parametrize("sizes", [True, False])
+def test_a_file_reads_as_one_in_memory_does(sizes):
+    stored = StoredFile([b"one\ntwo" * 143] + SHARDS, sizes)
+
+    @given(strategies.lists(MOVES, max_size=12))
+    def moved(moves):
+        model = io.BytesIO(b"one\ntwo" * 143 + CONTENT)
+        with stored.open() as file:
+            for move in moves:
+                if move[0] == "read1":  # which may return less
+                    data = file.read1(move[1])
+                    assert data == model.read(len(data)) and (data or not move[1] or not model.read(1))
+                else:
+                    assert getattr(file, move[0])(*move[1:]) == getattr(model, move[0])(*move[1:])
+
+    try:
+        moved()
+    finally:
+        stored.close()
+
+
+@pytest.mark.parametrize("sizes", [True, False])
+@pytest.mark.parametrize("shards", [[], [b""], [b"x"], [b"", b"x", b""], [b"x" * 200000, b"y" * 200000]])
+def test_all_of_a_file_is_read_by_one_call(store, shards, sizes):
+    with store(shards, sizes).open() as file:
+        assert file.read() == b"".join(shards)
+        assert file.read() == b""
+        assert file.seek(0, io.SEEK_END) == len(b"".join(shards))
+
+
+def test_a_buffer_of_the_callers_is_filled(store):
+    buffer = bytearray(1500)
+
+    with store().open() as file:
+        assert file.readinto(buffer) == 1500
+
+    assert bytes(buffer) == CONTENT[:1500]
+
+
+def test_a_file_is_for_reading_only_and_says_so(store):
+    with store().open() as file:
+        assert isinstance(file, io.BufferedReader) and isinstance(file.raw, io.RawIOBase)
+        assert (file.readable(), file.seekable(), file.writable()) == (True, True, False)
+        with pytest.raises(IOError):
+            file.write(b"x")
+        with pytest.raises((IOError, ValueError)):
+            file.truncate()
+
+
+@pytest.mark.parametrize("position", [(-1,), (-1, io.SEEK_CUR), (-len(CONTENT) - 1, io.SEEK_END), (0, 5)])
+def test_a_position_that_is_none_is_a_value_error(store, position):
+    with store().open() as file:
+        with pytest.raises(ValueError):
+            file.seek(*position)
+        with pytest.raises(ValueError):
+            file.raw.seek(*position)
+        assert file.read(5) == b"first"
+
+
+def test_a_closed_file_is_a_value_error(store):
+    with store().open() as file:
+        raw = file.raw
+    file.close()
+
+    for use in (file.read, file.tell, lambda: file.seek(0), lambda: raw.readinto(bytearray(5)), raw.readable,
+                raw.seekable, lambda: raw.seek(0), raw.tell, raw.readall):
+        with pytest.raises(ValueError, match="closed"):
+            use()
+
+
+def test_a_file_is_not_pickled(store):
+    with store().open() as file:
+        for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
+            with pytest.raises(TypeError, match="is not picklable"):
+                pickle.dumps(file.raw, protocol)
+
+
+# What moves.
+
+def test_opening_a_file_and_asking_where_it_ends_moves_none_of_it(store):
+    stored = store()
+
+    with stored.open() as file:
+        file.seek(2200)
+        assert file.seek(0, io.SEEK_END) == len(CONTENT)
+        assert file.read() == b""
+
+    assert (stored.asked, stored.fetched) == (1, 0)
+
+
+@pytest.mark.parametrize("start", STARTS)
+def test_a_small_read_moves_one_shard(store, start):
+    stored = store()
+
+    with stored.open() as file:
+        file.seek(start + 5)
+        assert file.read(10) == CONTENT[start + 5:start + 15]
+
+    assert stored.fetched == 1
+
+
+def test_two_shards_are_held_those_that_were_read_last(store):
+    stored, moved = store(), []
+
+    with stored.open() as file:
+        for index in (0, 1, 0, 1, 2, 1, 2, 0, 1, 2):
+            file.seek(STARTS[index])
+            file.read(1)
+            moved.append(stored.fetched)
+
+    assert moved == [1, 2, 2, 2, 3, 3, 3, 4, 5, 6]
+
+
+def test_lines_move_each_shard_once(store):
+    stored = store([b"a line\n" * 1000, b"another\n" * 1000, b"and one more\n" * 1000])
+
+    with stored.open() as file:
+        assert len(list(file)) == 3000
+
+    assert stored.fetched == 3
+
+
+@pytest.fixture(scope="module")
+def noise():
+    return os.urandom(2 * SHARD + 5 * MIB)
+
+
+def test_a_member_of_an_archive_moves_the_shards_it_is_in(wire, files, noise):
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as members:
+        for name, content in (("large", noise), ("small", b"hello"), ("larger", noise + noise)):
+            members.writestr(name, content)
+    stored = files.upload(io.BytesIO(archive.getvalue()))
+    del wire.requests[:]
+
+    with files.open(stored) as file, zipfile.ZipFile(file) as members:
+        assert members.read("small") == b"hello"
+    assert shards_moved(wire) == 2  # where the directory is, and the member
+
+    with files.open(stored) as file, zipfile.ZipFile(file) as members:
+        assert members.testzip() is None
+
+
+def test_a_tape_archive_is_read(files, noise):
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w:gz") as members:
+        for name, content in (("large", noise), ("small", b"hello")):
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            members.addfile(member, io.BytesIO(content))
+
+    with files.open(files.upload(io.BytesIO(archive.getvalue()))) as file, tarfile.open(fileobj=file) as members:
+        assert members.extractfile("small").read() == b"hello"
+        assert members.extractfile("large").read() == noise
+
+
+def test_a_table_is_read_as_text(files):
+    table = u"".join(u"{0},caf\xe9\n".format(number) for number in range(5000)).encode("utf-8")
+
+    with files.open(files.upload(io.BytesIO(table))) as file:
+        lines = io.TextIOWrapper(file, encoding="utf-8", newline="")
+        rows = list(csv.reader(line.encode("utf-8") if str is bytes else line for line in lines))
+
+    assert len(rows) == 5000
+    assert rows[4999][0] == "4999"
+
+
+def test_a_file_is_uploaded_from_where_it_lies(wire, files, noise):
+    stored, other = files.upload(io.BytesIO(noise)), new_bucket(wire.bridge).files
+
+    with files.open(stored) as file:
+        assert other.upload(file, filename="copy")["hash"] == stored["hash"]
+
+
+# Who reads.
+
+def test_a_token_that_was_handed_over_opens_a_file(wire, files):
+    stored, token = files.upload(io.BytesIO(b"content")), files.token("PULL")
+    anybody = pymdc.api.Bucket(stored["bucket"], client=pymdc.Client(wire.url)).files
+
+    with anybody.open(stored["hash"], token) as file:
+        assert file.read() == b"content"
+    with pytest.raises(APIError, match="Invalid or expired token"):
+        anybody.open(stored["hash"], token)
+
+
+def test_by_a_token_a_shard_is_fetched_three_times(wire, files, noise):
+    stored = files.upload(io.BytesIO(noise))
+
+    def first_of_each_shard():
+        for start in (0, SHARD, 2 * SHARD):
+            file.seek(start)
+            assert file.read(1) == noise[start:start + 1]
+
+    with files.open(stored, files.token("PULL")) as file:
+        del wire.requests[:]
+        for _ in range(3):
+            first_of_each_shard()
+        assert shards_moved(wire) == 9
+        with pytest.raises(TransportError, match=r"401; by one token a shard is given three times.*token\(\"PULL\"\)"):
+            first_of_each_shard()
+
+
+@pytest.mark.parametrize("retries", [0, 4])
+def test_who_got_in_without_a_token_is_given_new_pointers(wire, files, noise, retries):
+    stored = files.upload(io.BytesIO(noise))
+    client = pymdc.Client(wire.url, retries=retries, sleep=pytest.fail)
+
+    with pymdc.api.Bucket(stored["bucket"], files, client=client).files.open(stored) as file:
+        for turn in range(12):
+            file.seek(turn % 3 * SHARD)
+            assert file.read(1) == noise[turn % 3 * SHARD:][:1]
+
+    assert shards_moved(wire) == 13  # one of them in vain
+
+
+@pytest.mark.parametrize("retries", [0, 4])
+def test_pointers_that_lapsed_while_the_file_was_open_are_asked_for_again(store, retries):
+    stored = store()
+
+    with stored.open(token=None, retries=retries) as file:
+        file.read(1)
+        stored.refused = 1
+        assert file.read() == CONTENT[1:]
+
+    assert stored.asked == 2
+
+
+def test_new_pointers_to_other_shards_are_refused(store):
+    stored = store()
+    right = stored.pointers
+    stored.pointers = lambda asked: right if asked == 1 else right[::-1]
+
+    with stored.open(token=None) as file:
+        stored.refused = 1
+        with pytest.raises(IntegrityError, match="other shards"):
+            file.read(1)
+
+
+def test_a_pointer_that_is_always_refused_ends_the_reading(store):
+    stored = store()
+
+    with stored.open(token=None, retries=2) as file:
+        stored.refused = 100
+        with pytest.raises(TransportError, match="401") as failed:
+            file.read(1)
+
+    assert stored.asked == len(failed.value.attempts) == 4  # the first is not counted
+    assert "token" not in str(failed.value)
+
+
+@pytest.mark.parametrize("raise_errors", [True, False])
+def test_a_refusal_is_raised_whatever_was_chosen(wire, files, raise_errors):
+    client = pymdc.Client(wire.url, raise_errors=raise_errors)
+    bucket = pymdc.api.Bucket(files._ids["bucket_id"], files, client=client)
+
+    with pytest.raises(APIError, match="The requested file was not found"):
+        bucket.files.open(hash_of(b"not there"))
+
+
+def test_without_key_pair_and_token_nothing_is_opened(wire, files):
+    with pytest.raises(ValueError, match="a key pair or a user is needed"):
+        pymdc.api.Bucket(files._ids["bucket_id"], client=pymdc.Client(wire.url)).files.open("0" * 40)
+
+
+@pytest.mark.parametrize("file_hash, token", [("5", None), (None, None), ({"error": "no"}, None), ("0" * 40, b"\xff")])
+def test_a_bad_argument_is_named(files, file_hash, token):
+    with pytest.raises(ValueError, match="hash|token"):
+        files.open(file_hash, token)
+
+
+def test_threads_that_read_a_file_together_share_it_out(store):
+    records = [struct.pack(">I", number) * 25 for number in range(400)]
+    stored = store([b"".join(records[:150]), b"".join(records[150:151]), b"".join(records[151:])])
+    taken = []
+
+    def take():
+        taken.extend(iter(lambda: file.read(100), b""))
+
+    with stored.open() as file:
+        threads = [threading.Thread(target=take) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    assert sorted(taken) == records
+
+
+@pytest.mark.parametrize("sizes", [True, False])
+def test_a_forked_child_and_its_parent_read_on_each_by_himself(store, sizes):
+    stored = store(sizes=sizes)
+    moves = [random.Random(1).randrange(len(CONTENT)) for _ in range(100)]
+
+    def reads_right(moves):
+        for start in moves:
+            file.seek(start)
+            if file.read(30) != CONTENT[start:start + 30]:
+                return False
+        return True
+
+    with stored.open() as file:
+        file.seek(1200)
+        file.read(5)
+        child = os.fork()
+        if not child:
+            signal.alarm(60)
+            os._exit(0 if reads_right(moves) else 1)
+        assert reads_right(moves[::-1])
+        assert os.waitpid(child, 0)[1] == 0
+        assert reads_right(moves)
+
+
+# What breaks.
+
+def flipped(shard):
+    return shard[:5] + b"X" + shard[6:]
+
+
+SPOILED = [flipped, lambda shard: shard[:-1], lambda shard: shard + b"x", lambda shard: b"", lambda shard: shard * 2,
+           lambda shard: SHARDS[0]]
+
+
+@pytest.mark.parametrize("sizes", [True, False])
+@pytest.mark.parametrize("spoil", SPOILED)
+def test_wrong_bytes_are_fetched_again(store, sizes, spoil):
+    stored = store(sizes=sizes)
+    stored.served[1] = itertools.chain([spoil(SHARDS[1])], itertools.repeat(SHARDS[1]))
+
+    with stored.open(retries=1) as file:
+        assert file.read() == CONTENT
+
+    assert stored.fetched == (5 if sizes else 6)  # one without bytes need not come where that is told
+
+
+@pytest.mark.parametrize("spoil", SPOILED)
+def test_wrong_bytes_that_stay_wrong_are_never_returned(store, spoil):
+    stored = store()
+    stored.served[1] = spoil(SHARDS[1])
+
+    with stored.open(retries=1) as file:
+        for read in (file.read, lambda: file.read(1500), lambda: file.readinto(bytearray(1500))):
+            file.seek(0)
+            with pytest.raises(IntegrityError, match="a shard"):
+                read()
+        file.seek(STARTS[1])
+        with pytest.raises(IntegrityError, match="a shard"):
+            file.read(1)
+        file.seek(STARTS[2])
+        assert file.read() == CONTENT[STARTS[2]:]
+        stored.served[1] = SHARDS[1]
+        file.seek(0)
+        assert file.read() == CONTENT
+
+
+def test_after_an_error_reading_goes_on_where_the_file_says_it_stands(store):
+    stored = store()
+    stored.served[1] = b"wrong"
+
+    with stored.open() as file:
+        with pytest.raises(IntegrityError):
+            file.read(1500)
+        stored.served[1] = SHARDS[1]
+        where = file.tell()
+        assert file.read() == CONTENT[where:]
+
+
+OTHER = [  # shards that are all right, but do not make the file
+    [b"x"], [b""], [b"x" * 1000, b"y" * 1000], [], [SHARDS[0], SHARDS[1]],
+]
+
+
+@pytest.mark.parametrize("sizes", [True, False])
+@pytest.mark.parametrize("shards", OTHER)
+def test_the_last_shard_is_not_given_away_where_all_in_order_make_another_file(store, shards, sizes):
+    stored, taken = store(shards, sizes), []
+    stored.hash = hash_of(CONTENT)
+
+    for _ in range(2):
+        with pytest.raises(IntegrityError, match="the shards make"):
+            with stored.open() as file:
+                taken.extend(iter(lambda: file.read(100), b""))
+                pytest.fail("nothing was noticed")
+    assert b"".join(taken) in (b"".join(shards[:-1]) * 2, b"")
+
+
+@pytest.mark.parametrize("fault", [
+    Fault("reset", path="/shards/*", received=5000), Fault("truncate", path="/shards/*", received=SHARD // 2),
+    Fault("answer", path="/shards/*", status=503), Fault("answer", path="/shards/*", status=410),
+    Fault("answer", "GET", "/buckets/*/files/*", status=503), Fault("reset", "GET", "/buckets/*/files/*"),
+])
+def test_what_breaks_on_the_way_is_asked_for_again(wire, files, noise, fault):
+    stored = files.upload(io.BytesIO(noise))
+    wire.faults = [fault]
+
+    with files.open(stored) as file:
+        file.seek(SHARD)
+        assert file.read() == noise[SHARD:]
+
+
+def test_a_file_that_was_deleted_meanwhile_is_told_so(files, noise):
+    stored = files.upload(io.BytesIO(noise))
+
+    with files.open(stored) as file:
+        file.read(1)
+        files.delete(stored)
+        file.seek(SHARD)
+        with pytest.raises(APIError, match="The requested file was not found"):
+            file.read(1)
+
+
+def test_a_bridge_that_is_gone_is_a_transport_error(wire, files, noise):
+    stored = files.upload(io.BytesIO(noise))
+    client = pymdc.Client(wire.url, retries=0)
+
+    with pymdc.api.Bucket(stored["bucket"], files, client=client).files.open(stored) as file:
+        wire.refuse()
+        with pytest.raises(TransportError):
+            file.read()
+        wire.open()
+        assert file.read() == noise
+
+
+# Where sizes are not told, as by the bridges of 2016.
+
+def test_without_sizes_shards_come_in_order_once_and_no_further_than_is_read(store):
+    stored, moved = store(sizes=False), []
+
+    with stored.open() as file:
+        for position in ((STARTS[0],), (STARTS[1],), (STARTS[0],), (STARTS[3],), (0, io.SEEK_END), (STARTS[1],)):
+            file.seek(*position)
+            file.read(1)
+            moved.append(stored.fetched)
+
+    assert moved == [1, 2, 2, 5, 5, 5]
+
+
+CUT = [(300, 700), (310, 720), (250, 800)]  # where each upload is cut
+LONG = b"".join(b"%d," % number for number in range(300))
+
+
+def interleaved(uploads):
+    shards = [[LONG[:first], LONG[first:second], LONG[second:]] for first, second in CUT[:uploads]]
+    return [shard for each in zip(*shards) for shard in each]
+
+
+@pytest.mark.parametrize("uploads", [2, 3])
+@pytest.mark.parametrize("start", [0, 100, 299, 305, 900])
+def test_the_shards_of_one_upload_are_read(store, uploads, start):
+    stored = store(interleaved(uploads), sizes=False)
+    stored.hash = hash_of(LONG)
+
+    with stored.open() as file:
+        file.seek(start)
+        assert file.read(3) == LONG[start:start + 3]
+        assert stored.fetched == (1 if start < 299 else len(stored.served))
+        assert file.read() == LONG[start + 3:]
+        file.seek(0)
+        assert file.read() == LONG
+
+
+def test_shards_of_several_uploads_that_make_another_file_are_refused(store):
+    stored = store(interleaved(2), sizes=False)
+    stored.hash = hash_of(LONG + b"other")
+
+    with stored.open() as file:
+        assert file.read(300) == LONG[:300]
+        for _ in range(2):
+            with pytest.raises(IntegrityError, match="the shards make"):
+                file.read(1)
+
+
+def test_of_three_uploads_the_one_that_was_begun_is_read_on(store):
+    shards = [LONG[:300] + b"other", LONG[:200], LONG[:300], b"more", LONG[200:], LONG[300:]]
+    stored = store(shards, sizes=False)
+    stored.hash = hash_of(LONG)
+
+    with stored.open() as file:
+        assert file.read(305) == shards[0]
+        with pytest.raises(IntegrityError, match="the first shard is not of the upload"):
+            file.read(1)
