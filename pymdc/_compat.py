@@ -25,6 +25,8 @@ if sys.version_info[0] == 2:
     def fsencode(path):
         return path if isinstance(path, bytes) else path.encode(sys.getfilesystemencoding() or "ascii")
 
+    native_path = fsencode
+
     def main_thread():
         # A forked child takes the thread that forked for its main one, but does not say so.
         return threading._shutdown.__self__ if os.getpid() == _pid else threading.current_thread()
@@ -36,13 +38,14 @@ else:
 
     text_type = str
     integer_types = (int,)
+    native_path = fsdecode  # as str has it
     old_file_types = ()
     _ERRORS = (sys.getfilesystemencodeerrors(),)
     json_iterates = False  # whether json iterates over a dict in place of asking for its items
 
 __all__ = [
     "file_name", "fsdecode", "fsencode", "integer_types", "json_iterates", "main_thread", "monotonic",
-    "old_file_types", "path_text", "quote", "replace", "text_type", "to_path", "urljoin", "urlsplit",
+    "native_path", "old_file_types", "path_text", "quote", "replace", "text_type", "to_path", "urljoin", "urlsplit",
 ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import absolute_import, division, print_function
 
 import binascii
+import errno
 import hashlib
 import re
 from functools import partial
@@ -10,6 +11,7 @@ from functools import partial
 import ecdsa
 from ecdsa.util import sigdecode_der, sigencode_der_canonize
 
+from . import _keyfile, _pem
 from ._compat import text_type
 from ._secret import KeepsSecrets
 from .errors import InvalidKey
@@ -18,6 +20,8 @@ __all__ = ["ECDSA"]
 
 _CURVE = ecdsa.SECP256k1
 _HEX = re.compile(r"[0-9a-fA-F]+\Z")
+_HEAD = "Metadisk key pair "  # before the key in its file, and then the public key, in its form
+_HEAD_LINE = re.compile(_HEAD.encode("ascii") + br"([0-9a-f]{66,130})\s")
 
 
 class ECDSA(KeepsSecrets):
@@ -44,15 +48,62 @@ class ECDSA(KeepsSecrets):
             raise InvalidKey("the private key does not belong to the public key")
         self._form = "uncompressed" if public_key is not None and len(public_key) == 130 else "compressed"
 
+    @classmethod
+    def load(cls, path, password=None):
+        """
+        Return the key pair in a file, as :meth:`save` has made it, or another program: PKCS#8 in PEM.
+
+        :param path: a file that nobody but its owner can read.
+        :param password: that of an encrypted one: text (as UTF-8) or bytes.
+        :raises InvalidKey: others can read the file, it holds no private key of secp256k1, or the password is wrong.
+        :raises EnvironmentError: it cannot be read.
+        :raises ImportError: it is encrypted, and the package cryptography is not there.
+        """
+        content = _keyfile.read(path)
+        head = _HEAD_LINE.match(content)
+        number = _pem.private_key(content, _password(password))
+        return cls(head and head.group(1), "{0:064x}".format(number))
+
+    def save(self, path, password=None):
+        """
+        Write the key pair to a new file that only its owner can read: PKCS#8 in PEM, after a line that names the public
+        key.  A file that is there is left as it is; it is an error unless :meth:`load` returns this key pair from it.
+
+        :param password: to encrypt it by, which needs the package cryptography: text (as UTF-8) or bytes.
+        :raises InvalidKey: there is no private key.
+        :raises EnvironmentError: there is a file already, or it cannot be written; nothing is left of it then.
+        :raises ImportError: there is a password, and the package cryptography is not there.
+        """
+        content = "{0}{1}\n{2}".format(_HEAD, self.get_public_key(), self._private_text(_password(password)))
+        try:
+            _keyfile.write(path, content.encode("ascii"))
+        except EnvironmentError as error:
+            if error.errno != errno.EEXIST or not self._lies_at(path, password):
+                raise
+
     def get_public_key(self, format="hex"):
-        """Return the public key as lower-case hex: 66 characters, or 130 when made from the uncompressed form."""
-        _check_format(format)
-        return _hex(self._verifying_key.to_string(self._form))
+        """
+        Return the public key.
+
+        :param str format: ``"hex"`` for the text by which a bridge knows it: lower-case hex, 66 characters, or 130 when
+            made from the uncompressed form; ``"bin"`` for the bytes that it stands for; ``"pem"`` for text that other
+            programs read.
+        """
+        if format == "pem":
+            return _pem.public_text(self._verifying_key)
+        return _formatted(self._verifying_key.to_string(self._form), format)
 
     def get_private_key(self, format="hex"):
-        """Return the private key as 64 characters of lower-case hex, or None when only the public key is known."""
-        _check_format(format)
-        return self._signing_key and _hex(self._signing_key.to_string())
+        """
+        Return the private key, or None when only the public key is known.
+
+        :param str format: ``"hex"`` for 64 characters of lower-case hex; ``"bin"`` for 32 bytes; ``"pem"`` for PKCS#8,
+            which other programs read.
+        """
+        if format == "pem":
+            return self._signing_key and self._private_text()
+        private_key = self._signing_key and self._signing_key.to_string()
+        return _formatted(private_key, format)
 
     def sign(self, message):
         """
@@ -87,6 +138,20 @@ class ECDSA(KeepsSecrets):
 
     def __repr__(self):
         return "<ECDSA {0}>".format(self.get_public_key())
+
+    def _private_text(self, password=None):
+        if self._signing_key is None:
+            raise InvalidKey("this key pair has no private key, so there is nothing to save")
+        if password is None:
+            return _pem.private_text(self._signing_key)
+        return _pem.encrypted_text(self._signing_key, password)
+
+    def _lies_at(self, path, password):
+        try:
+            there = ECDSA.load(path, password)
+        except (EnvironmentError, InvalidKey):
+            return False
+        return there.get_public_key() == self.get_public_key()
 
     def _point(self):
         return self._verifying_key.to_string("compressed")
@@ -138,9 +203,19 @@ def _bytes(value):
     return value
 
 
-def _check_format(format):
-    if format != "hex":
-        raise ValueError("unknown key format {0!r}: only 'hex' is known".format(format))
+def _formatted(raw, format):
+    if format not in ("hex", "bin"):
+        raise ValueError("unknown key format {0!r}: 'hex', 'bin' and 'pem' are known".format(format))
+    return raw and (raw if format == "bin" else _hex(raw))
+
+
+def _password(value):
+    if value is None:
+        return None
+    value = _bytes(value)
+    if not value:
+        raise ValueError("the password is empty: None is for none")
+    return value
 
 
 def __dir__():

@@ -1,5 +1,6 @@
 from __future__ import absolute_import, division, print_function
 
+import binascii
 import copy
 import pickle
 import sys
@@ -8,6 +9,8 @@ import traceback
 import coincurve
 import ecdsa
 import pytest
+from cryptography.hazmat.backends import default_backend
+from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -181,6 +184,43 @@ def test_keys_are_equal_by_their_public_key():
     assert len({pair, ECDSA(pair.get_public_key()), other}) == 2
 
 
-def test_only_hex_is_known():
-    with pytest.raises(ValueError, match="pem"):
-        ECDSA().get_public_key(format="pem")
+@pytest.mark.parametrize("form", ["compressed", "uncompressed"])
+def test_bytes_are_what_the_hex_stands_for(form):
+    raw = ECDSA(private_key="2" * 64)._verifying_key.to_string(form)
+    pair = ECDSA(binascii.hexlify(raw), "2" * 64)
+
+    assert pair.get_public_key("bin") == raw
+    assert pair.get_private_key("bin") == b"\x22" * 32
+
+
+@given(private_keys)
+def test_others_read_what_is_given_in_pem(private_key):
+    pair = ECDSA(private_key=private_key)
+
+    private = load_pem_private_key(pair.get_private_key("pem").encode("ascii"), None, default_backend())
+    public = load_pem_public_key(pair.get_public_key("pem").encode("ascii"), default_backend())
+
+    assert private.private_numbers().private_value == int(private_key, 16)
+    assert public.public_numbers() == private.public_key().public_numbers()
+    assert ecdsa.VerifyingKey.from_pem(pair.get_public_key("pem")) == pair._verifying_key
+    assert ecdsa.SigningKey.from_pem(pair.get_private_key("pem")).to_string() == pair.get_private_key("bin")
+
+
+def test_what_is_text_is_of_the_type_that_text_has_here():
+    pair = ECDSA()
+
+    for format in ("hex", "pem"):
+        assert type(pair.get_public_key(format)) is type(pair.get_private_key(format)) is str
+
+
+@pytest.mark.parametrize("format", ["hex", "bin", "pem"])
+def test_of_a_public_key_alone_there_is_no_private_one_in_any_format(format):
+    assert ECDSA(ECDSA().get_public_key()).get_private_key(format) is None
+
+
+@pytest.mark.parametrize("format", ["der", "HEX", "", None, 5])
+def test_an_unknown_format_is_refused(format):
+    for pair in (ECDSA(), ECDSA(ECDSA().get_public_key())):
+        for get in (pair.get_public_key, pair.get_private_key):
+            with pytest.raises(ValueError, match="'hex', 'bin' and 'pem'"):
+                get(format=format)

@@ -97,6 +97,16 @@ def test_the_walk_from_registration_to_the_end(server, version, member):
     assert member.buckets.list() == []
 
 
+def test_a_key_is_rotated(server, version, member):
+    new, files = pymdc.keypair.ECDSA(), member.bucket.files
+    files.upload(io.BytesIO(b"content"))
+
+    pymdc.api.Keys(member.user).rotate(member.key_pair, new)
+
+    assert [key["key"] for key in pymdc.api.Keys(member.user).list()] == [new.get_public_key()]
+    assert pymdc.api.Bucket(files._ids["bucket_id"], new, member.client).list()["pubkeys"] == [new.get_public_key()]
+
+
 @pytest.mark.parametrize("size", [0, 1, 8 * MIB, 20000000])
 def test_a_file_comes_back_as_it_went(server, version, member, tmpdir, size):
     path, copy = tmpdir.join("copy"), io.BytesIO()

@@ -9,6 +9,7 @@ import os
 import stat
 
 from .._compat import fsencode, replace
+from .._folder import sync_folder
 from ..errors import IntegrityError
 from .fileobject import write_some
 from .handed import position
@@ -140,7 +141,7 @@ class PartFile(object):
             self.file.close()
         replace(self.name, self._path)
         self._finished = True
-        _sync_folder(os.path.dirname(self._path))
+        sync_folder(os.path.dirname(self._path))
 
     def _take_over_mode(self):
         """Give the part the mode, and as far as we may the owner, of the file that it replaces, or a new one's mode."""
@@ -268,18 +269,3 @@ def _try(change, *arguments):
         change(*arguments)
     except EnvironmentError:
         pass
-
-
-def _sync_folder(folder):
-    """Have the names in a folder on disk, where folders can be opened and synced."""
-    try:
-        descriptor = os.open(folder, os.O_RDONLY)
-    except EnvironmentError:
-        return
-    try:
-        os.fsync(descriptor)
-    except EnvironmentError as error:
-        if error.errno != errno.EINVAL:
-            raise
-    finally:
-        os.close(descriptor)
