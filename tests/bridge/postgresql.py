@@ -33,7 +33,7 @@ class PostgreSQL:
         self.folder = tempfile.mkdtemp(prefix="pymdc-postgresql-")
         self._data = os.path.join(self.folder, "data")
         self._count = itertools.count()
-        self._user = _unprivileged()
+        self._user = unprivileged()
         self.port = lasting_port()
         self._initialize()
         self.start()
@@ -105,7 +105,7 @@ class PostgreSQL:
         )
 
 
-def _unprivileged():
+def unprivileged():
     """Return what makes a process another user's where this one is root, whom PostgreSQL serves not."""
     if os.getuid():
         return {}
