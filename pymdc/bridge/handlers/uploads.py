@@ -99,7 +99,8 @@ def _authorize(call, file):
 
 
 def _expiry(call):
-    return call.steady() + int(LIFE * call.services.settings.silence * 1000)
+    """Return when an upload is dead, also one whose store takes its time."""
+    return call.steady() + int(LIFE * call.services.settings.silence * 1000) + call.services.store.settles
 
 
 async def _receive(call, incoming, file):

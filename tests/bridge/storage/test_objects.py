@@ -230,6 +230,26 @@ def test_a_store_that_never_answers_is_given_up(line, s3, tmp_path, monkeypatch)
         assert get(world, file_hash).content == b"x" * 20_000
 
 
+def test_an_upload_lives_as_long_as_its_store_may_take(world, monkeypatch):
+    """However short a silence is."""
+    services, ahead = world.bridge._server.services, [0]
+    store, steady, really = services.store, services.metadata.clock.steady, services.store.put
+    monkeypatch.setattr(services.metadata.clock, "steady", lambda: steady() + ahead[0])
+
+    def put_slowly(name, content):
+        really(name, content)
+        ahead[0] = ObjectStore.settles - 1000
+        tidy(world, 0)
+
+    monkeypatch.setattr(store, "put", put_slowly)
+    world.set(silence=0.1)
+
+    answer = put(world, b"x" * 20_000)
+
+    assert answer.status_code == 200
+    assert get(world, answer.json()["hash"]).content == b"x" * 20_000
+
+
 @pytest.mark.parametrize("body, headers", [
     (b"y" * 20_000, found(20_000, 0, 20_000)),
     (b"x" * 19_000, found(20_000, 0, 20_000)),
