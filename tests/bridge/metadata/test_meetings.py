@@ -1,0 +1,486 @@
+"""
+What holds wherever two transactions on PostgreSQL meet.  Each test goes through all the places where one of them can be
+when the other comes: what it has looked at and not locked may be otherwise then.
+"""
+
+import contextlib
+import itertools
+import uuid
+
+import pytest
+from sqlalchemy import func, select
+
+from meeting import meetings
+from pymdc.bridge.metadata import Metadata, Room, buckets, keys, tables
+from pymdc.bridge.metadata.accounts import REGISTRATION_LIFE
+from pymdc.bridge.refusal import Refusal
+
+LATER = 10**15
+LEAST = 4096  # bytes that a file counts as
+NUMBERS = itertools.count(1)
+
+
+@pytest.fixture(scope="module")
+def memory(postgresql):
+    with contextlib.closing(Metadata(postgresql.new_database())) as memory:
+        yield memory
+
+
+def new_point():
+    return f"02{next(NUMBERS):064}"
+
+
+def register(memory, email, token=None, point=None, created=0):
+    token = token or uuid.uuid4().hex
+    memory.accounts.register({"email": email, "password": token, "created": created}, {
+        "token": token, "password": token, "redirect": None, "point": point, "text": point, "created": created,
+    })
+    return token
+
+
+class Account:
+    """A new one, with a key."""
+
+    def __init__(self, memory):
+        self._memory, self.email, self.point = memory, f"{next(NUMBERS)}@example.com", new_point()
+        memory.accounts.activate(register(memory, self.email), 1)
+        self.add_key(self.point)
+
+    def add_key(self, point, proved=False):
+        self._memory.keys.add(self.email, point, point, proved, None)
+
+    def delete_key(self):
+        self._memory.keys.delete(self.email, self.point)
+
+    def bucket(self, points=(), **fields):
+        fields = {"name": "b", "storage": 1, "transfer": 1, **fields}
+        return self._memory.buckets.add(self.email, 0, fields, {point: point for point in points}, None)["id"]
+
+    def list_keys(self, bucket, points):
+        self._memory.buckets.change(self.email, bucket, {}, {point: point for point in points}, None)
+
+    def delete_bucket(self, bucket):
+        self._memory.buckets.delete(self.email, bucket, 0)
+
+    def ask(self, bucket, most=100, point=None):
+        token = {"hash": uuid.uuid4().hex, "bucket": bucket, "operation": "PUSH", "expires": LATER, "point": point}
+        self._memory.tokens.add(token, most, 0)
+        return token["hash"]
+
+    def room(self, files):
+        return Room(account=files * LEAST, at_once=100, disk=lambda: LATER, written=dict)
+
+    def begin(self, bucket, files=1000, point=None):
+        """Begin an upload where the account has room for so many files; return its id."""
+        upload = uuid.uuid4().hex[:16]
+        row = {"id": upload, "bucket": bucket, "size": 1, "expires": LATER}
+        self._memory.uploads.begin(row, self.room(files), 0, point)
+        return upload
+
+    def finish(self, upload, bucket, contents, name=None):
+        """Enter a file of shards with these contents, numbers; return its hash."""
+        pieces = [{"object": f"{number:040}-{upload}-{at}", "hash": f"{number:040}", "sha256": f"{number:064}",
+                   "size": 1} for at, number in enumerate(contents)]
+        name = name or f"{next(NUMBERS):040}"
+        file = {"bucket": bucket, "mimetype": "text/plain", "filename": name, "size": len(pieces), "hash": name}
+        self._memory.uploads.finish(upload, file, pieces, 0)
+        return name
+
+    def store(self, bucket, contents, name=None):
+        return self.finish(self.begin(bucket), bucket, contents, name)
+
+    def delete(self, bucket, name):
+        self._memory.files.delete(self.email, bucket, name)
+
+    def stored(self, bucket):
+        return self._memory.buckets.find(bucket)["stored"]
+
+
+@pytest.fixture
+def new_account(memory):
+    return lambda: Account(memory)
+
+
+def rows(memory, table, *conditions):
+    with memory._database.read() as db:
+        return db.execute(select(func.count()).select_from(table).where(*conditions)).scalar()
+
+
+def objects_of(memory, numbers):
+    """Return the objects that hold these contents."""
+    wanted = {f"{number:040}" for number in numbers}
+    return {row["object"] for row in memory.shards.all() if row["hash"] in wanted}
+
+
+def refused(results):
+    return [isinstance(result, Refusal) for result in results]
+
+
+# How many there may be
+
+def test_an_account_has_no_more_buckets_than_it_may(memory, new_account, monkeypatch):
+    monkeypatch.setattr(buckets, "MAX_BUCKETS", 1)
+    for meet in meetings(memory):
+        account = new_account()
+
+        results = meet(account.bucket, account.bucket)
+
+        assert sum(refused(results)) == 1
+
+
+def test_an_account_has_no_more_keys_than_it_may(memory, new_account, monkeypatch):
+    monkeypatch.setattr(keys, "MAX_KEYS", 2)
+    for meet in meetings(memory):
+        account, points = new_account(), [new_point(), new_point()]
+
+        results = meet(*(lambda point=point: account.add_key(point) for point in points))
+
+        assert sum(refused(results)) == 1
+
+
+def test_the_buckets_of_an_account_list_no_more_keys_than_they_may(memory, new_account, monkeypatch):
+    monkeypatch.setattr(buckets, "MAX_ALL_KEYS", 1)
+    for meet in meetings(memory):
+        account = new_account()
+        both = [account.bucket(), account.bucket()]
+
+        results = meet(*(lambda bucket=bucket: account.list_keys(bucket, [account.point]) for bucket in both))
+
+        assert sum(refused(results)) == 1
+
+
+def test_an_account_has_no_more_tokens_than_it_may(memory, new_account):
+    for meet in meetings(memory):
+        account = new_account()
+        both = [account.bucket(), account.bucket()]
+
+        results = meet(*(lambda bucket=bucket: account.ask(bucket, most=1) for bucket in both))
+
+        assert sum(refused(results)) == 1
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_no_more_is_let_in_than_an_account_has_room_for(memory, new_account, count):
+    """Be it into one bucket, or into two."""
+    for meet in meetings(memory):
+        account = new_account()
+        several = [account.bucket() for _ in range(count)]
+
+        results = meet(*(lambda bucket=bucket: account.begin(bucket, files=1) for bucket in (several[0], several[-1])))
+
+        assert sum(refused(results)) == 1
+
+
+def test_no_more_is_let_in_than_fits_beside_what_is_being_entered(memory, new_account):
+    for meet in meetings(memory):
+        account = new_account()
+        bucket = account.bucket()
+        upload = account.begin(bucket)
+
+        results = meet(lambda: account.finish(upload, bucket, [1]), lambda: account.begin(bucket, files=1))
+
+        assert refused(results) == [False, True]
+
+
+def test_no_more_is_read_than_the_transfer_of_a_bucket_allows(memory, new_account):
+    for meet in meetings(memory):
+        account = new_account()
+        bucket = account.bucket(transfer=2.5 / 10**9)
+        name = account.store(bucket, [1, 2])
+
+        def take():
+            return memory.files.take(bucket, name, None, lambda size: (0, size))
+
+        assert sum(refused(meet(take, take))) == 1
+
+
+@pytest.mark.parametrize("left, transfer", [(1, 1), (3, 1.5 / 10**9)])
+def test_a_shard_is_read_as_often_as_it_may(memory, new_account, left, transfer):
+    """By the uses of its token, and by the transfer of its bucket."""
+    for meet in meetings(memory):
+        account = new_account()
+        bucket, token = account.bucket(transfer=transfer), uuid.uuid4().hex
+        name = account.store(bucket, [1])
+        memory.files.hand_out(bucket, name, None, lambda: {"hash": token, "left": left, "expires": LATER}, 9, 0)
+
+        def spend():
+            memory.files.spend_shard_token(token, f"{1:040}", 0)
+
+        assert sum(refused(meet(spend, spend))) == 1
+
+
+# Once
+
+def test_a_token_is_spent_once(memory, new_account):
+    for meet in meetings(memory):
+        account = new_account()
+        token = account.ask(account.bucket())
+
+        results = meet(*[lambda: memory.tokens.spend(token, 0)] * 2)
+
+        assert results.count(None) == 1
+
+
+def test_a_signed_text_passes_once(memory):
+    for meet in meetings(memory):
+        point, text = new_point(), uuid.uuid4().hex
+
+        results = meet(*[lambda: memory.nonces.see(point, 5.0, text, 10, 10**6)] * 2)
+
+        assert results.count(None) == 1
+
+
+def test_no_text_passes_below_a_floor_that_has_risen(memory):
+    """One of them raises it above the other's nonce, which passes only where it came before."""
+    for meet in meetings(memory):
+        point = new_point()
+
+        results = meet(*(lambda nonce=nonce: memory.nonces.see(point, nonce, f"{nonce}", 10, 10**6)
+                         for nonce in (5.0, 100.0)))
+
+        assert results[1] is None
+        assert memory.nonces.see(point, 5.0, "another", 10, 10**6) == 100.0
+        assert memory.nonces.see(point, 100.0, "100.0", 10, 10**6) == 100.0
+
+
+def test_of_two_links_of_an_address_one_decides(memory):
+    for meet in meetings(memory):
+        email = f"{next(NUMBERS)}@example.com"
+        tokens = [register(memory, email), register(memory, email)]
+
+        results = meet(*(lambda token=token: memory.accounts.activate(token, 1) for token in tokens))
+
+        assert sum(refused(results)) == 1
+        passing = tokens[refused(results).index(False)]
+        assert memory.accounts.find(email)["password"] == passing
+
+
+def test_a_registration_comes_before_the_activation_of_its_address_or_is_refused(memory):
+    for meet in meetings(memory):
+        email = f"{next(NUMBERS)}@example.com"
+        token = register(memory, email)
+
+        meet(lambda: memory.accounts.activate(token, 1), lambda: register(memory, email))
+
+        assert rows(memory, tables.registrations, tables.registrations.c.email == email) == 0
+
+
+def test_a_registration_that_comes_while_the_waiting_are_forgotten_is_kept(memory):
+    for meet in meetings(memory):
+        email = f"{next(NUMBERS)}@example.com"
+        register(memory, email)
+
+        _, token = meet(lambda: memory.accounts.forget_waiting(REGISTRATION_LIFE),
+                        lambda: register(memory, email, created=REGISTRATION_LIFE))
+
+        assert memory.accounts.activate(token, REGISTRATION_LIFE)[0]["email"] == email
+
+
+@pytest.mark.parametrize("proved", [False, True])
+def test_a_key_is_one_account_s(memory, new_account, proved):
+    for meet in meetings(memory):
+        accounts, point = [new_account(), new_account()], new_point()
+
+        results = meet(*(lambda account=account: account.add_key(point, proved) for account in accounts))
+
+        assert sum(refused(results)) == 1
+        assert rows(memory, tables.keys, tables.keys.c.point == point) == 1
+
+
+def test_two_that_prove_each_other_s_key_do_not_wait_for_each_other(memory, new_account):
+    for meet in meetings(memory):
+        one, other = new_account(), new_account()
+
+        results = meet(lambda: one.add_key(other.point, True), lambda: other.add_key(one.point, True))
+
+        assert refused(results) == [False, False]
+        assert [memory.keys.find(each.point)["email"] for each in (one, other)] == [other.email, one.email]
+
+
+# What a key loses
+
+def deletes_it(account, bucket):
+    account.delete_key()
+
+
+def strikes_it_off(account, bucket):
+    account.list_keys(bucket, [])
+
+
+@pytest.mark.parametrize("lose", [deletes_it, strikes_it_off])
+def test_a_token_dies_with_the_power_of_the_key_that_asks_for_it(memory, new_account, lose):
+    for meet in meetings(memory):
+        account = new_account()
+        bucket = account.bucket([account.point])
+        point = account.point
+        if lose is strikes_it_off:
+            point = new_point()
+            account.list_keys(bucket, [point])
+
+        meet(lambda: lose(account, bucket), lambda: account.ask(bucket, point=point))
+
+        assert rows(memory, tables.tokens, tables.tokens.c.point == point) == 0
+
+
+@pytest.mark.parametrize("lose", [deletes_it, strikes_it_off])
+def test_a_pointer_dies_with_the_power_of_the_key_that_asks_for_it(memory, new_account, lose):
+    for meet in meetings(memory):
+        account, guest = new_account(), new_point()
+        point = guest if lose is strikes_it_off else account.point
+        bucket = account.bucket([account.point, guest])
+        name = account.store(bucket, [1])
+
+        meet(lambda: lose(account, bucket), lambda: memory.files.hand_out(
+            bucket, name, point, lambda: {"hash": uuid.uuid4().hex, "left": 1, "expires": LATER}, 9, 0))
+
+        assert rows(memory, tables.shard_tokens, tables.shard_tokens.c.point == point) == 0
+
+
+def test_a_token_of_a_bucket_that_goes_outlives_it_for_a_short_while(memory, new_account):
+    for meet in meetings(memory):
+        account = new_account()
+        bucket = account.bucket()
+
+        meet(lambda: account.delete_bucket(bucket), lambda: account.ask(bucket))
+
+        assert rows(memory, tables.tokens, tables.tokens.c.bucket == bucket, tables.tokens.c.expires == LATER) == 0
+
+
+# Shards
+
+def check(memory, account, bucket, contents):
+    """Find what a bucket stores counted, every shard of it there, and nothing deleted that is held."""
+    files, _ = memory.files.page(account.email, bucket)
+    assert account.stored(bucket) == LEAST * len(files)
+    for file in files:
+        assert len(memory.files.take(bucket, file["hash"], None, lambda size: (0, 0)).shards) == file["size"]
+    assert not objects_of(memory, contents) & set(memory.shards.unneeded(0))
+    return len(files)
+
+
+def test_a_file_that_comes_twice_is_entered_once(memory, new_account):
+    for meet in meetings(memory):
+        account, contents = new_account(), [next(NUMBERS), next(NUMBERS)]
+        bucket, name = account.bucket(), f"{next(NUMBERS):040}"
+        uploads = [account.begin(bucket), account.begin(bucket)]
+
+        meet(*(lambda upload=upload: account.finish(upload, bucket, contents, name) for upload in uploads))
+
+        assert check(memory, account, bucket, contents) == 1
+
+
+def test_a_file_that_is_deleted_twice_is_given_back_once(memory, new_account):
+    for meet in meetings(memory):
+        account, contents = new_account(), [next(NUMBERS)]
+        bucket = account.bucket()
+        name = account.store(bucket, contents)
+
+        results = meet(*[lambda: account.delete(bucket, name)] * 2)
+
+        assert sum(refused(results)) == 1
+        assert check(memory, account, bucket, contents) == 0
+
+
+@pytest.mark.parametrize("all_of_it", [False, True])
+def test_content_that_comes_while_it_goes_elsewhere_is_kept(memory, new_account, all_of_it):
+    """With its file, or with its bucket."""
+    for meet in meetings(memory):
+        account, contents = new_account(), [next(NUMBERS), next(NUMBERS)]
+        there, here = account.bucket(), account.bucket()
+        name = account.store(there, contents)
+        upload = account.begin(here)
+
+        meet(lambda: account.delete_bucket(there) if all_of_it else account.delete(there, name),
+             lambda: account.finish(upload, here, contents[::-1]))
+
+        assert check(memory, account, here, contents) == 1
+        assert len(objects_of(memory, contents)) == 2
+
+
+@pytest.mark.parametrize("all_of_it", [False, True])
+def test_content_that_goes_from_both_places_where_it_is_goes(memory, new_account, all_of_it):
+    for meet in meetings(memory):
+        account, contents = new_account(), [next(NUMBERS), next(NUMBERS)]
+        both = [account.bucket(), account.bucket()]
+        names = [account.store(both[0], contents), account.store(both[1], contents[::-1])]
+        objects = objects_of(memory, contents)
+
+        meet(lambda: account.delete_bucket(both[0]) if all_of_it else account.delete(both[0], names[0]),
+             lambda: account.delete(both[1], names[1]))
+
+        assert not objects_of(memory, contents) and objects <= set(memory.shards.unneeded(0))
+
+
+@pytest.mark.parametrize("known", [False, True])
+def test_content_that_comes_in_two_orders_is_kept_once_and_nobody_waits_for_each_other(memory, new_account, known):
+    for meet in meetings(memory):
+        account, contents = new_account(), [next(NUMBERS), next(NUMBERS)]
+        both = [account.bucket(), account.bucket()]
+        if known:
+            account.store(account.bucket(), contents)
+        uploads = [account.begin(bucket) for bucket in both]
+
+        meet(lambda: account.finish(uploads[0], both[0], contents),
+             lambda: account.finish(uploads[1], both[1], contents[::-1]))
+
+        assert [check(memory, account, bucket, contents) for bucket in both] == [1, 1]
+        assert len(objects_of(memory, contents)) == 2
+
+
+def test_a_file_comes_into_a_bucket_that_is_there_or_not_at_all(memory, new_account):
+    for meet in meetings(memory):
+        account, contents = new_account(), [next(NUMBERS)]
+        bucket = account.bucket()
+        upload = account.begin(bucket)
+
+        meet(lambda: account.delete_bucket(bucket), lambda: account.finish(upload, bucket, contents))
+
+        assert not objects_of(memory, contents)
+
+
+def test_a_shard_that_has_come_again_is_not_marked_for_what_it_was(memory, new_account):
+    for meet in meetings(memory):
+        account, contents = new_account(), [next(NUMBERS)]
+        bucket = account.bucket()
+        account.store(bucket, contents)
+        old, = (row for row in memory.shards.all() if row["hash"] == f"{contents[0]:040}")
+        upload = account.begin(bucket)
+
+        meet(lambda: account.finish(upload, bucket, contents), lambda: memory.shards.mark(old, True))
+
+        assert not memory.shards.find(old["id"])["damaged"]
+
+
+# Upkeep
+
+def test_an_upload_is_entered_or_given_up(memory, new_account):
+    for meet in meetings(memory):
+        account, contents = new_account(), [next(NUMBERS)]
+        bucket = account.bucket()
+        upload = account.begin(bucket)
+
+        given_up, entered = meet(lambda: memory.uploads.give_up(upload),
+                                 lambda: account.finish(upload, bucket, contents))
+
+        assert given_up == isinstance(entered, Refusal)
+        assert check(memory, account, bucket, contents) == (not given_up)
+
+
+def test_upkeep_is_one_s_turn(memory):
+    for meet in meetings(memory):
+        lease = uuid.uuid4().hex
+
+        results = meet(*[lambda: memory.rates.take(lease, 1, 1000, 0)] * 2)
+
+        assert results.count(0) == 1
+
+
+def test_who_tidies_up_what_is_idle_waits_for_nobody(memory):
+    for meet in meetings(memory):
+        old, new = [uuid.uuid4().hex for _ in range(4)], [uuid.uuid4().hex for _ in range(2)]
+        for each in old:
+            memory.rates.take(each, 1, 1, 0)
+
+        results = meet(*(lambda each=each: memory.rates.take(each, 1, LATER, 10) for each in new))
+
+        assert results == [0, 0]
