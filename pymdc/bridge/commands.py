@@ -20,7 +20,7 @@ from .metadata import check_url, migrate_postgresql
 from .serving.server import Server, Site
 from .serving.workers import Workers
 from .settings import LOG_LEVELS, Settings, numbers
-from .storage.backup import back_up, restore
+from .storage.backup import back_up, forget_the_passing, restore
 from .storage.copy import copy
 from .storage.data import Data, check_named
 from .storage.datafolder import DataFolder
@@ -224,6 +224,22 @@ def restore_command(data_dir, database_url, store_url, source):
         findings = restore(DataFolder(source), DataFolder(data_dir), click.echo)
         click.echo(findings)
         _end_with(findings.damaged)
+
+
+@main.command(name="restored", context_settings=_CONTEXT)
+@_data_dir
+@_database_url
+def restored_command(data_dir, database_url):
+    """
+    Make a copy of the database safe to serve, which was put back by other means than "restore".
+
+    Nobody knows what has been used since the copy was made: unused tokens are forgotten, and requests that were signed
+    by now, or will be within a minute, are refused.
+    """
+    folder = _folder_of_a_bridge(data_dir, database_url)
+    with _failures(), folder.lock() if database_url is None else contextlib.nullcontext(), Data(folder) as data:
+        forget_the_passing(data.metadata)
+        click.echo("tokens from before are forgotten, and requests that were signed by now are refused")
 
 
 @main.command(name="copy", context_settings=_CONTEXT)

@@ -13,6 +13,7 @@ import pytest
 from postgresql import PASSWORD
 from pymdc.bridge import LocalBridge
 from running_bridge import RunningBridge
+from used_bridge import command
 from wire import Account, Wire, multipart, race, registered
 
 
@@ -141,3 +142,35 @@ def test_upkeep_is_done_by_one_bridge_at_a_time(url, later):
         assert sorted(race(8, lambda number: services[number % 2].tidy())) == [False] * 7 + [True]
         later(60)
         assert sorted(race(8, lambda number: services[number % 2].tidy())) == [False] * 7 + [True]
+
+
+def test_what_pg_restore_has_made_takes_no_request_from_before(postgresql, url, tmp_path):
+    """What has come since the dump was made, which is a copy of the database here."""
+    with LocalBridge(tmp_path, database_url=url) as bridge:
+        account = registered(bridge)
+        bucket = account.bucket()
+        token = account.token(bucket)
+    dump = copy_of(postgresql, url)
+    with LocalBridge(tmp_path, database_url=url) as bridge:
+        account = Account(bridge.url, account.email, account.password, account.key_pair)
+        account.signed.post("/buckets", {"name": "since"})
+        spent = account.signed.last.copy()
+
+    said = command("restored", "--data-dir", tmp_path, "--database-url", dump)
+
+    assert (said.returncode, said.stderr) == (0, "")
+    with LocalBridge(tmp_path, database_url=dump) as bridge:
+        again = Account(bridge.url, account.email, account.password, account.key_pair)
+        again.nobody.last = spent
+        spent.url = spent.url.replace(account.nobody.url, bridge.url)
+        assert again.nobody.send_again().status_code == 401
+        assert again.nobody.put(f"/buckets/{bucket}/files", multipart(b"x"), token, 1).status_code == 401
+        assert len(again.signed.get("/buckets", nonce=time.time() * 1000 + 90_000).json()) == 1
+
+
+def copy_of(postgresql, url):
+    """Return the URL of a copy of a database that nobody uses now."""
+    there, _, name = url.rpartition("/")
+    with postgresql.connect("postgres") as connection:
+        connection.execute(f"CREATE DATABASE {name}_copy TEMPLATE {name}")
+    return f"{there}/{name}_copy"

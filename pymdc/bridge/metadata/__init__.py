@@ -97,7 +97,8 @@ class Metadata:
         self._database.check_whole()
 
     def probe(self):
-        """Raise unless something can be written, and read again."""
+        """Raise unless something can be written, and read again, and nobody has upgraded the database meanwhile."""
+        self._database.check_revision()
         who = "probe " + secrets.token_hex(8)
         self.shards.hold_back(who, 0)
         try:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import sqlalchemy
 
+from . import revisions
 from .failures import Undone
 from .sqliteengine import SQLiteEngine
 from .together import Together
@@ -87,6 +88,11 @@ class Database:
     def check_whole(self):
         """Raise OSError when a SQLite database has been cut or is damaged otherwise."""
         self._kind.check_whole()
+
+    def check_revision(self):
+        """Raise OSError when the database has another schema than it had at first."""
+        with self.read() as db:
+            revisions.check_same(db, self.revision)
 
     def close(self):
         self._kind.close()

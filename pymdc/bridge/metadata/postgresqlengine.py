@@ -90,13 +90,23 @@ class PostgreSQLEngine:
 
 
 def make_engine(url: sqlalchemy.URL, **options) -> sqlalchemy.Engine:
-    """Return an engine whose errors do not tell what a statement was given."""
+    """Return an engine whose errors do not tell what a statement was given, or what is in a row."""
     engine = sqlalchemy.create_engine(
         url, isolation_level="READ COMMITTED", hide_parameters=True,
         connect_args={"prepare_threshold": None, "connect_timeout": CONNECTING}, **options,
     )
     event.listen(engine, "connect", _prepare)
+    event.listen(engine, "handle_error", _cut)
     return engine
+
+
+def _cut(context):
+    """Keep what went wrong, of an error, and not its detail, which may quote a whole row."""
+    error, told = context.original_exception, context.sqlalchemy_exception
+    diagnosis = getattr(error, "diag", None)
+    if told is not None and diagnosis and diagnosis.message_primary:
+        error.args = (diagnosis.message_primary,)
+        told.args = (f"({type(error).__name__}) {diagnosis.message_primary}",)
 
 
 def _connect(engine):

@@ -83,6 +83,14 @@ def check(db) -> int:
     return revision
 
 
+def check_same(db, revision: int):
+    """Raise OSError for a database that is not of this revision any more."""
+    found = read(db)
+    if found != revision:
+        raise _refusal(db, f"its schema has revision {found}, and had {revision} when this bridge started: start it "
+                           "again, with the version that has upgraded the database")
+
+
 def check_made(db):
     """Raise OSError for a database that nobody has made the tables of a bridge in, or that is another program's."""
     there = _names(db)

@@ -88,9 +88,14 @@ def restore(source: DataFolder, target: DataFolder, tell) -> Findings:
         upgrade(target, tell, keep_copy=False)  # the backup is one
         check_named(target, "the backup is not whole")
         with Data(target) as data:
-            data.metadata.forget_the_passing(now() + AHEAD)
+            forget_the_passing(data.metadata)
             findings = scrub(data, now(), tell)
     return findings
+
+
+def forget_the_passing(metadata):
+    """Let nothing pass again that may have passed since a copy was made, or may pass within a minute."""
+    metadata.forget_the_passing(metadata.clock.now() + AHEAD)
 
 
 def _check_known(backup):

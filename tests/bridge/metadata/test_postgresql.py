@@ -2,6 +2,7 @@
 
 import collections
 import contextlib
+import logging
 import random
 import signal
 import threading
@@ -189,6 +190,26 @@ def test_a_server_that_is_away_is_503_and_may_be_asked_later(postgresql, url, tm
         assert Wire(bridge.url).get("/activations/" + "0" * 64).status_code == 400
 
     assert answer.status_code == 503 and answer.headers["Retry-After"]
+
+
+@pytest.mark.parametrize("harm", [
+    "ALTER TABLE registrations ADD CHECK (false) NOT VALID", "CREATE UNIQUE INDEX ON registrations (email)",
+    "ALTER TABLE registrations ALTER COLUMN token TYPE VARCHAR(3) USING left(token, 3)",
+], ids=["a row that is refused", "a value that is there already", "a value that is too long"])
+def test_what_the_server_says_of_a_row_reaches_no_log_and_no_answer(url, caplog, harm):
+    caplog.set_level(logging.DEBUG)
+    asked = {"email": EMAIL, "password": "ab" * 32}
+    with LocalBridge(database_url=url) as bridge, contextlib.closing(Metadata(url)) as memory:
+        first = Wire(bridge.url).post("/users", asked)
+        caplog.clear()  # it tells where the mail to that address is
+        with memory._database.write() as db:
+            (secret, password), = db.exec_driver_sql("SELECT token, password FROM registrations").all()
+            db.exec_driver_sql(harm)
+        told = Wire(bridge.url).post("/users", asked).text + caplog.text
+
+    assert first.status_code == 200
+    assert "registrations" in told and "INSERT INTO registrations" in told
+    assert not [word for word in (EMAIL, secret, password, "argon2id", "DETAIL") if word in told]
 
 
 def test_no_connection_that_is_left_is_503_and_may_be_asked_later(memory, monkeypatch):

@@ -18,6 +18,7 @@ from pymdc.bridge.metadata import Metadata, migrate_postgresql, migration, revis
 from pymdc.bridge.settings import Settings
 from used_bridge import command
 from used_database import load
+from wire import Wire
 
 REVISIONS = range(1, tables.REVISION + 1)
 STEPS = '\n    op.create_table("more", __import__("sqlalchemy").Column("x", __import__("sqlalchemy").Integer))'
@@ -133,6 +134,18 @@ def test_an_older_database_is_refused_until_it_is_upgraded(url, tmp_path):
         refused.stderr
     )
     assert f"revision {NEXT}, from {NEXT - 1}" in upgraded.stdout
+
+
+def test_a_bridge_whose_database_was_upgraded_meanwhile_is_not_well(url, tmp_path, caplog):
+    version = NextVersion(tmp_path / "next", STEPS)
+    with LocalBridge(database_url=url) as bridge:
+        before = Wire(bridge.url).get("/health")
+        version.command("upgrade", "--database-url", url)
+        after = Wire(bridge.url).get("/health")
+
+    assert (before.status_code, before.json()["schema"]) == (200, NEXT - 1)
+    assert (after.status_code, after.json()["database"]) == (503, "failing")
+    assert f"its schema has revision {NEXT}" in caplog.text
 
 
 def test_an_upgrade_that_would_lose_something_is_undone(url, tmp_path, monkeypatch):
