@@ -60,6 +60,7 @@ class Front:
         finally:
             _access.info("", extra={"request": exchange.told()})
             self._services.metrics.count(exchange)
+            scope.clear()  # or the two hold each other, with what the body was received into, until they are collected
 
 
 class _Exchange:

@@ -2,6 +2,7 @@
 
 import base64
 import contextlib
+import gc
 import itertools
 import json
 import os
@@ -17,11 +18,12 @@ import pymdc
 import raw
 from pymdc.bridge import LocalBridge
 from pymdc.bridge.request import fields
-from pymdc.bridge.serving import app
+from pymdc.bridge.serving import app, front
+from pymdc.bridge.serving.body import Body
 from pymdc.bridge.serving.protocol import MAX_FRAGMENTS, MAX_HEADERS, MAX_PIPELINE
 from running_bridge import RunningBridge
 from waiting import eventually
-from wire import Account, Wire, multipart
+from wire import Account, Wire, get, multipart, put
 
 if not os.path.isdir("/proc/self/fd"):
     pytest.skip("needs /proc", allow_module_level=True)
@@ -225,6 +227,24 @@ def test_a_large_body_arrives_as_it_was_sent(alice):
     answer = alice.basic.post("/buckets", {"name": name, "pubkeys": [], "unknown": ["x" * 900_000]})
 
     assert (answer.status_code, answer.json()["name"]) == (200, name)
+
+
+@pytest.mark.parametrize("size", [4096, 3 * MIB])
+def test_what_a_request_takes_goes_with_it_and_waits_for_no_collector(alice, size):
+    def held():
+        return sum(isinstance(thing, (front._Exchange, Body)) for thing in gc.get_objects())
+
+    bucket = alice.bucket()
+    gc.collect()
+    before = held()
+    gc.disable()
+    try:
+        stored = put(alice.signed, bucket, b"x" * size).json()
+        assert get(alice.signed, bucket, stored["hash"]).content == b"x" * size
+
+        eventually(lambda: held() <= before)
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize("value, kept", [
