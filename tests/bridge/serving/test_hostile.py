@@ -30,6 +30,7 @@ CONTENT = b"Hello Metadisk!\n"
 FILE = multipart(CONTENT)
 FORM = "multipart/form-data; boundary=" + BOUNDARY
 SPENT = ("tokens", "seen", "windows", "uploads")  # what a request uses up, or holds while it lasts, if refused too
+LEASES = ("rates",)  # with no rates, those alone; whoever tidies up takes one now and then
 GROWTH = 96 * MIB  # bytes of memory, generously
 
 
@@ -98,7 +99,7 @@ class World:
         path = f"/buckets/{bucket or self.alice.bucket}/files"
         return raw.request("PUT", path, [*given, *(headers.items() if isinstance(headers, dict) else headers)], body)
 
-    def state(self, besides=SPENT):
+    def state(self, besides=SPENT + LEASES):
         """Return all that the bridge keeps: each row, each shard, each mail."""
         names = [name for name, in self._query("SELECT name FROM sqlite_master WHERE type = 'table'")]
         rows = {name: self.rows(name) for name in names if name not in besides}
