@@ -39,12 +39,15 @@ class Chart:
 
 
 def charts(folder, seconds):
-    """Measure for some *seconds*, each of the three growths for a third, and return two charts for each."""
-    found = []
-    for growth in (_by_size, _by_files, _by_clients):
+    """
+    Measure for some *seconds*, each of the three growths for a third and what those before have left, and return two
+    charts for each.
+    """
+    found, began = [], time.monotonic()
+    for number, growth in enumerate((_by_size, _by_files, _by_clients), 1):
         own = os.path.join(folder, growth.__name__)
         os.mkdir(own)
-        found += growth(Bench(own), time.monotonic() + seconds / 3)
+        found += growth(Bench(own), began + seconds * number / 3)
     return [chart for chart in found if all(chart.lines.values())]
 
 
