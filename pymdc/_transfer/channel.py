@@ -20,7 +20,13 @@ EMPTY = "ba084d3f143f2896809d3f1d7dffed472b39d8de"  # the hash of a shard withou
 
 
 class Refused(TransportError):
-    """The farmer does not give this shard for this token."""
+    """
+    The farmer does not give this shard for this token.
+
+    :ivar bool spent: whether the token may have been used up.
+    """
+
+    spent = True
 
 
 class _Wordless(TransportError):
@@ -44,6 +50,7 @@ def _http_chunks(pointer, network):
         if reply.status != 200:
             refused = reply.status in (400, 401, 403, 404, 410)
             error = (Refused if refused else TransportError)("the farmer answered {0}".format(reply.status))
+            error.spent = reply.status == 401
             error.retry_after = reply.retry_after
             error.away = reply.status in (502, 503) and not _is_refusal(reply.read())
             raise error

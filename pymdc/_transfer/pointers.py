@@ -17,7 +17,7 @@ __all__ = ["Pointers", "check_whole"]
 
 _PRINTABLE = re.compile(r"[\x21-\x7e]+\Z")
 _HEX = re.compile(r"[0-9a-f]{40}\Z")
-_USED_UP = (
+_SPENT = (
     "by one token a shard is given three times, within 24 hours, and once by a bridge of 2016: ask for another with "
     "bucket.files.token(\"PULL\")"
 )
@@ -97,7 +97,7 @@ class Pointers(object):
                 tries.failed(failure)
                 refused = isinstance(failure, channel.Refused)
                 if not self._may_renew(pointer, failure):
-                    failure.hint = _USED_UP if refused else failure.hint
+                    failure.hint = _SPENT if refused and failure.spent else failure.hint
                     raise failure
                 if lapsed or not refused:
                     tries.pause(failure)

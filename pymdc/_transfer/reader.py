@@ -136,8 +136,7 @@ class _Shards(object):
 
     def _hash(self, shard):
         """Go on with the hash of the whole, by the next shard."""
-        whole = self._whole.copy()
-        whole.update(shard)
+        self._whole.update(shard)
         if self._hashed + 1 == len(self._indexes):
-            check_whole(whole, self._file_hash)
-        self._hashed, self._whole = self._hashed + 1, whole
+            check_whole(self._whole, self._file_hash)
+        self._hashed += 1

@@ -10,26 +10,12 @@ import pytest
 
 from pymdc._transfer import channel
 from pymdc.errors import IntegrityError, PymdcError, TransportError
-from stored_file import StoredFile, hash_of
+from stored_file import hash_of
 
 SHARDS = [b"first" * 200, b"second" * 200, b"last" * 200]
 FIRST, SECOND, LAST = SHARDS
 CONTENT = b"".join(SHARDS)
 MIB = 1024 * 1024
-
-
-@pytest.fixture
-def store():
-    """A function that makes a file on a bridge."""
-    made = []
-
-    def make(shards=SHARDS, sizes=True):
-        made.append(StoredFile(shards, sizes))
-        return made[-1]
-
-    yield make
-    for stored in made:
-        stored.close()
 
 
 def leave_part(stored, path, content):

@@ -19,7 +19,6 @@ from pymdc._transfer.handed import Handed
 from pymdc._transfer.upload import Source
 from pymdc.errors import IntegrityError, TransportError
 from pymdc.testing import Fault
-from running_bridge import new_bucket
 
 MIB = 1024 * 1024
 SHARD = 8 * MIB
@@ -27,13 +26,6 @@ SHARD = 8 * MIB
 
 def hash_of(content):
     return content_hash(hashlib.sha256(content))
-
-
-@pytest.fixture
-def files(wire):
-    bucket = new_bucket(wire.bridge, api_url=wire.url)
-    del wire.requests[:]
-    return bucket.files
 
 
 def asked(wire):
