@@ -14,8 +14,8 @@ import pytest
 import pymdc
 import pymdc.testing
 
-MODULES = ["pymdc", "pymdc.api", "pymdc.api.buckets", "pymdc.api.files", "pymdc.api.keys", "pymdc.api.users",
-           "pymdc.errors", "pymdc.keypair", "pymdc.testing"]
+MODULES = ["pymdc", "pymdc.answers", "pymdc.api", "pymdc.api.buckets", "pymdc.api.files", "pymdc.api.keys",
+           "pymdc.api.users", "pymdc.errors", "pymdc.keypair", "pymdc.testing"]
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 REFERENCE = os.path.join(ROOT, "docs", "api.rst")
 

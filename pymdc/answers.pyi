@@ -1,0 +1,54 @@
+from typing import Literal, TypedDict
+
+from typing_extensions import NotRequired
+
+__all__ = ["Bucket", "Download", "File", "Key", "Nothing", "Token", "User"]
+
+class User(TypedDict):
+    activated: bool
+    created: str
+    email: str
+    id: str
+    error: NotRequired[str]
+
+class Key(TypedDict):
+    user: str
+    key: str
+    id: str
+    error: NotRequired[str]
+
+class Bucket(TypedDict):
+    user: str
+    created: str
+    name: str
+    pubkeys: list[str]
+    status: str
+    transfer: float
+    storage: float
+    id: str
+    error: NotRequired[str]
+
+class Token(TypedDict):
+    bucket: str
+    operation: Literal["PUSH", "PULL"]
+    expires: str
+    token: str
+    id: str
+    error: NotRequired[str]
+
+class File(TypedDict):
+    bucket: str
+    mimetype: str
+    filename: str
+    size: int
+    hash: str
+    error: NotRequired[str]
+
+class Download(TypedDict):
+    hash: str
+    size: int
+    path: str | None
+    error: NotRequired[str]
+
+class Nothing(TypedDict):
+    error: NotRequired[str]

@@ -1,0 +1,70 @@
+import builtins
+import io
+import os
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Literal, Protocol, overload
+
+from typing_extensions import TypeAlias
+
+from .. import Client
+from ..answers import Download, File, Nothing, Token
+from ._resource import _Asking, _Named, Resource
+
+__all__ = ["Files"]
+
+class _Readable(Protocol):
+    def read(self, size: int, /) -> bytes | None: ...
+
+class _Writable(Protocol):
+    def write(self, data: bytes, /) -> object: ...
+
+_Path: TypeAlias = str | bytes | os.PathLike[str]
+_Progress: TypeAlias = Callable[[int, int], object]
+_Operation: TypeAlias = Literal["PUSH", "PULL"]
+
+class Files(Resource):
+    def __init__(self, bucket_id: _Named, key_pair: _Asking | None = None, client: Client | None = None) -> None: ...
+    @overload
+    def list(self, callback: None = None) -> builtins.list[File]: ...
+    @overload
+    def list(self, callback: Callable[[builtins.list[File]], object]) -> Future[builtins.list[File]]: ...
+    @overload
+    def token(self, operation: _Operation, callback: None = None) -> Token: ...
+    @overload
+    def token(self, operation: _Operation, callback: Callable[[Token], object]) -> Future[Token]: ...
+    @overload
+    def upload(
+        self, path: _Path | _Readable, token: _Named | None = None, callback: None = None,
+        filename: str | bytes | None = None, mimetype: str | bytes | None = None, progress: _Progress | None = None,
+    ) -> File: ...
+    @overload
+    def upload(
+        self, path: _Path | _Readable, token: _Named | None = None, *, callback: Callable[[File], object],
+        filename: str | bytes | None = None, mimetype: str | bytes | None = None, progress: _Progress | None = None,
+    ) -> Future[File]: ...
+    @overload
+    def upload(
+        self, path: _Path | _Readable, token: _Named | None, callback: Callable[[File], object],
+        filename: str | bytes | None = None, mimetype: str | bytes | None = None, progress: _Progress | None = None,
+    ) -> Future[File]: ...
+    @overload
+    def download(
+        self, file_hash: _Named, path: _Path | _Writable, token: _Named | None = None, callback: None = None,
+        progress: _Progress | None = None, concurrency: int = 4,
+    ) -> Download: ...
+    @overload
+    def download(
+        self, file_hash: _Named, path: _Path | _Writable, token: _Named | None = None, *,
+        callback: Callable[[Download], object], progress: _Progress | None = None, concurrency: int = 4,
+    ) -> Future[Download]: ...
+    @overload
+    def download(
+        self, file_hash: _Named, path: _Path | _Writable, token: _Named | None, callback: Callable[[Download], object],
+        progress: _Progress | None = None, concurrency: int = 4,
+    ) -> Future[Download]: ...
+    def open(self, file_hash: _Named, token: _Named | None = None) -> io.BufferedReader: ...
+    @overload
+    def delete(self, file_hash: _Named, callback: None = None) -> Nothing: ...
+    @overload
+    def delete(self, file_hash: _Named, callback: Callable[[Nothing], object]) -> Future[Nothing]: ...

@@ -1,0 +1,13 @@
+import os
+import pathlib
+from typing import Any
+
+__all__ = ["LocalBridge"]
+
+class LocalBridge:
+    url: str
+    outbox: pathlib.Path
+    def __init__(self, data_dir: str | os.PathLike[str] | None = None, **options: Any) -> None: ...
+    def __enter__(self) -> LocalBridge: ...
+    def __exit__(self, *exception: object) -> None: ...
+    def activation_token(self, email_address: str) -> str: ...
