@@ -2,6 +2,7 @@
 
 import argparse
 import dataclasses
+import itertools
 import os
 import random
 import signal
@@ -9,7 +10,7 @@ import sys
 import tempfile
 import time
 
-from . import growth, picture, processes, report
+from . import growth, picture, processes, report, sizing
 from .cases import CASES, MIB, QUICK, Scale
 from .measure import Bench, Failed, needed
 
@@ -19,7 +20,8 @@ def main():
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupted)
     with tempfile.TemporaryDirectory(prefix="benchmarks-", dir=options.folder) as folder, processes.all_ended():
-        return _grow(options, folder) if options.growth else _compare(options, folder)
+        run = _grow if options.growth else _size if options.sizing else _compare
+        return run(options, folder)
 
 
 def _options():
@@ -32,6 +34,8 @@ def _options():
     parser.add_argument("--calls", type=_positive, help="how many small transfers, by default 500")
     parser.add_argument("--growth", nargs="?", const=900, type=_positive, metavar="SECONDS",
                         help="in place of all that: time and memory as files and clients grow, for 900 seconds or so")
+    parser.add_argument("--sizing", action="store_true",
+                        help="in place of all that: one process and three, SQLite and PostgreSQL, a folder and S3")
     parser.add_argument("--folder", help="where the files go while it runs: a disk, not memory")
     parser.add_argument("--picture", metavar="FILE.svg", help="draw it")
     return parser.parse_args()
@@ -56,6 +60,17 @@ def _grow(options, folder):
     print(growth.text(charts))
     if options.picture:
         picture.draw_growth(charts, options.picture)
+
+
+def _size(options, folder):
+    if lacking := sizing.lacking():
+        sys.exit("Missing: " + ", ".join(lacking))
+    load, scale = os.getloadavg()[0], _scale(options)
+    found = sizing.samples(folder, scale)
+    print("\n\n".join([report.head(scale), report.about_load(itertools.chain(*found.values()), load),
+                       sizing.text(found)]))
+    if options.picture:
+        picture.draw_sizing(found, options.picture)
 
 
 def _compare(options, folder):

@@ -31,6 +31,7 @@ class Sample:
     :ivar client_cpu: CPU seconds for a byte or call; *server_cpu*: likewise.
     :ivar client_peak: peak of one client's memory, in bytes, or None when it cannot be told; *server_peak*: likewise.
     :ivar others: how many cores were busy with anything else meanwhile.
+    :ivar behind_cpu: CPU seconds for a byte or call of the servers behind the server, by their names.
     """
 
     case: str
@@ -44,6 +45,7 @@ class Sample:
     client_peak: int | None
     server_peak: int
     others: float
+    behind_cpu: dict[str, float]
 
     @property
     def speed(self):
@@ -60,18 +62,24 @@ class Bench:
     """
     Where it is measured: the peers, each started when it is first needed, and the files that go up and down.
 
+    :param kinds: what starts each peer, by its name.
+
     Whoever makes one ends its processes with :func:`.processes.all_ended`, and removes *folder*.
     """
 
-    def __init__(self, folder):
-        self._folder = folder
+    def __init__(self, folder, kinds=PEERS):
+        self._folder, self._kinds = folder, kinds
         self._peers = {}
 
     def peer(self, name):
         """Return a server that runs."""
         if name not in self._peers:
-            self._peers[name] = PEERS[name](os.path.join(self._folder, name))
+            self._peers[name] = self._kinds[name](os.path.join(self._folder, name))
         return self._peers[name]
+
+    def end(self, name):
+        """End a server; when it is needed again, it is a new one."""
+        self._peers.pop(name).close()
 
     def samples(self, case, side, work):
         """Let one side do a case, each of its clients so much *work*, and return a sample for each step."""
@@ -172,14 +180,16 @@ class _Watch:
         self._work = work * case.clients
         self._server = peer.processes()
         processes.forget_peak(self._server)
-        self._began = time.monotonic(), processes.cpu_of_all(), processes.cpu(self._server)
+        self._behind = {name: each.processes() for name, each in peer.behind.items()}
+        self._began = time.monotonic(), processes.cpu_of_all(), processes.cpu(self._server), self._of_behind()
 
     def sample(self, clients, answers):
         """Return what it has taken, with what the clients say of themselves."""
-        began, of_all, of_server = self._began
+        began, of_all, of_server, of_behind = self._began
         server = processes.cpu(self._server) - of_server
+        behind = {name: seconds - of_behind[name] for name, seconds in self._of_behind().items()}
         client = sum(answer["cpu"] for answer in answers)
-        others = processes.cpu_of_all() - of_all - server - client
+        others = processes.cpu_of_all() - of_all - server - client - sum(behind.values())
         peaks = [client.peak() for client in clients]
         return Sample(
             **self._about, work=self._work,
@@ -187,7 +197,11 @@ class _Watch:
             client_cpu=client / self._work, server_cpu=server / self._work,
             client_peak=None if None in peaks else max(peaks), server_peak=processes.peak(self._server),
             others=max(0, others / (time.monotonic() - began)),
+            behind_cpu={name: seconds / self._work for name, seconds in behind.items()},
         )
+
+    def _of_behind(self):
+        return {name: processes.cpu(pids) for name, pids in self._behind.items()}
 
 
 def _answers(clients, orders):

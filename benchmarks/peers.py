@@ -2,8 +2,10 @@
 
 import contextlib
 import getpass
+import glob
 import importlib.util
 import os
+import pwd
 import shutil
 import socket
 import subprocess
@@ -17,7 +19,8 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 _PATIENCE = 60  # seconds to start in
 _BENCHMARKS = 'pip install -e ".[benchmarks]"'
-_PROGRAMS = {"curl": "apt-get install curl", "nginx": "apt-get install nginx-light", "weed": _BENCHMARKS}
+_PROGRAMS = {"curl": "apt-get install curl", "nginx": "apt-get install nginx-light", "weed": _BENCHMARKS,
+             "postgres": "apt-get install postgresql"}
 _MODULES = {"boto3": _BENCHMARKS, "minio": _BENCHMARKS, "coincurve": 'pip install -e ".[fast]"'}
 _NGINX = """
 daemon off;
@@ -56,13 +59,17 @@ class Peer:
 
     :cvar needs: the programs and modules without which it cannot start.
     :ivar facts: what a client has to know of it.
+    :ivar behind: the servers that it works with itself, by what they are to it.
     """
 
     needs = ()
 
     def __init__(self, folder):
-        self.facts = {}
+        self.facts, self.behind = {}, {}
         self._process = self._start(folder)
+
+    def close(self):
+        processes.end(self._process)
 
     def processes(self):
         """Return the ids of its processes."""
@@ -76,12 +83,21 @@ class Peer:
 
 
 class Bridge(Peer):
-    """The bridge, with its defaults."""
+    """
+    The bridge, with its defaults but for *options*.
+
+    :param environment: what it is told besides.
+    """
+
+    def __init__(self, folder, options=(), environment=None):
+        self._options, self._environment = options, environment or {}
+        super().__init__(folder)
 
     def _start(self, folder):
         process = processes.start(
-            [sys.executable, "-m", "pymdc.bridge", "--port", "0", "--data-dir", folder],
+            [sys.executable, "-m", "pymdc.bridge", "--port", "0", "--data-dir", folder, *self._options],
             cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+            env={**os.environ, **self._environment},
         )
         line = processes.line(process, _PATIENCE)
         if not line.startswith("listening on "):
@@ -146,6 +162,31 @@ class SeaweedFS(Peer):
         urllib.request.urlopen(request, timeout=_PATIENCE).close()
 
 
+class PostgreSQL(Peer):
+    """A PostgreSQL server with its defaults, and databases of bridges on it."""
+
+    needs = ("postgres",)
+
+    def new_database(self, name) -> str:
+        """Make one, with the tables of a bridge, and return its URL."""
+        address = f"127.0.0.1:{self._port}"
+        subprocess.run([_program("createdb"), "-h", "127.0.0.1", "-p", str(self._port), "-U", "postgres", name],
+                       check=True)
+        url = f"postgresql+psycopg://postgres@{address}/{name}"
+        subprocess.run([sys.executable, "-m", "pymdc.bridge", "upgrade", "--database-url", url], cwd=ROOT, check=True,
+                       stdout=subprocess.DEVNULL)
+        return url
+
+    def _start(self, folder):
+        os.makedirs(folder)
+        self._port, user = _free_port(), _unprivileged(folder)
+        subprocess.run([_program("initdb"), "-D", f"{folder}/data", "-U", "postgres", "--auth=trust"], check=True,
+                       stdout=subprocess.DEVNULL, **user)
+        settings = {"port": self._port, "listen_addresses": "127.0.0.1", "unix_socket_directories": ""}
+        told = [text for name, value in settings.items() for text in ("-c", f"{name}={value}")]
+        return self._serve([_program("postgres"), "-D", f"{folder}/data", *told], self._port, **user)
+
+
 PEERS = {"bridge": Bridge, "route": Route, "nginx": Nginx, "seaweedfs": SeaweedFS}
 
 
@@ -165,8 +206,19 @@ def _free_port():
         return listener.getsockname()[1]
 
 
+def _unprivileged(folder):
+    """Where this is root, whom PostgreSQL serves not, return what makes a process nobody's; *folder* is his then."""
+    if os.getuid():
+        return {}
+    nobody = pwd.getpwnam("nobody")
+    os.chown(folder, nobody.pw_uid, nobody.pw_gid)
+    os.chmod(os.path.dirname(folder), 0o711)
+    return {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
+
+
 def _program(name):
-    folders = [os.path.dirname(sys.executable), os.environ.get("PATH", os.defpath), "/usr/sbin"]
+    folders = [os.path.dirname(sys.executable), os.environ.get("PATH", os.defpath), "/usr/sbin",
+               *glob.glob("/usr/lib/postgresql/*/bin")]
     return shutil.which(name, path=os.pathsep.join(folders))
 
 

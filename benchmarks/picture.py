@@ -1,7 +1,9 @@
 """What was measured, drawn as SVG: bars for the targets, lines for growth."""
 
 import html
+import itertools
 import math
+import statistics
 
 _COLOURS = {"aim": "#2e7d32", "must": "#1565c0", "missed": "#c75b12"}
 _LINES = ("#1565c0", "#c75b12", "#2e7d32")
@@ -28,6 +30,29 @@ def draw_growth(charts, path):
         left, top = number % 2 * width, number // 2 * height
         parts += [f'<g transform="translate({left} {top})">', *_chart(chart), "</g>"]
     _write(path, 2 * width, math.ceil(len(charts) / 2) * height, parts)
+
+
+def draw_sizing(found, path):
+    """Draw a bar for each step and setting: how much it does, beside the most of its step."""
+    parts, top = [_text(_BARS, 18, "more is better; the longest bar of each step is 1", "start")], 12
+    for step, group in itertools.groupby(found.items(), lambda item: item[0][0]):
+        speeds = {setting: statistics.median(sample.speed for sample in samples) for (_, setting), samples in group}
+        top += 1.5 * _ROW
+        parts.append(_text(_BARS, top + 13, step, "start"))
+        for setting, speed in speeds.items():
+            top += _ROW
+            parts += _speed(setting, speed, speed / max(speeds.values()), top)
+    _write(path, _WIDTH, top + 1.5 * _ROW, parts)
+
+
+def _speed(setting, speed, share, top):
+    width, colour = 300 * share, _LINES[setting.processes > 1]
+    told = f"{speed / 10**6:.0f} MB/s" if speed > 10**6 else f"{speed:.0f} a second"
+    return [
+        _text(_BARS - 10, top + 13, str(setting), "end"),
+        f'<rect x="{_BARS}" y="{top}" width="{width:.1f}" height="17" fill="{colour}"/>',
+        _text(_BARS + width + 8, top + 13, told, "start"),
+    ]
 
 
 def _bar(row, top):

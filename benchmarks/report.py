@@ -57,7 +57,7 @@ class Row:
         return self.value <= wanted if self.target.less else self.value >= wanted
 
     def cells(self):
-        reached = ("–", "–") if self.value is None else (_short(self.value), _spread(self.values))
+        reached = ("–", "–") if self.value is None else (short(self.value), spread(self.values))
         sign = "≤" if self.target.less else "≥"
         bounds = (f"{sign} {self.target.must:g}", f"{sign} {self.target.aim:g}")
         return (self.target.what, *reached, *bounds, self.verdict)
@@ -75,23 +75,23 @@ def text(results, scale, load):
 
     :param load: that of the machine before it began, as os.getloadavg() has it.
     """
-    parts = [_head(scale), _about_load(results, load)]
+    parts = [head(scale), about_load(results.samples, load)]
     parts += [f"Missing, so not compared: {what}." for what in sorted(set(results.missing.values()))]
     parts += [f"Failed: {what}" for what in results.failures]
-    parts.append(_table(_REACHED, [row.cells() for row in rows(results)]))
-    parts.append(_table(_MEASURED, [_measured(samples) for samples in _groups(results.samples)]))
+    parts.append(table(_REACHED, [row.cells() for row in rows(results)]))
+    parts.append(table(_MEASURED, [_measured(samples) for samples in _groups(results.samples)]))
     return "\n\n".join(parts)
 
 
-def _head(scale):
+def head(scale):
     return (
         f"{scale.rounds} rounds in random order; large is {scale.size // MIB} MiB; {scale.calls} calls. "
         f"{os.cpu_count()} cores, Python {platform.python_version()}, {platform.system()} {platform.release()}."
     )
 
 
-def _about_load(results, load):
-    others = [sample.others for sample in results.samples] or [0]
+def about_load(samples, load):
+    others = [sample.others for sample in samples] or [0]
     told = (
         f"Load when it began: {load:.1f}. Meanwhile other programs, and the kernel for itself, kept "
         f"{statistics.median(others):.1f} cores busy (median; at most {max(others):.1f})."
@@ -121,8 +121,8 @@ def _measured(samples):
     speeds = [sample.speed / (10**6 if first.in_bytes else 1) for sample in samples]
     factor = GIB if first.in_bytes else 1000
     return (
-        f"{first.case}: {first.step}", str(first.side), f"{_short(_median(speeds))} {speed}", _spread(speeds),
-        *(f"{_short(factor * _median([getattr(sample, side) for sample in samples]))} {cpu}"
+        f"{first.case}: {first.step}", str(first.side), f"{short(_median(speeds))} {speed}", spread(speeds),
+        *(f"{short(factor * _median([getattr(sample, side) for sample in samples]))} {cpu}"
           for side in ("client_cpu", "server_cpu")),
         _mebibytes([sample.client_peak for sample in samples]), _mebibytes([sample.server_peak for sample in samples]),
     )
@@ -136,15 +136,15 @@ def _median(values):
     return statistics.median(values) if values else None
 
 
-def _spread(values):
-    return f"{_short(min(values))} – {_short(max(values))}"
+def spread(values):
+    return f"{short(min(values))} – {short(max(values))}"
 
 
-def _short(value):
+def short(value):
     return f"{value:.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
 
 
-def _table(head, lines):
+def table(head, lines):
     widths = [max(map(len, column)) for column in zip(head, *lines)]
     ruled = [head, ["-" * width for width in widths], *lines]
     return "\n".join("| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths)) + " |" for line in ruled)

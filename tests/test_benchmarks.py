@@ -9,7 +9,7 @@ import xml.etree.ElementTree
 
 import pytest
 
-from benchmarks import processes
+from benchmarks import cases, measure, peers, picture, processes, sizing
 from waiting import eventually
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -67,6 +67,26 @@ def test_a_peer_that_is_missing_is_named(tmp_path):
 
     assert "Missing, so not compared: curl (apt-get install curl)" in report
     assert "pymdc to bridge" in report
+
+
+def test_the_sizing_names_what_it_would_need(monkeypatch):
+    monkeypatch.setattr(peers, "_program", lambda name: None)
+
+    assert sizing.lacking() == ["postgres (apt-get install postgresql)", 'weed (pip install -e ".[benchmarks]")']
+
+
+def test_the_speed_of_each_setting_is_told_and_drawn(tmp_path):
+    about = {"case": "small", "side": cases.FAST, "step": "put", "in_bytes": False, "work": 100, "client_peak": None,
+             "server_peak": 0, "others": 0, "client_cpu": 0, "server_cpu": 0.002,
+             "behind_cpu": {"database": 0.001, "store": 0}}
+    found = {("put", setting): [measure.Sample(**about, seconds=seconds) for seconds in (1, 2, 4)]
+             for setting in sizing.SETTINGS[:3]}
+
+    picture.draw_sizing(found, tmp_path / "picture.svg")
+    lines = sizing.text(found).splitlines()
+
+    assert len(lines) == 2 + 3 and all("50.0 a second" in line and "2.00 ms" in line for line in lines[2:])
+    assert len(xml.etree.ElementTree.parse(tmp_path / "picture.svg").findall(f"{SVG}rect")) == 1 + 3
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
