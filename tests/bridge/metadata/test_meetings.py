@@ -49,9 +49,6 @@ class Account:
     def add_key(self, point, proved=False):
         self._memory.keys.add(self.email, point, point, proved, None)
 
-    def delete_key(self):
-        self._memory.keys.delete(self.email, self.point)
-
     def bucket(self, points=(), **fields):
         fields = {"name": "b", "storage": 1, "transfer": 1, **fields}
         return self._memory.buckets.add(self.email, 0, fields, {point: point for point in points}, None)["id"]
@@ -299,38 +296,49 @@ def test_two_that_prove_each_other_s_key_do_not_wait_for_each_other(memory, new_
 
 # What a key loses
 
-def deletes_it(account, bucket):
-    account.delete_key()
+def deletes_it(memory, account, bucket, point):
+    memory.keys.delete(account.email, point)
 
 
-def strikes_it_off(account, bucket):
+def strikes_it_off(memory, account, bucket, point):
     account.list_keys(bucket, [])
 
 
-@pytest.mark.parametrize("lose", [deletes_it, strikes_it_off])
+def takes_it_over(memory, account, bucket, point):
+    """Another account proves to hold it."""
+    Account(memory).add_key(point, proved=True)
+
+
+@pytest.fixture(params=[deletes_it, strikes_it_off, takes_it_over])
+def lose(request):
+    return request.param
+
+
+def bucket_of(account, lose):
+    """Return a bucket, and a key that may ask for its tokens until it loses that."""
+    if lose is strikes_it_off:
+        guest = new_point()
+        return account.bucket([guest]), guest
+    return account.bucket([account.point] if lose is deletes_it else []), account.point
+
+
 def test_a_token_dies_with_the_power_of_the_key_that_asks_for_it(memory, new_account, lose):
     for meet in meetings(memory):
         account = new_account()
-        bucket = account.bucket([account.point])
-        point = account.point
-        if lose is strikes_it_off:
-            point = new_point()
-            account.list_keys(bucket, [point])
+        bucket, point = bucket_of(account, lose)
 
-        meet(lambda: lose(account, bucket), lambda: account.ask(bucket, point=point))
+        meet(lambda: lose(memory, account, bucket, point), lambda: account.ask(bucket, point=point))
 
         assert rows(memory, tables.tokens, tables.tokens.c.point == point) == 0
 
 
-@pytest.mark.parametrize("lose", [deletes_it, strikes_it_off])
 def test_a_pointer_dies_with_the_power_of_the_key_that_asks_for_it(memory, new_account, lose):
     for meet in meetings(memory):
-        account, guest = new_account(), new_point()
-        point = guest if lose is strikes_it_off else account.point
-        bucket = account.bucket([account.point, guest])
+        account = new_account()
+        bucket, point = bucket_of(account, lose)
         name = account.store(bucket, [1])
 
-        meet(lambda: lose(account, bucket), lambda: memory.files.hand_out(
+        meet(lambda: lose(memory, account, bucket, point), lambda: memory.files.hand_out(
             bucket, name, point, lambda: {"hash": uuid.uuid4().hex, "left": 1, "expires": LATER}, 9, 0))
 
         assert rows(memory, tables.shard_tokens, tables.shard_tokens.c.point == point) == 0
@@ -476,11 +484,12 @@ def test_upkeep_is_one_s_turn(memory):
 
 
 def test_who_tidies_up_what_is_idle_waits_for_nobody(memory):
+    """Each holds one row that the other has seen idle."""
     for meet in meetings(memory):
-        old, new = [uuid.uuid4().hex for _ in range(4)], [uuid.uuid4().hex for _ in range(2)]
-        for each in old:
+        idle = [uuid.uuid4().hex for _ in range(2)]
+        for each in idle:
             memory.rates.take(each, 1, 1, 0)
 
-        results = meet(*(lambda each=each: memory.rates.take(each, 1, LATER, 10) for each in new))
+        results = meet(*(lambda each=each: memory.rates.take(each, 1, LATER, 10) for each in idle))
 
         assert results == [0, 0]
