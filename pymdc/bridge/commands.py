@@ -23,7 +23,7 @@ from .settings import LOG_LEVELS, Settings, numbers
 from .storage.backup import back_up, forget_the_passing, restore
 from .storage.copy import copy
 from .storage.data import Data, check_named
-from .storage.datafolder import DataFolder
+from .storage.datafolder import DataFolder, data_folder
 from .storage.objects import check_url as check_store_url
 from .storage.scrub import scrub
 from .storage.upgrade import upgrade
@@ -51,19 +51,39 @@ class _DataDir(click.Option):
         return f"{context.auto_envvar_prefix}_{self.name.upper()}"
 
 
-def _usual_data_dir():
-    """Return where data lies on this platform; worked out only when it is needed, since not everybody has a home."""
+_NEEDED = "say with --data-dir where the data shall be"
+_NEEDED_FOR_MAILS = "say with --smtp-url who sends the mails, or with --data-dir where they shall be"
+
+
+def _data_folder(path, needed=_NEEDED):
+    """
+    Return a data folder, by default where data lies on this platform.
+
+    :param needed: what to say to who has no home.  With None there is a folder only if there is one from before.
+    """
+    if path is not None:
+        return path
     try:
-        return platformdirs.user_data_path("pymdc-bridge", appauthor=False).expanduser()
+        path = platformdirs.user_data_path("pymdc-bridge", appauthor=False).expanduser()
     except RuntimeError:
-        raise click.UsageError("there is no home folder: say with --data-dir where the data shall be") from None
+        if needed is not None:
+            raise click.UsageError(f"there is no home folder: {needed}") from None
+        return None
+    return path if needed is not None or os.path.exists(path) else None
+
+
+def _need(options):
+    """Return what to say to who serves without a data folder; None where it can be done."""
+    if None in (options["database_url"], options["store_url"]):
+        return _NEEDED
+    return _NEEDED_FOR_MAILS if options["smtp_url"] is None else None
 
 
 _file = _Path(exists=True, dir_okay=False, path_type=Path)
 _folder = _Path(file_okay=False, path_type=Path)
 _data_dir = click.option(
-    "--data-dir", cls=_DataDir, default=_usual_data_dir, show_default="the user's data folder", type=_folder,
-    help="Folder of database, shards and mails.",
+    "--data-dir", cls=_DataDir, show_default="the user's data folder", type=_folder,
+    help="Folder of database, shards and mails, unless all of them are elsewhere.",
 )
 _database_url = click.option(
     "--database-url", help="PostgreSQL database that bridges share, postgresql+psycopg://user@host/name; the password "
@@ -126,7 +146,7 @@ def main():
 @_new
 @click.option("--public-url", help="What links and pointers lead to.  [default: the address listened on]")
 @click.option("--smtp-url", help="Server that sends the mails, smtp://user:password@host:port or smtps://...; a "
-              "password is better kept in PYMDC_BRIDGE_SMTP_URL.  [default: mails stay in the outbox]")
+              "password is better kept in PYMDC_BRIDGE_SMTP_URL.  [default: they go to the outbox]")
 @click.option("--mail-from", help="Who sends the mails.  [default: bridge@ the host of the public URL]")
 @click.option("--tls-cert", type=_file, help="Certificate, with what leads from it to a known one, as PEM.")
 @click.option("--tls-key", type=_file, help="Its private key, as PEM.")
@@ -147,6 +167,7 @@ def serve(behind_proxy, **options):
 
     Each option is also an environment variable: --data-dir is PYMDC_BRIDGE_DATA_DIR.
     """
+    options["data_dir"] = _data_folder(options["data_dir"], _need(options))
     try:
         settings = Settings(behind_proxy=tuple(filter(None, behind_proxy.replace(" ", "").split(","))), **options)
     except ValueError as error:
@@ -155,13 +176,18 @@ def serve(behind_proxy, **options):
     _warn_of_password("database_url", settings.database_url)
     _raise_descriptor_limit()
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))  # uvicorn raises it again when it has obeyed it
-    where = f"{settings.host}:{settings.port} from {settings.data_dir}"
+    folder = settings.data_dir or "no data folder"
+    where = f"{settings.host}:{settings.port} from {folder}"
+    if _need(options) == _NEEDED_FOR_MAILS:
+        where += f" ({_NEEDED_FOR_MAILS})"
     if settings.store_url is not None and settings.free_space != Settings.free_space:
         _log.warning("--free-space is not heeded: of %s nobody knows how much it can take", settings.store_url)
     with _failures(f"cannot serve {where}: "), contextlib.closing(Site(settings)) as site:
         kind = Workers if settings.workers > 1 else Server
         bridge = kind(site, ready=lambda: print(f"listening on {site.url}", flush=True))
-        _log.info("pymdc %s serves %s from %s", pymdc.__version__, site.url, settings.data_dir)
+        _log.info("pymdc %s serves %s from %s", pymdc.__version__, site.url, folder)
+        if settings.smtp_url is None:
+            _log.info("mails go to %s, for you to send: no --smtp-url is set", settings.data_dir / "outbox")
         try:
             bridge.run()
         except KeyboardInterrupt:
@@ -183,6 +209,7 @@ def scrub_command(data_dir, database_url, store_url, keep_deleted, new):
     What is damaged is set aside and listed, with the files that it belongs to; whoever uploads such a file again heals
     it.  Objects that belong to nothing are removed.  Ends with 1 if a shard is damaged.
     """
+    data_dir = _data_folder(data_dir, _NEEDED if None in (database_url, store_url) else None)
     with _failures(), Data(_bridge_in(data_dir, new, database_url, store_url), keep_deleted) as data:
         findings = scrub(data, data.metadata.clock.now(), click.echo)
         click.echo(findings)
@@ -203,7 +230,7 @@ def backup_command(data_dir, database_url, store_url, new, target):
     """
     _check_in_folder(database_url, store_url)
     with _failures():
-        copied = back_up(_bridge_in(data_dir, new), DataFolder(target), click.echo, new)
+        copied = back_up(_bridge_in(_data_folder(data_dir), new), DataFolder(target), click.echo, new)
         click.echo(copied)
         _end_with(copied.damaged)
 
@@ -221,7 +248,7 @@ def restore_command(data_dir, database_url, store_url, source):
     """
     _check_in_folder(database_url, store_url)
     with _failures():
-        findings = restore(DataFolder(source), DataFolder(data_dir), click.echo)
+        findings = restore(DataFolder(source), DataFolder(_data_folder(data_dir)), click.echo)
         click.echo(findings)
         _end_with(findings.damaged)
 
@@ -257,6 +284,7 @@ def copy_command(data_dir, store_url, to_database_url, to_store_url):
     the bridge is to be served with.  Ends with 1 if a shard is damaged, and so not copied.
     """
     log.to_stderr("WARNING")
+    data_dir = _data_folder(data_dir)
     source = _folder_of_a_bridge(data_dir, store_url=store_url)
     target = DataFolder(data_dir, _checked(check_url, to_database_url),
                         _checked(check_store_url, to_store_url) or store_url)
@@ -293,7 +321,7 @@ def upgrade_command(data_dir, database_url):
             from_what = f", from {before}" if before != after else ""
             click.echo(f"the database's schema has revision {after}{from_what}, as this version wants it")
             return
-        folder = _folder_of_a_bridge(data_dir)
+        folder = _folder_of_a_bridge(_data_folder(data_dir))
         with folder.lock():
             upgrade(folder, click.echo)
             with Data(folder) as data:
@@ -336,7 +364,7 @@ def _folder_of_a_bridge(path, database_url=None, store_url=None):
     urls = _checked(check_url, database_url), _checked(check_store_url, store_url)
     if database_url is None and not (path / "bridge.sqlite").exists():
         raise click.UsageError(f"no bridge has its data in {path}")
-    return DataFolder(path, *urls)
+    return data_folder(path, *urls)
 
 
 def _bridge_in(path, new, database_url=None, store_url=None):

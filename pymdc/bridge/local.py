@@ -7,6 +7,7 @@ import os
 import re
 import tempfile
 import threading
+from pathlib import Path
 
 from .serving.server import Server, Site
 from .settings import Settings
@@ -60,7 +61,7 @@ class LocalBridge:
         self._site = Site(settings)
         self._server = Server(self._site, ready=listening.set, grace=5)
         self.url = self._site.url
-        self.outbox = self._server.services.outbox.folder
+        self.outbox = Path(settings.data_dir) / "outbox"
         self._thread = threading.Thread(target=self._server.run, name="pymdc-bridge", daemon=True)
         self._thread.start()
         while not listening.wait(0.1):

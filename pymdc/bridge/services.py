@@ -3,12 +3,13 @@
 import errno
 import logging
 import threading
+from email.message import EmailMessage
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from .mail.message import default_sender
 from .mail.outbox import Outbox
-from .mail.postman import Postman
+from .mail.postman import KEPT, Postman
 from .mail.relay import Relay
 from .metadata import GIGABYTE
 from .metrics import Metrics
@@ -16,7 +17,7 @@ from .passwords import Passwords
 from .refusal import Refusal
 from .settings import Settings
 from .storage.data import Data
-from .storage.datafolder import DataFolder
+from .storage.datafolder import data_folder
 
 TIDY_INTERVAL = 60  # seconds
 UPKEEP = "upkeep"  # the lease: among the rates, as what may be done once in that time
@@ -33,13 +34,13 @@ class Services(Data):
     """
 
     def __init__(self, settings: Settings, public_url: str, metrics: Metrics):
-        folder = DataFolder(settings.data_dir, settings.database_url, settings.store_url)
+        folder = data_folder(settings.data_dir, settings.database_url, settings.store_url)
         super().__init__(folder, settings.keep_deleted)
         self.settings = settings
         self.public_url = public_url
-        self.outbox = Outbox(folder.outbox)
         self.sender = settings.mail_from or default_sender(public_url)
-        self._postman = settings.smtp_url and Postman(self.outbox, Relay.parse(settings.smtp_url))
+        carrier = Relay.parse(settings.smtp_url) if settings.smtp_url else Outbox(folder.outbox)
+        self._postman = Postman(self.metadata.mails, self.metadata.clock, carrier)
         self.metrics = metrics
         self._janitor = threading.Thread(target=self._tidy_now_and_then, name="pymdc-janitor", daemon=True)
         self._ended = threading.Event()
@@ -48,14 +49,29 @@ class Services(Data):
     def start(self):
         """Begin what goes on beside the requests."""
         self._janitor.start()
-        if self._postman:
-            self._postman.start()
+        self._postman.start()
 
     def stop(self):
         self._ended.set()
         self._janitor.join(5)
-        if self._postman:
-            self._postman.close()
+        self._postman.close()
+
+    def with_mail(self, mail: EmailMessage, work):
+        """
+        Return what *work* returns, and have a mail delivered: it goes for sure when what was done is kept, and not when
+        that is undone.
+
+        :param work: may be called again, as of :meth:`Metadata.together`.
+        """
+        row = self._postman.write(mail)
+
+        def work_and_write():
+            result = work()
+            self.metadata.mails.add(row)
+            return result
+        result = self.metadata.together(work_and_write)
+        self._postman.take(row)
+        return result
 
     def spare_space(self) -> int:
         """Return how many bytes more the disk may be given."""
@@ -80,7 +96,7 @@ class Services(Data):
     def tidy(self) -> bool:
         """
         Remove what uploads have left behind whose worker was killed, and what could not be deleted, and registrations
-        that nobody has activated.
+        that nobody has activated, and mails that were given up.
 
         :returns: whether it was this process's turn: of all that share the database, the one that takes the lease.
         """
@@ -89,6 +105,7 @@ class Services(Data):
         if self.metadata.rates.take(UPKEEP, 1, int(_LEASE * TIDY_INTERVAL), clock.now()) > 0:
             return False
         self.metadata.accounts.forget_waiting(clock.now())
+        self.metadata.mails.forget_given_up(clock.now() - KEPT)
         self.clear_uploads(clock.steady())
         self.sweep(clock.now())
         return True

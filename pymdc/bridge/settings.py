@@ -27,7 +27,7 @@ class Settings:
     """
     The options of a bridge; each is ``--option`` of ``python -m pymdc.bridge`` and ``PYMDC_BRIDGE_OPTION``.
 
-    :ivar data_dir: the folder of database, shards and mails.
+    :ivar data_dir: the folder of database, shards and mails; None where all of them are elsewhere.
     :ivar database_url: a PostgreSQL database that any number of bridges share, ``postgresql+psycopg://user@host/name``;
         by default it is SQLite, in the data folder.
     :ivar store_url: the bucket of the shards, ``s3://bucket/prefix``, on a server that the environment, ``AWS_…``,
@@ -36,7 +36,7 @@ class Settings:
     :ivar host: the address to listen on.
     :ivar public_url: what links and pointers lead to; by default the address listened on.
     :ivar smtp_url: the server that sends the mails, ``smtp://user:password@host:port`` or ``smtps://…``; None leaves
-        them in the outbox.
+        them in the outbox, in the data folder.
     :ivar mail_from: who sends the mails; by default ``bridge@`` the host of the public URL.
     :ivar tls_cert: a PEM file, the certificate and what leads from it to a known one; *tls_key*: its private key.
     :ivar behind_proxy: the addresses of reverse proxies, whose ``X-Forwarded-For`` is believed.

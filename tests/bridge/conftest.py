@@ -101,6 +101,16 @@ def store_url(request):
 
 
 @pytest.fixture
+def mail_server():
+    """A server that takes all mails."""
+    from mail_server import MailServer
+    server = MailServer()
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
 def wire(local):
     return Wire(local.url)
 

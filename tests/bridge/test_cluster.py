@@ -2,6 +2,7 @@
 
 import collections
 import os
+import re
 import subprocess
 import sys
 import time
@@ -12,6 +13,7 @@ import pytest
 
 from postgresql import PASSWORD
 from pymdc.bridge import LocalBridge
+from pymdc.keypair import ECDSA
 from running_bridge import RunningBridge
 from used_bridge import command
 from wire import Account, Wire, multipart, race, registered
@@ -133,6 +135,46 @@ def test_clocks_that_are_an_hour_apart_are_no_matter(start, ahead):
     issued = there.signed.post(f"/buckets/{bucket}/tokens", {"operation": "PUSH"}).json()["expires"]
     assert abs(datetime.fromisoformat(issued.replace("Z", "+00:00")).timestamp() - time.time() - 300) < 60
     assert there.signed.get("/keys", nonce=time.time() * 1000 + 86_400_000 + 1_800_000).status_code == 401
+
+
+@pytest.fixture
+def without_home(tmp_path):
+    """Where a folder cannot be made by default, whoever runs this."""
+    home = tmp_path / "home"
+    home.write_bytes(b"")
+    return {**{name: value for name, value in os.environ.items() if name != "XDG_DATA_HOME"}, "HOME": str(home)}
+
+
+def test_a_bridge_whose_data_and_mails_are_elsewhere_needs_no_folder(url, s3, mail_server, without_home):
+    command = [sys.executable, "-m", "pymdc.bridge", "--port", "0", "--workers", "2", "--database-url", url,
+               "--store-url", s3.new_store_url(), "--smtp-url", mail_server.url()]
+    told = {"env": without_home, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, **told) as process:
+        account = Account(process.stdout.readline().split()[-1], "ann@example.com", "ab" * 32, ECDSA())
+        account.nobody.post("/users", {"email": account.email, "password": account.password, "pubkey": account.key})
+        mail = mail_server.taken.get(timeout=30).content.decode()
+        account.nobody.get(re.search("/activations/[0-9a-f]{64}", mail)[0])
+        bucket, contents = account.bucket(), [os.urandom(1000), os.urandom(100_000)]
+        hashes = [account.upload(bucket, content) for content in contents]
+        answers = [account.signed.get(f"/buckets/{bucket}/files/{file_hash}/content") for file_hash in hashes]
+        health = account.nobody.get("/health").json()["status"]
+        process.terminate()
+        _, said = process.communicate(timeout=60)
+        scrubbed = subprocess.run([*command[:3], "scrub", *command[7:11]], **told)
+
+    assert [answer.content for answer in answers] == contents and health == "ok"
+    assert process.returncode == 0 and "from no data folder" in said
+    assert scrubbed.returncode == 0 and scrubbed.stdout.startswith("2 shards"), scrubbed.stderr
+
+
+def test_a_bridge_without_a_folder_and_a_server_for_its_mails_says_what_is_missing(url, s3, without_home):
+    command = [sys.executable, "-m", "pymdc.bridge", "--port", "0", "--database-url", url, "--store-url",
+               s3.new_store_url()]
+
+    ended = subprocess.run(command, env=without_home, capture_output=True, text=True, timeout=60)
+
+    assert ended.returncode == 1 and "Traceback" not in ended.stderr
+    assert "say with --smtp-url who sends the mails, or with --data-dir where they shall be" in ended.stderr
 
 
 def test_upkeep_is_done_by_one_bridge_at_a_time(url, later):

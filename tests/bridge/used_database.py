@@ -58,6 +58,8 @@ def _leave_things_unfinished(memory):
     memory.shards.hold_back("a backup", FOR_EVER)
     memory.shards.mark(next(row for row in memory.shards.all() if row["size"] == len(CONTENTS["damaged"])), True)
     memory.rates.take("somebody", 1, FOR_EVER, 0)
+    memory.mails.add({"name": "waits", "recipient": EMAIL, "content": b"From: bridge@localhost\r\n\r\n", "created": 1,
+                      "due": 0, "claimed": FOR_EVER})
 
 
 if __name__ == "__main__":

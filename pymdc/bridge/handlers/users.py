@@ -28,12 +28,11 @@ def create(call: Call) -> Response:
     call.services.check_space()
     hashed = call.services.passwords.hash(password)
     limits.count_mail(call, email, Refusal(400, EMAIL_TAKEN) if waits else None)
-    first = call.metadata.accounts.register(
+    first = call.services.with_mail(mail, lambda: call.metadata.accounts.register(
         {"email": email, "password": hashed, "created": created},
         {"token": auth.hash_token(token), "password": hashed, "redirect": redirect, "created": created,
          "point": point, "text": text},
-    )
-    call.services.outbox.send(mail)
+    ))
     if not first:
         raise Refusal(400, EMAIL_TAKEN)
     user = _user({"email": email, "created": created, "activated": False})

@@ -1,1 +1,1 @@
-"""Mails: written, kept, and taken to a server."""
+"""Mails: written, and taken to a server or to a folder."""

@@ -1,72 +1,48 @@
-"""The folder that mails lie in until they are sent."""
+"""The folder that mails go to when no server takes them."""
 
 import contextlib
 import fcntl
 import logging
 import os
-import secrets
-import threading
-import time
-from email import message_from_binary_file
-from email.message import EmailMessage
+from email import message_from_bytes
 from pathlib import Path
 
 from .. import private
+from ..metadata.mails import Mails
 from ..storage.datafolder import sync_folder
+from .carrier import Delayed
 from .message import PLAIN, is_sender
 
 _log = logging.getLogger("pymdc.bridge")
 
 
 class Outbox:
-    """
-    A folder of mails as ``.eml`` files, the newest last by name.
+    """A folder of mails as ``.eml`` files, the newest last by name: a :class:`Carrier`."""
 
-    :ivar arrived: is set when this process has put a mail into it.
-    """
+    at_once = True
 
     def __init__(self, folder: Path):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         sync_folder(folder.parent)
-        self.folder = folder
-        self.arrived = threading.Event()
-        self._left_alone = set()
+        self._folder = folder
 
-    def send(self, mail: EmailMessage):
+    def deliver(self, mail, deadline: float) -> str:
         """Put a mail into the folder, on disk when it returns."""
-        path = self.folder / f"{time.time_ns():020d}-{secrets.token_hex(4)}.eml"
-        partial = path.with_suffix(".partial")
-        with open(partial, "xb", opener=private.opener) as file:
-            file.write(bytes(mail))
+        path = self._folder / f"{mail['name']}.eml"
+        try:
+            self._write(path, mail["content"])
+        except OSError as error:
+            raise Delayed(f"{self._folder}: {error.strerror}") from None
+        return str(path)
+
+    def _write(self, path, content):
+        partial = path.with_name(path.name + ".partial")
+        with open(partial, "wb", opener=private.opener) as file:
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())
         partial.rename(path)
-        sync_folder(self.folder)
-        self.arrived.set()
-        _log.info("mail to %s: %s", mail["To"], path)
-
-    def letters(self):
-        """Yield each mail that no other process is at, the oldest first, locked until the next one is asked for."""
-        for path in sorted(self.folder.glob("*.eml")):
-            if path.name not in self._left_alone:
-                yield from self._claimed(path)
-
-    def leave_alone(self, path: Path, why: str):
-        """Do not yield a file again, because what would have to be done with it cannot be done."""
-        self._left_alone.add(path.name)
-        _log.error("mail %s stays where it is, and is left alone: %s", path.name, why)
-
-    def _claimed(self, path):
-        try:
-            file = open(path, "rb+")
-        except FileNotFoundError:
-            return
-        except OSError as error:
-            return self.leave_alone(path, error.strerror)
-        with file, contextlib.suppress(BlockingIOError):
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if _is_at(path, file):  # not sent and deleted by another process while it was not locked
-                yield Letter(path, file)
+        sync_folder(self._folder)
 
 
 def discard_partial(folder: Path):
@@ -75,49 +51,40 @@ def discard_partial(folder: Path):
         path.unlink()
 
 
-class Letter:
-    """
-    A mail in the outbox.
-
-    :ivar due: when it is to be tried, kept as its file's time of modification, for all processes to see.
-    :ivar changed: when it was written or put off.
-    :ivar mail: None when there is none in the file.
-    :ivar born: when the mail was written, in seconds since the epoch.
-    """
-
-    def __init__(self, path: Path, file):
-        self.path = path
-        self._file = file
-        status = os.fstat(file.fileno())
-        self.due, self.changed = status.st_mtime, status.st_ctime
-        self.mail = self.born = None
-        self.recipient = "nobody"
-
-    def read(self) -> bool:
-        """Read the file, and return whether there is a mail in it."""
+def collect(folder: Path, mails: Mails):
+    """Take the mails out of an outbox, the oldest first, for a server to get them: who had none has left them there."""
+    for path in sorted(folder.glob("*.eml")):
         try:
-            mail = message_from_binary_file(self._file, policy=PLAIN)
-            sender, self.recipient = mail["From"].addresses[0].addr_spec, str(mail["To"] or "nobody")
-            self.born = mail["Date"].datetime.timestamp()
+            _collect(path, mails)
+        except OSError as error:
+            _log.error("mail %s stays where it is: %s", path.name, error.strerror)
+
+
+def _collect(path, mails):
+    with contextlib.suppress(FileNotFoundError, BlockingIOError), open(path, "rb+") as file:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # or two bridges that start would send it twice
+        if not os.path.samestat(os.stat(path), os.fstat(file.fileno())):
+            return
+        try:
+            mail = _read(path, file.read())
         except OSError:
             raise
         except Exception:  # a header is missing, or the email package cannot cope with it
-            return False
-        self.mail = mail
-        return mail["To"] is not None and is_sender(sender)
-
-    def put_off(self, due: float):
-        os.utime(self._file.fileno(), (due, due))
-
-    def fail(self):
-        self.path.rename(self.path.with_name(self.path.name + ".failed"))
-
-    def delete(self):
-        self.path.unlink()
+            _log.error("mail %s stays where it is: the file holds no mail that could be sent", path.name)
+            return
+        mails.add(mail)
+        path.unlink()
+        sync_folder(path.parent)
 
 
-def _is_at(path, file):
-    try:
-        return os.path.samestat(os.stat(path), os.fstat(file.fileno()))
-    except FileNotFoundError:
-        return False
+def _read(path, content):
+    """Return the row of a mail in a file."""
+    mail = message_from_bytes(content, policy=PLAIN)
+    sender, recipient = mail["From"].addresses[0].addr_spec, str(mail["To"] or "")
+    if not (is_sender(sender) and recipient and recipient.isprintable()):
+        raise ValueError("no server can be told where it comes from and goes to")
+    return {
+        "name": path.stem.encode("ascii", "backslashreplace").decode(),  # whatever bytes it is made of
+        "recipient": recipient, "content": content,
+        "created": int(mail["Date"].datetime.timestamp() * 1000), "due": 0, "claimed": 0,
+    }

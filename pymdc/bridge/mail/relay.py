@@ -6,9 +6,15 @@ import dataclasses
 import ipaddress
 import re
 import smtplib
+import socket
 import ssl
+import threading
+import time
 import urllib.parse
-from email.message import EmailMessage
+from email import message_from_bytes
+
+from .carrier import Delayed, Refused, Unreachable
+from .message import PLAIN
 
 _CREDENTIAL = re.compile(r"(?:[^%@/?#\s]|%[0-9a-fA-F]{2})+")
 _HOST = re.compile(r"\[(?P<v6>[0-9a-fA-F:.]+)\]|(?P<name>[\w.-]+)", re.ASCII)
@@ -19,34 +25,24 @@ _ABOUT_US = (530, 534, 535, 538)  # we should have logged in, or otherwise than 
 _LONGEST = 300  # characters of a server's answer that are worth a log
 
 
-class NotSent(Exception):
-    """A mail was not taken; the text says why, without secrets."""
-
-
-class Unreachable(NotSent):
-    """The server takes no mail at all for the time being."""
-
-
-class Delayed(NotSent):
-    """The server may take this mail later."""
-
-
-class Refused(NotSent):
-    """The server will never take this mail."""
-
-
 @dataclasses.dataclass(frozen=True)
 class Relay:
     """
+    A :class:`Carrier`.
+
     :ivar smtps: whether TLS begins with the connection; else it begins with STARTTLS, if the server offers it.
     :ivar user: None when nobody logs in.
+    :ivar timeout: how long each step of a delivery may take, in seconds.
     """
+
+    at_once = False
 
     host: str
     port: int
     smtps: bool = False
     user: str | None = None
     password: str | None = dataclasses.field(default=None, repr=False)
+    timeout: float = 30
 
     @classmethod
     def parse(cls, url: str) -> "Relay":
@@ -64,26 +60,38 @@ class Relay:
         default = 465 if scheme == "smtps" else 587 if user else 25
         return cls(host, port or default, scheme == "smtps", user, password)
 
-    def send(self, mail: EmailMessage, recipient: str, timeout: float = 30):
-        """
-        Hand a mail over; the server has taken it when this returns.
-
-        :param timeout: how long each step may take, in seconds.
-        :raises NotSent: it has not, or (when the connection broke at the end) it may have.
-        """
-        connection = self._connect(mail["From"].addresses[0].domain, timeout)
+    def deliver(self, mail, deadline: float) -> str:
+        """As :meth:`Carrier.deliver`.  A server that says a little again and again is cut off at the deadline."""
+        message = message_from_bytes(mail["content"], policy=PLAIN)
+        connection = self._connect(message["From"].addresses[0].domain)
         try:
-            self._hand_over(connection, mail, recipient)
+            with self._cut_off(connection, deadline):
+                self._hand_over(connection, message, mail["recipient"])
         finally:
             _leave(connection)
+        return "sent"
 
-    def _connect(self, name, timeout):
+    @contextlib.contextmanager
+    def _cut_off(self, connection, deadline):
+        """Let a connection break at a moment, if the block lasts until then."""
+        left = deadline - time.monotonic()
+        if left <= 0:
+            raise Unreachable(f"{self.host}:{self.port}: took too long")
+        timer = threading.Timer(left, _break, [connection.sock])
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+
+    def _connect(self, name):
         # Without a name of ours, smtplib would ask the DNS for one, with no timeout.
         try:
             if self.smtps:
-                connection = smtplib.SMTP_SSL(self.host, self.port, name, timeout=timeout, context=_tls())
+                connection = smtplib.SMTP_SSL(self.host, self.port, name, timeout=self.timeout, context=_tls())
             else:
-                connection = smtplib.SMTP(self.host, self.port, name, timeout)
+                connection = smtplib.SMTP(self.host, self.port, name, self.timeout)
         except (OSError, ValueError) as error:
             raise Unreachable(self._reason(error)) from None
         try:
@@ -154,6 +162,11 @@ def may_log_in(encrypted: bool, peer: str) -> bool:
 def _tls():
     """Settings that check the server's certificate, against what SSL_CERT_FILE names or else the system's."""
     return ssl.create_default_context()
+
+
+def _break(connected):
+    with contextlib.suppress(OSError):
+        socket.socket.shutdown(connected, socket.SHUT_RDWR)  # not that of TLS, which another thread is using
 
 
 def _leave(connection):

@@ -16,6 +16,7 @@ from .contents import Contents, inline_name, is_inline
 from .database import Database, check_url
 from .files import Files
 from .keys import Keys
+from .mails import Mails
 from .migration import make_tables, migrate, migrate_postgresql
 from .nonces import Nonces
 from .rates import Rates
@@ -51,6 +52,7 @@ class Metadata:
         self.contents = Contents(database)
         self.files = Files(database)
         self.keys = Keys(database)
+        self.mails = Mails(database)
         self.nonces = Nonces(database)
         self.rates = Rates(database)
         self.shards = Shards(database)

@@ -5,7 +5,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-REVISION = 3  # of this schema: the newest in migrations/versions
+REVISION = 4  # of this schema: the newest in migrations/versions
 
 #: What constraints are called, so that a revision can name them.  Those of databases from before revision 1 have no
 #: names: a revision that recreates a table hands this to Alembic, which then takes them for named.
@@ -136,6 +136,17 @@ holds = Table(
     "holds", schema,
     Column("id", String(32), primary_key=True),
     Column("expires", BigInteger, nullable=False),
+)
+
+#: What is not delivered yet.
+mails = Table(
+    "mails", schema,
+    Column("name", Text, primary_key=True),  # of its file, without ".eml": the newest last
+    Column("recipient", Text, nullable=False),
+    Column("content", LargeBinary, nullable=False),  # as it goes to a server: it may hold a link
+    Column("created", BigInteger, nullable=False),
+    Column("due", BigInteger, index=True),  # when it is tried, by the steady clock; none when it is given up
+    Column("claimed", BigInteger, nullable=False),  # until when somebody delivers it, by the steady clock
 )
 
 file_shards = Table(

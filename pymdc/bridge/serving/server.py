@@ -17,12 +17,12 @@ import tempfile
 import uvicorn
 from prometheus_client.multiprocess import mark_process_dead
 
-from ..mail.outbox import discard_partial
+from ..mail.outbox import collect, discard_partial
 from ..metrics import Metrics
 from ..services import Services
 from ..settings import Settings
 from ..storage.data import Data, check_named, set_unnamed_aside
-from ..storage.datafolder import DataFolder
+from ..storage.datafolder import data_folder
 from ..storage.upgrade import upgrade
 from .app import make_app
 from .parent import end_with
@@ -36,7 +36,7 @@ _log = logging.getLogger("pymdc.bridge")
 
 class Site:
     """
-    Where a bridge is: the socket it listens on, and the data folder, which it has to itself on SQLite.
+    Where a bridge is: the socket it listens on, and the data folder, if any, which it has to itself on SQLite.
 
     :ivar url: where it listens.
     :raises OSError: there it cannot be.
@@ -49,7 +49,7 @@ class Site:
         self.socket = _listen(settings.host, settings.port)
         try:
             self.url = _url(self.socket, settings.tls_cert is not None)
-            self._take_possession(DataFolder(settings.data_dir, settings.database_url, settings.store_url))
+            self._take_possession(data_folder(settings.data_dir, settings.database_url, settings.store_url))
         except BaseException:
             self.close()
             raise
@@ -134,14 +134,18 @@ class Server(uvicorn.Server):
 
 
 def _tidy(folder, settings):
-    """Remove what a bridge that was killed has left behind."""
+    """Remove what a bridge that was killed has left behind, and let its mails go at once."""
     if settings.new:
         set_unnamed_aside(folder)
     else:
         check_named(folder)
     folder.tighten()
+    alone = folder.database_url is None
     with Data(folder, settings.keep_deleted) as data:
-        if folder.database_url is None:
+        if settings.smtp_url is not None and folder.outbox is not None:
+            collect(folder.outbox, data.metadata.mails)
+        data.metadata.mails.hurry(data.metadata.clock.steady(), alone)
+        if alone:
             data.metadata.uploads.expire_all(data.metadata.clock.steady())
         data.clear_uploads(data.metadata.clock.steady())
         data.sweep(data.metadata.clock.now())

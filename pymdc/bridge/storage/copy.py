@@ -38,8 +38,8 @@ def copy(source: DataFolder, target: DataFolder, tell, progress) -> Copied:
     the next time.  The database, if it is copied, goes last and at once: until then nothing is there.
 
     :param target: the same folder, with the URLs that the bridge shall have then.
-    :param tell: is called with a line about each shard that is damaged; *progress*, now and then, with one about how
-        far it is.
+    :param tell: is called with a line about each shard that is damaged, and one about mails that stay; *progress*, now
+        and then, with one about how far it is.
     :raises OSError: somewhere in there is something else, which is left as it is, or it cannot be copied.
     """
     source.check_usable()
@@ -57,6 +57,7 @@ def copy(source: DataFolder, target: DataFolder, tell, progress) -> Copied:
             if metadata is not None:
                 progress("copying the database")
                 data.metadata.copy_rows_to(metadata)
+                _tell_mails(source, tell)
         source.note_copied(database=metadata is not None, shards=store is not None)
     return copied
 
@@ -83,6 +84,12 @@ def _store_of(target, source, metadata):
                       str(store))
     store.probe()
     return store
+
+
+def _tell_mails(source, tell):
+    """Say what lies in the outbox: whether somebody has taken it out of there by hand, nobody knows."""
+    if count := len(list(source.outbox.glob("*.eml"))):
+        tell(f"{count} mails stay in {source.outbox}; a bridge with this --data-dir and a --smtp-url sends them")
 
 
 def _first(items):

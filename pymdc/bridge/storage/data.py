@@ -153,7 +153,8 @@ def set_unnamed_aside(folder: DataFolder):
     for name in unnamed:
         store.set_aside(name)
     if unnamed:
-        _log.warning("%d shards that the database does not name are in %s now", len(unnamed), folder.quarantine)
+        where = f"{folder.store_url}/quarantine" if folder.store_url is not None else folder.quarantine
+        _log.warning("%d shards that the database does not name are in %s now", len(unnamed), where)
 
 
 def names_objects(folder: DataFolder) -> bool:

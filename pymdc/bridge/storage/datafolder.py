@@ -122,6 +122,36 @@ class DataFolder:
         raise OSError(errno.EBUSY, "another bridge is running on it", str(self.path))
 
 
+class NoDataFolder:
+    """What a bridge has in place of a data folder whose database, shards and mails are all elsewhere."""
+
+    outbox = None
+
+    def __init__(self, database_url: str, store_url: str):
+        self.database_url = database_url
+        self.store_url = store_url
+
+    def check_usable(self):
+        """It is."""
+
+    def check_current(self):
+        """It is."""
+
+    def tighten(self):
+        """There is nothing."""
+
+    def lock(self):
+        """Return what can be closed, as the lock of a data folder that others share."""
+        return contextlib.ExitStack()
+
+
+def data_folder(path, database_url: str | None, store_url: str | None) -> DataFolder | NoDataFolder:
+    """Return the data folder of a bridge; with None as its path there is none, and both URLs say where all is."""
+    if path is None:
+        return NoDataFolder(database_url, store_url)
+    return DataFolder(path, database_url, store_url)
+
+
 def sync_folder(folder: Path):
     """Let a power cut not undo what was created, renamed or deleted in a folder."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)

@@ -1,29 +1,32 @@
-"""Mails: what is in them, how they lie in the outbox, how they reach an SMTP server."""
+"""Mails: what is in them, how they reach an SMTP server."""
 
 import base64
+import contextlib
+import dataclasses
 import email
 import email.policy
-import errno
 import os
 import re
 import socket
+import sqlite3
 import subprocess
 import sys
 import threading
-import time
 import urllib.parse
 
 import pytest
+import sqlalchemy
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 import pymdc
-from mail_server import CERTIFICATE, PASSWORD, USER, MailServer
+from mail_server import CERTIFICATE, PASSWORD, USER, MailServer, server_context
 from waiting import eventually
 from pymdc.bridge.mail.message import activation_mail, check_sender, default_sender
-from pymdc.bridge.mail.outbox import Letter, Outbox
 from pymdc.bridge.mail.postman import Postman, Schedule
 from pymdc.bridge.mail.relay import Relay, may_log_in
+from pymdc.bridge.metadata import Metadata, tables
+from pymdc.bridge.metadata.mails import Mails
 from pymdc.bridge.settings import Settings
 
 TOKEN = "5ec2e7" * 10 + "abcd"
@@ -32,19 +35,91 @@ SENDER = "Metadisk Bridge <bridge@bridge.example>"
 SOON = Schedule(first=0.01, longest=0.05, lifetime=60, look=0.01)
 ONCE = Schedule(look=0.01)  # a mail that failed is not tried again as long as the test lasts
 POSTMAN = """
-import pathlib, sys
-from pymdc.bridge.mail.outbox import Outbox
-from pymdc.bridge.mail.postman import Postman
+import sys
+from pymdc.bridge.mail.postman import Postman, Schedule
 from pymdc.bridge.mail.relay import Relay
-Postman(Outbox(pathlib.Path(sys.argv[1])), Relay.parse(sys.argv[2])).start()
+from pymdc.bridge.metadata import Metadata
+memory = Metadata(sys.argv[1])
+Postman(memory.mails, memory.clock, Relay.parse(sys.argv[2]), Schedule(look=0.1, claim=float(sys.argv[3]))).start()
+print(flush=True)
 sys.stdin.read()
 """
 LOGIN = f"{urllib.parse.quote(USER, safe='')}:{urllib.parse.quote(PASSWORD, safe='')}"
 
 
+class Post:
+    """The mails of a bridge, and the postmen of this process."""
+
+    def __init__(self, url):
+        self.url = url
+        self._stack = contextlib.ExitStack()
+        self.memory = self._open()
+        self.postmen = []
+
+    def hire(self, url, schedule=SOON, timeout=30):
+        """Make a postman with a database connection of his own, as another process has, and start him."""
+        memory = self._open()
+        relay = dataclasses.replace(Relay.parse(url), timeout=timeout)
+        self.postmen.append(Postman(memory.mails, memory.clock, relay, schedule))
+        self.postmen[-1].start()
+        return self.postmen[-1]
+
+    def send(self, mail, told=None):
+        """
+        Write a mail, as a handler does; return its name.
+
+        :param told: the postmen that learn of it; by default all.
+        """
+        row = Postman(self.memory.mails, self.memory.clock, Relay("localhost", 1)).write(mail)
+        self.memory.mails.add(row)
+        for postman in self.postmen if told is None else told:
+            postman.take(row)
+        return row["name"]
+
+    def rows(self):
+        """Return what waits, by name."""
+        with self.memory._database.read() as db:
+            return db.execute(sqlalchemy.select(tables.mails).order_by(tables.mails.c.name)).mappings().all()
+
+    def given_up(self):
+        return [row["name"] for row in self.rows() if row["due"] is None]
+
+    def close(self):
+        for postman in self.postmen:
+            postman.close()
+        self._stack.close()
+
+    def _open(self):
+        return self._stack.enter_context(contextlib.closing(Metadata(self.url)))
+
+    def make_old(self):
+        with self.memory._database.write() as db:
+            db.execute(sqlalchemy.update(tables.mails).values(created=1))
+
+
 @pytest.fixture
-def outbox(tmp_path):
-    return Outbox(tmp_path / "outbox")
+def post(tmp_path):
+    with contextlib.closing(Post(f"sqlite:///{tmp_path}/bridge.sqlite")) as post:
+        yield post
+
+
+@pytest.fixture
+def shared_post(database_url):
+    """The mails in a database of each kind."""
+    with contextlib.closing(Post(database_url)) as post:
+        yield post
+
+
+@pytest.fixture
+def start_process(shared_post):
+    """A function that starts a postman in a process of his own, which ends when its input does."""
+    with contextlib.ExitStack() as stack:
+        def start(server, claim=300):
+            command = [sys.executable, "-c", POSTMAN, shared_post.url, server.url(), str(claim)]
+            process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+            process.stdout.readline()
+            return stack.enter_context(process)
+        yield start
 
 
 @pytest.fixture
@@ -63,17 +138,9 @@ def make_server():
 
 
 @pytest.fixture
-def make_postman(outbox):
-    """A function that makes a postman and starts it."""
-    made = []
-
-    def make(url, schedule=SOON, folder=outbox, timeout=30):
-        made.append(Postman(folder, Relay.parse(url), schedule, timeout))
-        made[-1].start()
-        return made[-1]
-    yield make
-    for postman in made:
-        postman.close()
+def make_postman(post):
+    """A function that makes a postman and starts him."""
+    return post.hire
 
 
 @pytest.fixture
@@ -89,10 +156,6 @@ def next_of(server):
     """Return the recipient of the next mail that the server takes."""
     recipient, = server.taken.get(timeout=30).rcpt_tos
     return recipient
-
-
-def names(outbox, ending=".eml"):
-    return sorted(path.name for path in outbox.folder.glob("*" + ending))
 
 
 def test_a_mail_says_who_sends_it_and_that_nobody_wrote_it():
@@ -200,85 +263,54 @@ def test_each_wait_is_twice_as_long_up_to_an_hour():
     assert Schedule().wait(-1000) == 60
 
 
-def test_a_mail_is_due_at_its_time_or_when_the_clock_was_set_back():
-    due = [Schedule().is_due(due, 10000) for due in (9999, 10000, 10001, 13600, 13601)]
-
-    assert due == [True, True, False, False, True]
-
-
-def test_the_outbox_sorts_mails_by_time(outbox):
-    for name in "abc":
-        outbox.send(mail_to(name))
-
-    assert [letter.read() and letter.recipient[0] for letter in outbox.letters()] == ["a", "b", "c"]
-    assert len(names(outbox, "")) == 3
-
-
-def test_a_mail_that_one_has_claimed_no_other_sees(outbox):
-    outbox.send(mail_to("a"))
-    claimed = outbox.letters()
-    next(claimed)
-
-    assert list(Outbox(outbox.folder).letters()) == []
-    claimed.close()
-    assert len(list(Outbox(outbox.folder).letters())) == 1
-
-
-def test_a_mail_that_went_while_it_was_being_claimed_is_no_mail(outbox, monkeypatch):
-    outbox.send(mail_to("a"))
-    monkeypatch.setattr("fcntl.flock", lambda file, operation: os.unlink(file.name))
-
-    assert list(outbox.letters()) == []
-
-
-def test_a_postman_that_was_not_started_has_no_thread(outbox):
+def test_a_postman_that_was_not_started_has_no_thread(post):
     before = threading.active_count()
 
-    postman = Postman(outbox, Relay.parse("smtp://localhost"))
+    postman = Postman(post.memory.mails, post.memory.clock, Relay.parse("smtp://localhost"))
 
     assert threading.active_count() == before
     postman.close()
 
 
 @pytest.mark.parametrize("tls, encrypted", [(None, False), ("starttls", True), ("smtps", True)])
-def test_a_mail_is_sent_and_deleted(make_server, make_postman, outbox, trusted, tls, encrypted):
+def test_a_mail_is_sent_and_forgotten(make_server, make_postman, post, trusted, tls, encrypted):
     server = make_server(tls=tls)
     postman = make_postman(server.url())
 
-    outbox.send(mail_to("a"))
+    post.send(mail_to("a"))
     envelope = server.taken.get(timeout=30)
     postman.close()
 
     assert (envelope.mail_from, envelope.rcpt_tos) == ("bridge@bridge.example", ["a@example.com"])
     assert LINK in email.message_from_bytes(envelope.content, policy=email.policy.default).get_content()
     assert server.commands() == [(command, encrypted) for command in ("MAIL", "RCPT", "DATA")]
-    assert names(outbox, "") == []
+    assert post.rows() == []
 
 
 @pytest.mark.parametrize("sender", ["b@x.example", "Br\u00fccke <b@[192.0.2.1]>", "Bridge <b@[IPv6:2001:db8::1]>"])
-def test_the_server_is_told_the_sender_that_the_mail_names(make_server, make_postman, outbox, sender):
+def test_the_server_is_told_the_sender_that_the_mail_names(make_server, make_postman, post, sender):
     server = make_server()
     make_postman(server.url())
 
-    outbox.send(activation_mail("a@example.com", LINK, sender))
+    post.send(activation_mail("a@example.com", LINK, sender))
 
     assert server.taken.get(timeout=30).mail_from == sender.split()[-1].strip("<>")
 
 
-def test_a_new_mail_waits_for_no_look(make_server, make_postman, outbox):
+def test_a_new_mail_waits_for_no_look(make_server, make_postman, post):
     server = make_server()
     make_postman(server.url(), Schedule(look=600))
 
     for name in "abc":
-        outbox.send(mail_to(name))
+        post.send(mail_to(name))
         assert next_of(server) == f"{name}@example.com"
 
 
-def test_a_mail_of_another_process_is_found(make_server, make_postman, outbox):
+def test_a_mail_of_another_process_is_found(make_server, make_postman, post):
     server = make_server()
     make_postman(server.url())
 
-    Outbox(outbox.folder).send(mail_to("a"))
+    post.send(mail_to("a"), told=[])
 
     assert next_of(server) == "a@example.com"
 
@@ -286,62 +318,62 @@ def test_a_mail_of_another_process_is_found(make_server, make_postman, outbox):
 @pytest.mark.parametrize("tls", ["starttls", "smtps"])
 @pytest.mark.parametrize("login", [None, LOGIN])
 def test_a_server_with_an_untrusted_certificate_is_sent_nothing(
-        make_server, make_postman, outbox, caplog, monkeypatch, tls, login):
+        make_server, make_postman, post, caplog, monkeypatch, tls, login):
     monkeypatch.delenv("SSL_CERT_FILE", raising=False)
     server = make_server(tls=tls)
-    outbox.send(mail_to("a"))
+    post.send(mail_to("a"))
 
     postman = make_postman(server.url(login), ONCE)
     eventually(lambda: "certificate verify failed" in caplog.text)
     postman.close()
 
     assert server.commands() == []
-    assert len(names(outbox)) == 1
+    assert len(post.rows()) == 1
 
 
 @pytest.mark.parametrize("tls", [None, "starttls", "smtps"])
-def test_a_login_is_sent_over_tls_or_loopback(make_server, make_postman, outbox, trusted, tls):
+def test_a_login_is_sent_over_tls_or_loopback(make_server, make_postman, post, trusted, tls):
     server = make_server(tls=tls, login=True)
     make_postman(server.url(LOGIN))
 
-    outbox.send(mail_to("a"))
+    post.send(mail_to("a"))
 
     assert next_of(server) == "a@example.com"
     assert server.commands()[0] == ("AUTH", tls is not None)
 
 
-def test_a_login_waits_for_tls_where_the_server_is_elsewhere(make_server, make_postman, outbox, caplog, monkeypatch):
+def test_a_login_waits_for_tls_where_the_server_is_elsewhere(make_server, make_postman, post, caplog, monkeypatch):
     def elsewhere(encrypted, peer):
         return may_log_in(encrypted, "192.0.2.1")
 
     monkeypatch.setattr("pymdc.bridge.mail.relay.may_log_in", elsewhere)
     server = make_server(login=True)
-    outbox.send(mail_to("a"))
+    post.send(mail_to("a"))
 
     postman = make_postman(server.url(LOGIN), ONCE)
     eventually(lambda: "offers no TLS" in caplog.text)
     postman.close()
 
     assert server.commands() == []
-    assert len(names(outbox)) == 1
+    assert len(post.rows()) == 1
 
 
-def test_a_login_that_is_refused_leaves_the_mail(make_server, make_postman, outbox, caplog):
+def test_a_login_that_is_refused_leaves_the_mail(make_server, make_postman, post, caplog):
     server = make_server(login=True)
-    outbox.send(mail_to("a"))
+    post.send(mail_to("a"))
 
     postman = make_postman(server.url("bridge%40example.com:wrong-one"), ONCE)
     eventually(lambda: " said 535 " in caplog.text)
     postman.close()
 
     assert {command for command, _ in server.commands()} == {"AUTH"}
-    assert len(names(outbox)) == 1
+    assert len(post.rows()) == 1
 
 
-def test_a_mail_waits_for_a_server_that_is_down(make_server, make_postman, outbox, caplog):
+def test_a_mail_waits_for_a_server_that_is_down(make_server, make_postman, post, caplog):
     server = make_server(start=False)
     make_postman(server.url())
-    outbox.send(mail_to("a"))
+    post.send(mail_to("a"))
     eventually(lambda: "refused" in caplog.text)
 
     server.start()
@@ -353,97 +385,75 @@ def test_a_mail_waits_for_a_server_that_is_down(make_server, make_postman, outbo
     ("RCPT", "451 4.7.1 come again"), ("DATA", "452 4.3.1 full"), ("MAIL", "550 5.1.8 you are not known here"),
     ("RCPT", "530 5.7.0 who are you"), ("MAIL", "421 4.3.2 closing"), ("RCPT", "421 4.3.2 closing"),
 ])
-def test_a_mail_that_is_put_off_is_tried_again(make_server, make_postman, outbox, caplog, command, reply):
+def test_a_mail_that_is_put_off_is_tried_again(make_server, make_postman, post, caplog, command, reply):
     server = make_server(replies={command: [reply, reply]})
     postman = make_postman(server.url())
 
-    outbox.send(mail_to("a"))
+    post.send(mail_to("a"))
 
     assert next_of(server) == "a@example.com"
     postman.close()
-    assert names(outbox, "") == []
+    assert post.rows() == []
     assert caplog.text.count(f" said {reply}") == 2
 
 
-def test_a_mail_that_is_put_off_does_not_hold_up_the_next(make_server, make_postman, outbox):
+def test_a_mail_that_is_put_off_does_not_hold_up_the_next(make_server, make_postman, post):
     server = make_server(replies={"RCPT": ["451 later"]})
-    outbox.send(mail_to("a"))
-    outbox.send(mail_to("b"))
+    post.send(mail_to("a"))
+    post.send(mail_to("b"))
 
     postman = make_postman(server.url(), ONCE)
 
     assert next_of(server) == "b@example.com"
     postman.close()
-    assert len(names(outbox)) == 1
+    assert len(post.rows()) == 1
 
 
 @pytest.mark.parametrize("command, reply", [("RCPT", "550 5.1.1 no such user"), ("DATA", "554 5.7.1 not this")])
-def test_a_mail_that_is_refused_for_good_is_given_up(make_server, make_postman, outbox, caplog, command, reply):
+def test_a_mail_that_is_refused_for_good_is_given_up(make_server, make_postman, post, caplog, command, reply):
     server = make_server(replies={command: [reply]})
-    outbox.send(mail_to("a"))
-    outbox.send(mail_to("b"))
-    first, _ = names(outbox)
+    post.send(mail_to("a"))
+    post.send(mail_to("b"))
+    first, _ = [row["name"] for row in post.rows()]
 
     postman = make_postman(server.url())
 
     assert next_of(server) == "b@example.com"
     postman.close()
-    assert names(outbox, "") == [first + ".failed"]
+    assert post.given_up() == [row["name"] for row in post.rows()] == [first]
     assert f"mail {first} to a@example.com: not sent, given up: localhost:{server.port} said {reply}" in caplog.text
 
 
-def test_a_mail_that_is_too_old_is_tried_once_and_given_up(make_server, make_postman, outbox):
-    old = mail_to("a")
-    old.replace_header("Date", "Mon, 01 Jan 2024 00:00:00 +0000")
-    outbox.send(old)
+def test_a_mail_that_is_too_old_is_tried_once_and_given_up(make_server, make_postman, post):
+    post.send(mail_to("a"))
+    post.make_old()
 
     make_postman(make_server(start=False).url(), ONCE)
 
-    eventually(lambda: len(names(outbox, ".failed")) == 1)
+    eventually(post.given_up)
 
 
-@pytest.mark.parametrize("content", [
-    b"", b"\xff\x00\xfe", b"To: a@example.com\n\n", b"From: b@x.example\nDate: Mon, 01 Jan 2024 00:00:00 +0000\n\n",
-    b"From: b@x.example\nTo: a@example.com\nDate: yesterday\n\n",
-    b"From: <>\nTo: a@example.com\nDate: Mon, 01 Jan 2024 00:00:00 +0000\n\n",
-])
-def test_a_file_without_a_mail_does_not_hold_up_the_next(make_server, make_postman, outbox, content):
-    (outbox.folder / "0.eml").write_bytes(content)
-    outbox.send(mail_to("b"))
+def test_a_mail_that_was_sent_and_cannot_be_forgotten_is_not_sent_again(
+        make_server, make_postman, post, caplog, monkeypatch):
+    forget, failing = Mails.forget, threading.Event()
+    failing.set()
+
+    def forget_later(mails, name):
+        if failing.is_set():
+            raise sqlalchemy.exc.OperationalError("DELETE", {}, OSError(LINK))
+        forget(mails, name)
+    monkeypatch.setattr(Mails, "forget", forget_later)
     server = make_server()
+    make_postman(server.url(), dataclasses.replace(SOON, claim=0))
 
-    postman = make_postman(server.url())
+    post.send(mail_to("a"))
+    assert next_of(server) == "a@example.com"
+    eventually(lambda: caplog.text.count("OperationalError") > 5)
+    assert len(post.rows()) == 1
+    failing.clear()
 
-    assert next_of(server) == "b@example.com"
-    postman.close()
-    assert names(outbox, "") == ["0.eml.failed"]
-
-
-def test_what_cannot_be_opened_is_named_once_and_left_alone(make_server, make_postman, outbox, caplog):
-    (outbox.folder / "0.eml").mkdir()
-    server = make_server()
-    make_postman(server.url())
-
-    for name in "bc":
-        outbox.send(mail_to(name))
-        assert next_of(server) == f"{name}@example.com"
-
-    assert caplog.text.count("mail 0.eml stays where it is") == 1
-
-
-def test_a_mail_that_was_sent_and_cannot_be_deleted_is_not_sent_again(
-        make_server, make_postman, outbox, caplog, monkeypatch):
-    def delete(letter):
-        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
-    monkeypatch.setattr(Letter, "delete", delete)
-    server = make_server()
-    make_postman(server.url())
-
-    for name in "ab":
-        outbox.send(mail_to(name))
-        assert next_of(server) == f"{name}@example.com"
-
-    assert len(names(outbox)) == 2 and server.taken.empty()
+    eventually(lambda: post.rows() == [])
+    assert server.taken.empty() and TOKEN not in caplog.text
 
 
 def failing_once(function, error=RuntimeError(LINK)):
@@ -458,41 +468,39 @@ def failing_once(function, error=RuntimeError(LINK)):
 
 
 def test_a_delivery_that_fails_as_nobody_has_foreseen_is_tried_again(
-        make_server, make_postman, outbox, caplog, monkeypatch):
-    monkeypatch.setattr(Relay, "send", failing_once(Relay.send))
+        make_server, make_postman, post, caplog, monkeypatch):
+    monkeypatch.setattr(Relay, "deliver", failing_once(Relay.deliver))
     server = make_server()
     for name in "ab":
-        outbox.send(mail_to(name))
+        post.send(mail_to(name))
 
     make_postman(server.url())
 
     assert [next_of(server) for _ in "ab"] == ["b@example.com", "a@example.com"]
-    eventually(lambda: names(outbox, "") == [])
+    eventually(lambda: post.rows() == [])
     assert "RuntimeError" in caplog.text and TOKEN not in caplog.text
 
 
-@pytest.mark.parametrize("step", ["read", "put_off", "delete"])
+@pytest.mark.parametrize("step", ["put_off", "forget"])
 def test_a_mail_that_fails_as_nobody_has_foreseen_does_not_hold_up_the_next_and_is_not_thrown_away(
-        make_server, make_postman, outbox, caplog, monkeypatch, step):
+        make_server, make_postman, post, caplog, monkeypatch, step):
     server = make_server(replies={"RCPT": ["451 later"]} if step == "put_off" else {})
-    monkeypatch.setattr(Letter, step, failing_once(getattr(Letter, step)))
-    for name in "ab":
-        outbox.send(mail_to(name))
-    first, _ = names(outbox)
+    monkeypatch.setattr(Mails, step, failing_once(getattr(Mails, step)))
+    first, _ = [post.send(mail_to(name)) for name in "ab"]
 
-    postman = make_postman(server.url(), ONCE)
+    postman = make_postman(server.url(), dataclasses.replace(ONCE, look=600))
 
-    assert "b@example.com" in [next_of(server), step == "delete" and next_of(server)]
-    eventually(lambda: names(outbox, "") == [first])
+    assert "b@example.com" in [next_of(server), step == "forget" and next_of(server)]
+    eventually(lambda: [row["name"] for row in post.rows()] == ([first] if step == "put_off" else []))
     postman.close()
     assert "RuntimeError" in caplog.text and TOKEN not in caplog.text
 
 
-def test_an_outbox_that_fails_as_nobody_has_foreseen_is_worked_on_all_the_same(
-        make_server, make_postman, outbox, caplog, monkeypatch):
-    monkeypatch.setattr(Outbox, "letters", failing_once(Outbox.letters))
+def test_mails_that_cannot_be_looked_for_as_nobody_has_foreseen_are_looked_for_all_the_same(
+        make_server, make_postman, post, caplog, monkeypatch):
+    monkeypatch.setattr(Mails, "claim", failing_once(Mails.claim))
     server = make_server()
-    outbox.send(mail_to("a"))
+    post.send(mail_to("a"))
 
     make_postman(server.url())
 
@@ -500,11 +508,11 @@ def test_an_outbox_that_fails_as_nobody_has_foreseen_is_worked_on_all_the_same(
     assert "cannot be worked on: RuntimeError" in caplog.text and TOKEN not in caplog.text
 
 
-def test_a_server_that_is_not_there_is_asked_once_for_all_mails(make_postman, outbox, caplog):
+def test_a_server_that_is_not_there_is_asked_once_for_all_mails(make_postman, post, caplog):
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.settimeout(30)
         for number in range(5):
-            outbox.send(mail_to(number))
+            post.send(mail_to(number))
         make_postman(f"smtp://127.0.0.1:{listener.getsockname()[1]}", ONCE)
 
         with listener.accept()[0] as connection:
@@ -517,118 +525,187 @@ def test_a_server_that_is_not_there_is_asked_once_for_all_mails(make_postman, ou
 
 
 @pytest.mark.parametrize("name", ["j\u00fcrgen", "\u732b"])
-def test_an_address_that_is_not_ascii_is_sent_where_the_server_can(make_server, make_postman, outbox, name):
+def test_an_address_that_is_not_ascii_is_sent_where_the_server_can(make_server, make_postman, post, name):
     server = make_server()
     make_postman(server.url())
 
-    outbox.send(mail_to(name))
+    post.send(mail_to(name))
     envelope = server.taken.get(timeout=30)
 
     assert envelope.rcpt_tos == [f"{name}@example.com"] and "SMTPUTF8" in envelope.mail_options
     assert f"To: {name}@example.com\r\n".encode() in envelope.content
 
 
-def test_an_address_that_is_not_ascii_is_given_up_where_the_server_cannot(make_server, make_postman, outbox, caplog):
+def test_an_address_that_is_not_ascii_is_given_up_where_the_server_cannot(make_server, make_postman, post, caplog):
     server = make_server(enable_SMTPUTF8=False)
-    outbox.send(mail_to("j\u00fcrgen"))
-    outbox.send(mail_to("b"))
+    post.send(mail_to("j\u00fcrgen"))
+    post.send(mail_to("b"))
 
     postman = make_postman(server.url())
 
     assert next_of(server) == "b@example.com"
     postman.close()
-    assert len(names(outbox, ".failed")) == 1 and "not ASCII" in caplog.text
+    assert len(post.given_up()) == 1 and "not ASCII" in caplog.text
 
 
-def test_two_postmen_send_each_mail_once(make_server, make_postman, outbox):
+def test_two_postmen_send_each_mail_once(make_server, make_postman, post):
     server = make_server()
     for number in range(20):
-        outbox.send(mail_to(number))
+        post.send(mail_to(number))
 
-    postmen = [make_postman(server.url(), folder=Outbox(outbox.folder)) for _ in range(2)]
+    postmen = [make_postman(server.url()) for _ in range(2)]
     recipients = [next_of(server) for _ in range(20)]
     for postman in postmen:
         postman.close()
 
     assert sorted(recipients) == sorted(f"{number}@example.com" for number in range(20))
-    assert server.taken.empty() and names(outbox, "") == []
+    assert server.taken.empty() and post.rows() == []
 
 
-def test_a_mail_that_a_killed_process_left_is_sent_at_the_next_start(make_server, make_postman, outbox):
+def test_postmen_of_many_processes_send_each_mail_once(make_server, shared_post, start_process):
+    server = make_server()
+    processes = [start_process(server) for _ in range(3)]
+
+    for number in range(30):
+        shared_post.send(mail_to(number))
+    recipients = [next_of(server) for _ in range(30)]
+    eventually(lambda: shared_post.rows() == [])
+    for process in processes:
+        process.communicate()
+
+    assert sorted(recipients) == sorted(f"{number}@example.com" for number in range(30))
+    assert server.taken.empty()
+
+
+def kill_while_it_delivers(server, process):
+    """Kill a postman's process between RCPT and DATA."""
+    assert [server.seen.get(timeout=60)[0] for _ in range(2)] == ["MAIL", "RCPT"]
+    process.kill()
+    process.wait()
+    server.release()
+
+
+def test_a_mail_that_a_killed_process_left_is_sent_at_the_next_start(make_server, shared_post, start_process):
     server = make_server()
     server.hold()
-    outbox.send(mail_to("a"))
-    command = [sys.executable, "-c", POSTMAN, outbox.folder, server.url()]
-    with subprocess.Popen(command, stdin=subprocess.PIPE) as process:  # it ends when its input does
-        assert [server.seen.get(timeout=60)[0] for _ in range(2)] == ["MAIL", "RCPT"]
+    shared_post.send(mail_to("a"))
+    kill_while_it_delivers(server, start_process(server))
 
-        process.kill()
-    server.release()
-    postman = make_postman(server.url())
+    shared_post.memory.mails.hurry(shared_post.memory.clock.steady(), alone=True)
+    postman = shared_post.hire(server.url())
 
     assert next_of(server) == "a@example.com"
     postman.close()
-    assert server.taken.empty() and names(outbox, "") == []
+    assert server.taken.empty() and shared_post.rows() == []
 
 
-def test_a_start_tries_what_was_put_off_at_once(make_server, make_postman, outbox):
-    outbox.send(mail_to("a"))
-    for letter in outbox.letters():
-        letter.put_off(time.time() + 3000)
-    eventually(lambda: time.time() > letter.changed + 0.5)
+def test_a_mail_that_a_killed_process_was_at_another_sends(make_server, shared_post, start_process):
     server = make_server()
+    server.hold()
+    shared_post.send(mail_to("a"))
+    kill_while_it_delivers(server, start_process(server, claim=2))
 
-    make_postman(server.url(), ONCE)
+    shared_post.hire(server.url())
 
     assert next_of(server) == "a@example.com"
+
+
+class Dripping:
+    """A mail server that says a little more again and again, and never comes to an end."""
+
+    def __init__(self, tls):
+        self._tls = tls
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.said = 0
+        self.url = f"{'smtps' if tls else 'smtp'}://localhost:{self._listener.getsockname()[1]}"
+        self.thread = threading.Thread(target=self._serve)
+        self.thread.start()
+
+    def _serve(self):
+        with self._listener, self._listener.accept()[0] as connection, contextlib.suppress(OSError):
+            connection.settimeout(2)  # of who has left, the system does not always tell
+            if self._tls:
+                connection = server_context().wrap_socket(connection, server_side=True)
+            with connection, connection.makefile("rb") as lines:
+                connection.sendall(b"220 here\r\n")
+                lines.readline()
+                connection.sendall(b"250 welcome\r\n")
+                lines.readline()
+                while True:
+                    connection.sendall(b"250-and\r\n")
+                    self.said += 1
+
+
+@pytest.mark.parametrize("tls", [False, True])
+def test_a_delivery_ends_by_itself_before_its_claim_does(post, caplog, trusted, tls):
+    server = Dripping(tls)
+    post.send(mail_to("a"))
+
+    postman = post.hire(server.url, dataclasses.replace(ONCE, delivery=0.5))
+    eventually(lambda: "not sent, next try in " in caplog.text)
+    postman.close()
+    server.thread.join(30)
+
+    assert server.said > 0 and len(post.rows()) == 1
+
+
+def test_a_delivery_for_which_no_time_is_left_does_not_begin(make_server, post, caplog):
+    server = make_server()
+    post.send(mail_to("a"))
+
+    postman = post.hire(server.url(), dataclasses.replace(ONCE, delivery=0))
+    eventually(lambda: "took too long" in caplog.text)
+    postman.close()
+
+    assert server.commands() == [] and len(post.rows()) == 1
 
 
 @pytest.mark.parametrize("tls", [None, "smtps"])
-def test_a_server_that_greets_nobody_is_left_after_the_timeout(make_server, make_postman, outbox, caplog, tls):
+def test_a_server_that_greets_nobody_is_left_after_the_timeout(make_server, make_postman, post, caplog, tls):
     server = make_server(start=False, tls=tls)
     server.listen_only()
-    outbox.send(mail_to("a"))
+    post.send(mail_to("a"))
 
     postman = make_postman(server.url(), ONCE, timeout=0.2)
     eventually(lambda: "not sent, next try in " in caplog.text)
     postman.close()
 
     assert "timed out" in caplog.text
-    assert len(names(outbox)) == 1
+    assert len(post.rows()) == 1
 
 
-def test_a_server_that_falls_silent_is_left_after_the_timeout(make_server, make_postman, outbox, caplog):
+def test_a_server_that_falls_silent_is_left_after_the_timeout(make_server, make_postman, post, caplog):
     server = make_server()
     server.hold()
-    outbox.send(mail_to("a"))
+    post.send(mail_to("a"))
 
     postman = make_postman(server.url(), ONCE, timeout=0.2)
     eventually(lambda: "not sent, next try in " in caplog.text)
     postman.close()
 
     assert "timed out" in caplog.text
-    assert len(names(outbox)) == 1
+    assert len(post.rows()) == 1
 
 
-def test_closing_waits_for_no_silent_server(make_postman, outbox):
+def test_closing_waits_for_no_silent_server(make_postman, post):
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.settimeout(30)
-        outbox.send(mail_to("a"))
+        post.send(mail_to("a"))
         postman = make_postman(f"smtp://127.0.0.1:{listener.getsockname()[1]}", ONCE)
 
         with listener.accept()[0]:
             postman.close(grace=0)
 
-            assert len(names(outbox)) == 1
+            assert len(post.rows()) == 1
     postman.close(grace=30)
-    assert len(names(outbox)) == 1
+    assert len(post.rows()) == 1
 
 
-def test_what_is_under_way_when_it_is_closed_is_finished_and_nothing_else(make_server, make_postman, outbox):
+def test_what_is_under_way_when_it_is_closed_is_finished_and_nothing_else(make_server, make_postman, post):
     server = make_server()
     server.hold()
-    outbox.send(mail_to("a"))
-    outbox.send(mail_to("b"))
+    post.send(mail_to("a"))
+    post.send(mail_to("b"))
     postman = make_postman(server.url())
     assert [server.seen.get(timeout=30)[0] for _ in range(2)] == ["MAIL", "RCPT"]
 
@@ -637,26 +714,32 @@ def test_what_is_under_way_when_it_is_closed_is_finished_and_nothing_else(make_s
     postman.close(grace=30)
 
     assert next_of(server) == "a@example.com"
-    assert server.taken.empty() and len(names(outbox)) == 1
+    assert server.taken.empty() and len(post.rows()) == 1
 
 
-def test_no_secret_reaches_the_log(make_server, make_postman, outbox, caplog):
+def test_no_secret_reaches_the_log(make_server, make_postman, post, caplog):
     login = [base64.b64encode(text.encode()).decode() for text in (PASSWORD, f"\0{USER}\0{PASSWORD}")]
     quoted = f"not {PASSWORD} nor {' '.join(login)} and {LINK}?redirect=elsewhere or {TOKEN} {TOKEN.upper()}"
     replies = {"AUTH": 2 * ["535 5.7.8 " + quoted], "RCPT": ["451 " + quoted, "550 " + quoted]}
     server = make_server(login=True, replies=replies)
 
     with caplog.at_level("DEBUG"):
-        outbox.send(mail_to("a"))
+        name = post.send(mail_to("a"))
         postman = make_postman(server.url(LOGIN))
-        eventually(lambda: names(outbox, ".failed"))
+        eventually(post.given_up)
         postman.close()
 
     said = [record.getMessage() for record in caplog.records if record.name == "pymdc.bridge"]
-    assert len(said) == 4 and all("a@example.com" in line and ".eml" in line for line in said)
+    assert len(said) == 3 and all("a@example.com" in line and name in line for line in said)
     for secret in (PASSWORD, *login, TOKEN, TOKEN.upper(), "activations", "elsewhere"):
         assert secret not in "".join(said)
         assert secret not in "".join(str(record.exc_info) for record in caplog.records if record.name == "pymdc.bridge")
+
+
+def waiting(folder):
+    """Return the names of the mails that wait in the database in a data folder."""
+    with contextlib.closing(sqlite3.connect(folder / "bridge.sqlite")) as db:
+        return [name for name, in db.execute("SELECT name FROM mails")]
 
 
 @pytest.fixture
@@ -692,7 +775,7 @@ def test_an_account_is_activated_by_the_mail_that_the_command_sent(make_server, 
 
     assert (mail["From"], mail["To"], activated["activated"]) == (SENDER, "a@example.com", True)
     assert link not in said and link[-64:] not in said and PASSWORD not in said and LOGIN not in said
-    assert list((tmp_path / "outbox").iterdir()) == []
+    assert waiting(tmp_path) == []
 
 
 def test_a_command_that_is_stopped_finishes_the_delivery_under_way(make_server, serve, tmp_path):
@@ -710,7 +793,7 @@ def test_a_command_that_is_stopped_finishes_the_delivery_under_way(make_server, 
     bridge.communicate(timeout=60)
 
     assert next_of(server) == "a@example.com"
-    assert list((tmp_path / "outbox").iterdir()) == []
+    assert waiting(tmp_path) == []
 
 
 def test_a_command_that_is_stopped_leaves_the_mail_for_the_next(make_server, serve):

@@ -369,7 +369,7 @@ def test_a_signal_to_all_its_processes_ends_a_bridge_in_silence(tmp_path, worker
 
     assert bridge.returncode == 0
     told = [line for line in map(json.loads, log.splitlines()) if line["logger"] != "pymdc.bridge.access"]
-    assert [line["message"].split()[0] for line in told] == ["pymdc", "ended"]
+    assert [line["message"].split()[0] for line in told] == ["pymdc", "mails", "ended"]
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])

@@ -12,9 +12,13 @@ import pytest
 import requests
 
 from postgresql import PASSWORD
+from pymdc.bridge.mail.postman import Postman
+from pymdc.bridge.mail.relay import Relay
+from pymdc.bridge.metadata import Metadata
 from pymdc.testing import Fault, Wire
 from seaweedfs import StoredFile
 from used_bridge import SHARD, UsedBridge, command, flip_a_byte
+from used_bridge import rows as rows_of
 from waiting import eventually
 from wire import registered
 
@@ -346,3 +350,22 @@ def test_a_database_that_is_away_is_told_without_its_password(laptop, monkeypatc
 
     assert refused.returncode == 1 and "Traceback" not in refused.stderr
     assert PASSWORD not in refused.stderr
+
+
+def test_mails_that_wait_go_along_and_what_lies_in_the_outbox_is_told(laptop, database, mail_server):
+    with rows_of(laptop.folder) as memory:
+        for name in ("first", "second"):
+            memory.mails.add({"name": name, "recipient": f"{name}@example.com", "content": b"From: b@localhost\r\n\r\n",
+                              "created": memory.clock.now(), "due": memory.clock.steady(), "claimed": 0})
+        memory.mails.claim(memory.clock.steady(), memory.clock.steady(), memory.clock.steady() + 300_000)
+
+    ended = laptop.copy("--to-database-url", database)
+
+    assert ended.returncode == 0, ended.stderr
+    assert f"2 mails stay in {laptop.folder / 'outbox'}" in ended.stdout
+    with contextlib.closing(Metadata(database)) as memory:
+        postman = Postman(memory.mails, memory.clock, Relay.parse(mail_server.url()))
+        postman.start()
+        sent = {mail_server.taken.get(timeout=30).rcpt_tos[0] for _ in range(2)}
+        postman.close()
+    assert sent == {"first@example.com", "second@example.com"}

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from aiosmtpd.smtp import SMTP, AuthResult
 
-CERTIFICATE = Path(__file__).parents[2] / "certificates" / "localhost.crt"
+CERTIFICATE = Path(__file__).parents[1] / "certificates" / "localhost.crt"
 USER, PASSWORD = "bridge@example.com", "hunter2/@:%"
 
 
@@ -70,7 +70,7 @@ class MailServer:
     async def _serve(self, listening):
         self._loop, self._ended = asyncio.get_running_loop(), asyncio.Event()
         server = await self._loop.create_server(
-            self._protocol, sock=self._listener, ssl=_context() if self._tls == "smtps" else None,
+            self._protocol, sock=self._listener, ssl=server_context() if self._tls == "smtps" else None,
         )
         listening()
         await self._ended.wait()
@@ -79,7 +79,7 @@ class MailServer:
             self._held.set()
 
     def _protocol(self):
-        context = _context() if self._tls == "starttls" else None
+        context = server_context() if self._tls == "starttls" else None
         return SMTP(self, tls_context=context, authenticator=self._log_in, loop=self._loop, **self._options)
 
     def _reply(self, command, session, otherwise):
@@ -114,7 +114,7 @@ class MailServer:
         return said
 
 
-def _context():
+def server_context():
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(CERTIFICATE, CERTIFICATE.with_suffix(".key"))
     return context
