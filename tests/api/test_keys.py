@@ -167,13 +167,26 @@ def test_of_the_old_key_the_public_half_is_enough(tenant, given):
     assert tenant.listed() == ROTATED
 
 
-def test_a_key_pair_rotates_itself(wire, tenant):
-    client = pymdc.Client(wire.url, raise_errors=True)
+@pytest.mark.parametrize("broken", BREAKS)
+@pytest.mark.parametrize("nth", range(1, len(REQUESTS) + 1))
+def test_a_key_pair_rotates_itself_and_goes_on_when_that_breaks_off(wire, tenant, nth, broken):
+    keys = pymdc.api.Keys(tenant.old, client=pymdc.Client(wire.url, raise_errors=True, retries=0))
+    wire.faults = [Fault(nth=nth, **broken)]
+    with pytest.raises((APIError, TransportError)):
+        keys.rotate(tenant.old, tenant.new)
 
-    pymdc.api.Keys(tenant.old, client=client).rotate(tenant.old, tenant.new)
+    created = keys.rotate(tenant.old, tenant.new)
 
-    assert tenant.registered() == [tenant.new.get_public_key()]
+    assert keys.rotate(tenant.old, tenant.new) == created
+    assert tenant.registered() == [created["key"]] == [tenant.new.get_public_key()]
     assert tenant.listed() == ROTATED
+
+
+def test_a_key_pair_that_nobody_knows_rotates_nothing(wire, tenant):
+    with pytest.raises(APIError, match="Public key not registered"):
+        pymdc.api.Keys(ECDSA(), client=pymdc.Client(wire.url, raise_errors=True)).rotate(tenant.old, tenant.new)
+
+    assert tenant.listed() != ROTATED
 
 
 def test_a_bucket_that_is_made_with_the_old_key_meanwhile_is_changed_too(wire, tenant):
