@@ -17,6 +17,28 @@ WAITING = """
 """
 
 
+class Deadlocks:
+    """:ivar count: how many transactions have ended so, to be run again."""
+
+    count = 0
+
+    def see(self, context):
+        self.count += getattr(context.original_exception, "sqlstate", None) == DEADLOCK
+
+
+@contextlib.contextmanager
+def deadlocks_of(*engines):
+    """Count those of what these engines do."""
+    deadlocks = Deadlocks()
+    for engine in engines:
+        event.listen(engine, "handle_error", deadlocks.see)
+    try:
+        yield deadlocks
+    finally:
+        for engine in engines:
+            event.remove(engine, "handle_error", deadlocks.see)
+
+
 def meetings(memory):
     """Yield a :class:`Meeting` for each place where one of two can have got to when the other comes."""
     for turned in (False, True):
@@ -33,6 +55,7 @@ class Meeting:
     :param number: of the statement after which the first one stops, until the other has ended or waits for it.
     :param turned: whether the second one given is the first.
     :ivar stopped: whether the first one came so far.
+    :ivar between: which of the two given came and went while the other one had stopped; None if it had to wait.
     """
 
     def __init__(self, memory, number, turned):
@@ -40,20 +63,21 @@ class Meeting:
         self._number, self._turned = number, turned
         self._thread, self._count = None, 0
         self._there, self._go_on = threading.Event(), threading.Event()
-        self._deadlocks = 0
-        self.stopped = False
+        self.stopped, self.between = False, None
 
     def __call__(self, one, other):
         """Run both; return what each has returned, or the Refusal it has raised.  None may wait for each other."""
         first, second = (other, one) if self._turned else (one, other)
-        with self._watched(), ThreadPoolExecutor(2) as threads:
+        with self._watched() as deadlocks, ThreadPoolExecutor(2) as threads:
             running = threads.submit(self._run, first)
             assert self._there.wait(PATIENCE)
             coming = threads.submit(second)
-            eventually(lambda: coming.done() or self._is_waited_for())
+            eventually(lambda: coming.done() or waiting(self._engine))
+            if self.stopped and coming.done():
+                self.between = 0 if self._turned else 1
             self._go_on.set()
             results = [_outcome(each) for each in (running, coming)]
-        assert not self._deadlocks, f"after statement {self._number}"
+        assert not deadlocks.count, f"after statement {self._number}"
         return results[::-1] if self._turned else results
 
     def _run(self, first):
@@ -66,15 +90,13 @@ class Meeting:
 
     @contextlib.contextmanager
     def _watched(self):
-        watched = {"after_cursor_execute": self._executed, "handle_error": self._failed}
-        for name, listener in watched.items():
-            event.listen(self._engine, name, listener)
+        event.listen(self._engine, "after_cursor_execute", self._executed)
         try:
-            yield
+            with deadlocks_of(self._engine) as deadlocks:
+                yield deadlocks
         finally:
             self._go_on.set()
-            for name, listener in watched.items():
-                event.remove(self._engine, name, listener)
+            event.remove(self._engine, "after_cursor_execute", self._executed)
 
     def _executed(self, *arguments):
         if threading.get_ident() == self._thread:
@@ -84,12 +106,11 @@ class Meeting:
                 self._there.set()
                 assert self._go_on.wait(PATIENCE)
 
-    def _failed(self, context):
-        self._deadlocks += getattr(context.original_exception, "sqlstate", None) == DEADLOCK
 
-    def _is_waited_for(self):
-        with self._engine.connect() as db:
-            return db.exec_driver_sql(WAITING).scalar() > 0
+def waiting(engine) -> int:
+    """Return how many wait for another's lock."""
+    with engine.connect() as db:
+        return db.exec_driver_sql(WAITING).scalar()
 
 
 def _outcome(future):

@@ -89,9 +89,8 @@ class Buckets:
     def change(self, email: str, bucket_id: str, fields: dict, points: dict[str, str] | None, signer: str | None):
         """Change those fields, and its keys if there are *points*; as :meth:`add`."""
         with self._database.write() as db:
-            lock_accounts(db, email)
+            lock_bucket_and_account(db, bucket_id, email)
             check_registered(db, email, signer)
-            lock_bucket(db, bucket_id, email)
             if fields:
                 db.execute(CHANGE, {"bucket_": bucket_id, **fields})
             if points is not None:
@@ -104,9 +103,8 @@ class Buckets:
     def delete(self, email: str, bucket_id: str, now: int, signer: str | None = None):
         """Delete a bucket with its files; as :meth:`add`."""
         with self._database.write() as db:
-            lock_accounts(db, email)
+            lock_bucket_and_account(db, bucket_id, email)
             check_registered(db, email, signer)
-            lock_bucket(db, bucket_id, email)
             held = db.execute(HELD_SHARDS, {"bucket_": bucket_id}).scalars().all()
             db.execute(DELETE, {"bucket_": bucket_id})
             db.execute(LAPSE_SOON, {"bucket_": bucket_id, "end": now + AFTERLIFE})
@@ -136,14 +134,14 @@ def find_bucket(db, bucket_id: str, email: str | None = None, statement=FIND):
     return row
 
 
-def lock_bucket(db, bucket_id: str, email: str | None = None):
+def lock_bucket(db, bucket_id: str):
     """As :func:`find_bucket`, and let nobody else change it, or what is in it, until the transaction ends."""
-    return find_bucket(db, bucket_id, email, BUCKET)
+    return find_bucket(db, bucket_id, statement=BUCKET)
 
 
-def lock_bucket_and_account(db, bucket_id: str):
-    """As :func:`lock_bucket`, and the same for its account."""
-    return find_bucket(db, bucket_id, statement=BUCKET_AND_ACCOUNT)
+def lock_bucket_and_account(db, bucket_id: str, email: str | None = None):
+    """As :func:`find_bucket`, and the same as :func:`lock_bucket`, for its account too."""
+    return find_bucket(db, bucket_id, email, BUCKET_AND_ACCOUNT)
 
 
 def _with_keys(db, row):

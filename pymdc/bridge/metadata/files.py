@@ -77,8 +77,8 @@ class Files:
         :param signer: the key that asks for it, if one does.
         """
         with self._database.write() as db:
+            lock_bucket_and_account(db, bucket_id, email)
             check_registered(db, email, signer)
-            lock_bucket(db, bucket_id, email)
             file = _file(db, bucket_id, file_hash)
             if file is None:
                 raise Refusal(404, "File not found")

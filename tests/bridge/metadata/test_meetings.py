@@ -6,14 +6,16 @@ when the other comes: what it has looked at and not locked may be otherwise then
 import contextlib
 import itertools
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from sqlalchemy import func, select
 
-from meeting import meetings
+from meeting import deadlocks_of, meetings, waiting
 from pymdc.bridge.metadata import Metadata, Room, buckets, keys, tables
 from pymdc.bridge.metadata.accounts import REGISTRATION_LIFE
 from pymdc.bridge.refusal import Refusal
+from waiting import eventually
 
 LATER = 10**15
 LEAST = 4096  # bytes that a file counts as
@@ -344,6 +346,36 @@ def test_a_pointer_dies_with_the_power_of_the_key_that_asks_for_it(memory, new_a
         assert rows(memory, tables.shard_tokens, tables.shard_tokens.c.point == point) == 0
 
 
+ACTS = {
+    "make a bucket": lambda memory, account, bucket, name: memory.buckets.add(
+        account.email, 0, {"name": "b", "storage": 1, "transfer": 1}, {}, account.point),
+    "change a bucket": lambda memory, account, bucket, name: memory.buckets.change(
+        account.email, bucket, {"name": "c"}, None, account.point),
+    "delete a bucket": lambda memory, account, bucket, name: memory.buckets.delete(
+        account.email, bucket, 0, account.point),
+    "delete a file": lambda memory, account, bucket, name: memory.files.delete(
+        account.email, bucket, name, account.point),
+    "register a key": lambda memory, account, bucket, name: memory.keys.add(
+        account.email, new_point(), "k", False, account.point),
+    "ask for a token": lambda memory, account, bucket, name: account.ask(bucket, point=account.point),
+    "store a file": lambda memory, account, bucket, name: account.begin(bucket, point=account.point),
+}
+
+
+@pytest.mark.parametrize("act", ACTS.values(), ids=list(ACTS))
+def test_a_key_that_is_gone_acts_no_more(memory, new_account, act):
+    """What it has begun is done before its deletion, or not at all."""
+    for meet in meetings(memory):
+        account = new_account()
+        bucket = account.bucket()
+        name = account.store(bucket, [1])
+
+        results = meet(lambda: act(memory, account, bucket, name),
+                       lambda: memory.keys.delete(account.email, account.point))
+
+        assert refused(results)[0] or meet.between != 1
+
+
 def test_a_token_of_a_bucket_that_goes_outlives_it_for_a_short_while(memory, new_account):
     for meet in meetings(memory):
         account = new_account()
@@ -433,6 +465,49 @@ def test_content_that_comes_in_two_orders_is_kept_once_and_nobody_waits_for_each
 
         assert [check(memory, account, bucket, contents) for bucket in both] == [1, 1]
         assert len(objects_of(memory, contents)) == 2
+
+
+def enters_them(account, contents):
+    bucket = account.bucket()
+    upload = account.begin(bucket)
+    return lambda: account.finish(upload, bucket, contents[::-1])
+
+
+def deletes_their_file(account, contents):
+    bucket = account.bucket()
+    name = account.store(bucket, contents)
+    return lambda: account.delete(bucket, name)
+
+
+def deletes_their_bucket(account, contents):
+    bucket = account.bucket()
+    account.store(bucket, contents)
+    return lambda: account.delete_bucket(bucket)
+
+
+NEED_THEM = [enters_them, deletes_their_file, deletes_their_bucket]
+
+
+@pytest.mark.parametrize("one", NEED_THEM)
+@pytest.mark.parametrize("other", NEED_THEM)
+def test_shards_are_locked_in_one_order(memory, new_account, one, other):
+    """Two wait for the first shard: neither has locked the second by then, which the other one will want."""
+    contents = [next(NUMBERS), next(NUMBERS)]
+    new_account().store(new_account().bucket(), contents)
+    acts = [prepare(new_account(), contents) for prepare in (one, other)]
+    first = min(row["id"] for row in memory.shards.all() if row["hash"] in {f"{number:040}" for number in contents})
+
+    with deadlocks_of(memory._database._engine) as deadlocks, ThreadPoolExecutor(2) as threads:
+        with memory._database.write() as db:
+            db.execute(select(tables.shards).where(tables.shards.c.id == first).with_for_update())
+            running = []
+            for count, act in enumerate(acts, start=1):
+                running.append(threads.submit(act))
+                eventually(lambda: waiting(memory._database._engine) == count)
+        for each in running:
+            each.result(30)
+
+    assert deadlocks.count == 0
 
 
 def test_a_file_comes_into_a_bucket_that_is_there_or_not_at_all(memory, new_account):
