@@ -12,6 +12,7 @@ import pytest
 from cluster import Cluster
 from library_load import Load
 from needed import is_missing
+from once import Once
 from wire import Wire, multipart, race, registered
 
 ROOT = os.path.join(os.path.dirname(__file__), "..", "..")
@@ -119,13 +120,14 @@ def stop_the_store(cluster, number):
 
 
 @pytest.mark.parametrize("trouble", [kill_a_process, restart_the_database, stop_the_store])
-def test_what_was_answered_is_there_and_the_library_bears_it(cluster, trouble, full):
-    load = Load(cluster)
+def test_what_was_answered_is_there_nothing_passes_twice_and_the_library_bears_it(cluster, account, trouble, full):
+    load, once = Load(cluster), Once(cluster, account)
 
-    with load.running():
+    with load.running(), once.running():
         for number in range(50 if full else 3):
             load.wait_for(15)
             trouble(cluster, number)
         load.wait_for(15)
 
     load.check()
+    once.check()

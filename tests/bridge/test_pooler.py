@@ -11,6 +11,7 @@ import pytest
 
 from library_load import Load
 from needed import is_missing
+from once import Once
 from pgbouncer import CONNECTIONS, PgBouncer
 from postgresql import PostgreSQL
 from pymdc.bridge import LocalBridge
@@ -118,13 +119,15 @@ def restart_the_server(server, pooler):
 
 
 @pytest.mark.parametrize("trouble", [restart_the_pooler, restart_the_server])
-def test_what_was_answered_is_there_through_a_pooler(server, pooler, bridges, trouble, full):
-    load = Load(bridges[0])
+def test_what_was_answered_is_there_through_a_pooler_and_nothing_passes_twice(server, pooler, bridges, account, trouble,
+                                                                              full):
+    load, once = Load(bridges[0]), Once(bridges[0], account)
 
-    with load.running():
+    with load.running(), once.running():
         for _ in range(50 if full else 2):
             load.wait_for(15)
             trouble(server, pooler)
         load.wait_for(15)
 
     load.check()
+    once.check()
