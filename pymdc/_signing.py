@@ -33,6 +33,10 @@ class Basic(KeepsSecrets):
         self.email = email
         self.password_hash = hashlib.sha256(password).hexdigest()
 
+    def take_over(self, other):
+        """Have the password of another one from now on, for all that was made from this."""
+        self.password_hash = other.password_hash
+
     def headers(self):
         pair = (self.email + ":" + self.password_hash).encode("utf-8")
         return {"Authorization": "Basic " + base64.b64encode(pair).decode("ascii")}

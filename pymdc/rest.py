@@ -169,7 +169,7 @@ class Client(KeepsSecrets):
                     continue
             if not self._may_repeat(call, failure):
                 raise failure
-            call.maybe_done = call.maybe_done or _may_be_done(failure)
+            call.maybe_done = call.maybe_done or may_be_done(failure)
             tries.pause(failure)
 
     @contextlib.contextmanager
@@ -362,7 +362,8 @@ def _number(text):
         return None
 
 
-def _may_be_done(error):
+def may_be_done(error):
+    """Return whether the bridge may have carried out an attempt that has failed so."""
     return error.sent if isinstance(error, TransportError) else error.status in (502, 504)
 
 

@@ -3,7 +3,7 @@ from concurrent.futures import Future
 from typing import overload
 
 from .. import Client
-from ..answers import User
+from ..answers import Nothing, User
 from ._resource import Resource
 
 __all__ = ["Users"]
@@ -18,3 +18,11 @@ class Users(Resource):
     def activate(self, token: str | bytes, callback: None = None) -> User: ...
     @overload
     def activate(self, token: str | bytes, callback: Callable[[User], object]) -> Future[User]: ...
+    @overload
+    def change_password(self, new: str | bytes, callback: None = None) -> User: ...
+    @overload
+    def change_password(self, new: str | bytes, callback: Callable[[User], object]) -> Future[User]: ...
+    @overload
+    def delete(self, callback: None = None) -> Nothing: ...
+    @overload
+    def delete(self, callback: Callable[[Nothing], object]) -> Future[Nothing]: ...

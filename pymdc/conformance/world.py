@@ -132,7 +132,7 @@ class World:
         return account
 
     def clean_up(self):
-        """Delete the buckets and keys that were made, if the bridge lets it be done.  An account cannot be deleted."""
+        """Delete the buckets and keys that were made, if the bridge lets it be done.  The accounts stay."""
         self.wire.wait()
         for account in self._accounts:
             with contextlib.suppress(Otherwise):

@@ -54,7 +54,8 @@ def test_each_server_of_2016_is_as_the_protocol_says_or_as_it_was(version):
 
     assert lines_beside({AS_SAID, AS_IN_2016, NOT_THERE}, outcomes) == []
     assert "a wrong password is refused" in [each.point.rule for each in outcomes if each.verdict == AS_IN_2016]
-    assert {each.point.section for each in outcomes if each.verdict == NOT_THERE} == {"12. Direct transfers"}
+    sections = {each.point.section for each in outcomes if each.verdict == NOT_THERE}
+    assert sections == {"12. Direct transfers", "14. Accounts"}
 
 
 @pytest.fixture
@@ -140,6 +141,7 @@ def test_pointers_that_are_a_refusal_fail_their_points_and_end_no_run(old_server
         ("pointers tell where each shard is", OTHERWISE), ("pointers tell size and url too", OTHERWISE),
         ("an unknown file has no pointers", AS_IN_2016 if old_server.version.mistakes else AS_SAID),
         ("pointers need no token of who could ask for one", NOT_THERE),
+        ("tokens and pointers that the old password has asked for end", NOT_THERE),
     ]
     assert all("Failed to load the shard contracts" in outcome.seen for outcome in outcomes[:2])
 
@@ -159,7 +161,7 @@ def test_each_section_of_the_protocol_has_points_and_each_point_a_rule_of_its_ow
     sections = {point.section for point in POINTS}
     protocol = PROTOCOL.read_text("utf-8")
 
-    assert sections == set(re.findall("^## ([1-9][.] .*|12[.] .*)$", protocol, re.MULTILINE))  # 10 and 11 only tell
+    assert sections == set(re.findall("^## ([1-9][.] .*|1[2-9][.] .*)$", protocol, re.MULTILINE))  # 10 and 11 only tell
     assert len({point.rule for point in POINTS}) == len(POINTS)
 
 
@@ -167,7 +169,7 @@ def test_sections_come_in_their_order():
     sections = [int(point.section.partition(".")[0]) for point in command._chosen("")]
 
     assert sections == sorted(sections)
-    assert sections[-1] == 12
+    assert sections[-1] == 14
 
 
 def test_the_command_prints_a_line_for_each_point(local):

@@ -27,6 +27,13 @@ def register(email: str, password: str) -> tuple[pymdc.api.Users, pymdc.keypair.
     return user, key_pair
 
 
+def leave(user: pymdc.api.Users) -> None:
+    assert_type(user.change_password("another"), User)
+    assert_type(user.change_password(b"another", callback=print), Future[User])
+    assert_type(user.delete(), Nothing)
+    assert_type(user.delete(callback=print), Future[Nothing])
+
+
 def rotate(user: pymdc.api.Users) -> None:
     keys, new = pymdc.api.Keys(user), pymdc.keypair.ECDSA.load("metadisk.pem")
     for key in keys.list():

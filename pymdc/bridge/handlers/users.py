@@ -7,7 +7,7 @@ import urllib.parse
 from starlette.responses import RedirectResponse, Response
 
 from ..clock import iso
-from ..mail.message import activation_mail
+from ..mail.message import activation_mail, changed_password_mail, deleted_account_mail
 from ..metadata.accounts import EMAIL_TAKEN
 from ..refusal import Refusal
 from ..request import auth, fields, limits
@@ -50,6 +50,38 @@ def activate(call: Call) -> Response:
     if redirect is not None and _may_lead_to(call, redirect):
         return RedirectResponse(redirect, 302)
     return pages.activated(account["email"]) if for_browser else JSON(_user(account))
+
+
+def update(call: Call) -> Response:
+    account = _own(call)
+    password = fields.password(call.fields.get("password"))
+    if call.services.passwords.remembered(account["password"], password):
+        return JSON(_user(account))  # it has this one already: the answer to who asks again, not knowing
+    email, services = account["email"], call.services
+    limits.count_notice(call, email)
+    hashed = services.passwords.hash(password)
+    mail = changed_password_mail(email, services.public_url, services.sender)
+    row = services.with_mail(
+        mail, lambda: call.metadata.accounts.change_password(email, account["password"], hashed)
+    )
+    return JSON(_user(row))
+
+
+def delete(call: Call) -> Response:
+    account, moment = _own(call), call.now()
+    email, services = account["email"], call.services
+    mail = deleted_account_mail(email, services.public_url, services.sender)
+    services.with_mail(mail, lambda: call.metadata.accounts.delete(email, account["password"]))
+    services.sweep(moment)
+    return Response(status_code=204)
+
+
+def _own(call):
+    """Return the row of the account that asks, which may ask for nothing of another one."""
+    account = auth.identify_by_password(call)
+    if call.ids["email"].lower() != account["email"]:
+        raise Refusal(404, "User not found")
+    return account
 
 
 def _user(account) -> dict:

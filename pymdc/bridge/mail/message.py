@@ -18,8 +18,38 @@ _SENDER = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]+@([\w-]+(\.[\w-]+)*|\[[\w:.]+\])"
 
 
 def activation_mail(address: str, link: str, sender: str = _NOBODY) -> EmailMessage:
+    return _mail(
+        address, sender, "Activate your Metadisk account",
+        f"Somebody, most likely you, has registered {address} at a Metadisk bridge.\n\n"
+        f"Follow this link to activate the account:\n\n{link}\n\n"
+        "If it was not you, do nothing: without the link there is no account.\n",
+    )
+
+
+def changed_password_mail(address: str, bridge: str, sender: str = _NOBODY) -> EmailMessage:
+    """:param bridge: its public URL."""
+    return _mail(
+        address, sender, "The password of your Metadisk account was changed",
+        f"The password of {address} at {bridge} was changed. The keys of the account go on; tokens and links that were "
+        "made by the old password have ended.\n\n"
+        "If it was not you, somebody else has your account: tell whoever runs the bridge at once, and change that "
+        "password wherever else you use it.\n",
+    )
+
+
+def deleted_account_mail(address: str, bridge: str, sender: str = _NOBODY) -> EmailMessage:
+    """As :func:`changed_password_mail`."""
+    return _mail(
+        address, sender, "Your Metadisk account was deleted",
+        f"The account of {address} at {bridge} was deleted, with its keys, its buckets and their files.\n\n"
+        "If it was not you, somebody else had your password: tell whoever runs the bridge at once, who may have a "
+        "backup, and change that password wherever else you use it.\n",
+    )
+
+
+def _mail(address, sender, subject, text):
     mail = EmailMessage(policy=PLAIN if address.isascii() else _UTF8)
-    mail["Subject"] = "Activate your Metadisk account"
+    mail["Subject"] = subject
     mail["From"] = sender
     try:
         mail["To"] = address
@@ -31,11 +61,7 @@ def activation_mail(address: str, link: str, sender: str = _NOBODY) -> EmailMess
     mail["Date"] = time.strftime("%a, %d %b %Y %H:%M:%S +0000", time.gmtime())
     mail["Message-ID"] = make_msgid(domain=mail["From"].addresses[0].domain)
     mail["Auto-Submitted"] = "auto-generated"
-    mail.set_content(
-        f"Somebody, most likely you, has registered {address} at a Metadisk bridge.\n\n"
-        f"Follow this link to activate the account:\n\n{link}\n\n"
-        "If it was not you, do nothing: without the link there is no account.\n"
-    )
+    mail.set_content(text)
     return mail
 
 

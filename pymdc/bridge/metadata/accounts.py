@@ -4,12 +4,14 @@ from sqlalchemy import bindparam, delete, exists, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 
 from ..refusal import Refusal
+from .buckets import OWN
 from .database import repeating
 from .failures import Undone
 from .keys import ADD as ADD_KEY
-from .keys import KEY_TAKEN, taken
+from .keys import HANDED_OUT, KEY_TAKEN, WRONG_PASSWORD, taken
 from .locks import ROWS, lock_accounts
-from .tables import accounts, registrations
+from .shards import free
+from .tables import accounts, buckets, file_shards, files, registrations, shards, tokens
 
 EMAIL_TAKEN = "Email is already registered"
 REGISTRATION_LIFE = 7 * 24 * 60 * 60 * 1000  # milliseconds in which its link can be followed
@@ -33,6 +35,19 @@ FORGET_WAITING = delete(accounts).where(
     accounts.c.email.in_(bindparam("emails", expanding=True)), *_WAITS_FOR_NOTHING
 )
 
+SET_PASSWORD = update(accounts).where(accounts.c.email == _EMAIL).values(password=bindparam("new"))
+#: What was asked for by the password, and not by a key.
+LAPSE_WITH_PASSWORD = [delete(table).where(table.c.point.is_(None), table.c.bucket.in_(OWN)) for table in HANDED_OUT]
+
+DELETE = delete(accounts).where(accounts.c.email == _EMAIL)
+DELETE_TOKENS = delete(tokens).where(tokens.c.bucket.in_(OWN))
+LOCK_BUCKETS = (
+    select(buckets.c.id).where(buckets.c.email == _EMAIL).order_by(buckets.c.id).with_for_update(**ROWS)
+)
+HELD_SHARDS = select(shards.c.id).where(shards.c.id.in_(
+    select(file_shards.c.shard).join_from(file_shards, files).where(files.c.bucket.in_(OWN))
+)).order_by(shards.c.id).with_for_update(**ROWS)
+
 REGISTER = insert(registrations)
 REGISTRATION = (
     select(registrations).join_from(accounts, registrations).where(registrations.c.token == bindparam("token_"), _ALIVE)
@@ -43,7 +58,7 @@ WAITS_ELSEWHERE = select(exists().where(
 ))
 FORGET_OLD = delete(registrations).where(registrations.c.created <= bindparam("long_ago"))
 FORGET_OLD_OF = FORGET_OLD.where(registrations.c.email == _EMAIL)
-LAPSE = delete(registrations).where(registrations.c.email == _EMAIL)
+LAPSE_REGISTRATIONS = delete(registrations).where(registrations.c.email == _EMAIL)
 
 
 @repeating
@@ -116,8 +131,42 @@ class Accounts:
             db.execute(ACTIVATE, {"email_": email, "password": chosen["password"]})
             if point is not None:
                 db.execute(ADD_KEY, {"email": email, "point": point, "text": chosen["text"], "proved": False})
-            db.execute(LAPSE, {"email_": email})
+            db.execute(LAPSE_REGISTRATIONS, {"email_": email})
             return _account(db, email), chosen["redirect"]
+
+    def change_password(self, email: str, old: str, new: str):
+        """
+        Let an account have another password, and end the tokens and pointers that were asked for by the old one.
+
+        :param old: its hash, as it was compared; *new*: the hash that takes its place.
+        :returns: the account's row.
+        :raises Refusal: it is not the old one any more.
+        """
+        with self._database.write() as db:
+            _lock(db, email, old)
+            db.execute(SET_PASSWORD, {"email_": email, "new": new})
+            for statement in LAPSE_WITH_PASSWORD:
+                db.execute(statement, {"email_": email})
+            return _account(db, email)
+
+    def delete(self, email: str, password: str):
+        """Delete an account with its keys, its buckets and all that is in them; as :meth:`change_password`."""
+        own = {"email_": email}
+        with self._database.write() as db:
+            _lock(db, email, password)
+            db.execute(LOCK_BUCKETS, own)
+            held = db.execute(HELD_SHARDS, own).scalars().all()
+            db.execute(DELETE_TOKENS, own)
+            db.execute(DELETE, own)
+            free(db, held)
+
+
+def _lock(db, email, password):
+    """Lock an account whose password has this hash."""
+    lock_accounts(db, email)
+    account = _account(db, email)
+    if account is None or account["password"] != password:
+        raise Refusal(401, WRONG_PASSWORD)
 
 
 def _account(db, email):

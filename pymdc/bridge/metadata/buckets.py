@@ -8,8 +8,8 @@ from ..refusal import Refusal
 from . import pages
 from .compiled import Compiled
 from .database import repeating
-from .keys import check_count, check_registered, lapse_in_bucket
-from .locks import BUCKET, BUCKET_AND_ACCOUNT, ROWS, lock_accounts
+from .keys import check_count, check_registered, lapse_in_bucket, lock_asker
+from .locks import BUCKET, BUCKET_AND_ACCOUNT, ROWS
 from .shards import free
 from .tables import bucket_keys, buckets, file_shards, files, shards, tokens
 
@@ -79,8 +79,7 @@ class Buckets:
         """
         bucket_id = secrets.token_hex(12)
         with self._database.write() as db:
-            lock_accounts(db, email)
-            check_registered(db, email, signer)
+            lock_asker(db, email, signer)
             check_count(db, COUNT, email, MAX_BUCKETS, "buckets")
             db.execute(ADD, {"id": bucket_id, "email": email, "created": created, **fields})
             _set_keys(db, email, bucket_id, points)

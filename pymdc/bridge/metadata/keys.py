@@ -10,8 +10,12 @@ from .database import repeating
 from .locks import lock_accounts
 from .tables import bucket_keys, buckets, keys, registrations, shard_tokens, tokens
 
+WRONG_PASSWORD = "Invalid email or password"
 KEY_TAKEN = "Public key is already registered"
 MAX_KEYS = 1000  # of an account
+
+#: What opens something for whoever has it: it ends with what it was asked for by.
+HANDED_OUT = (tokens, shard_tokens)
 
 _POINT, _EMAIL = bindparam("point_"), bindparam("email_")
 _UNPROVED = (keys.c.point == _POINT, keys.c.proved.is_(False))
@@ -40,7 +44,7 @@ def _lapse(whose):
     listed = exists().where(bucket_keys.c.bucket == buckets.c.id, bucket_keys.c.point == _POINT)
     registered = exists().where(keys.c.email == buckets.c.email, keys.c.point == _POINT)
     lost = select(buckets.c.id).where(whose, ~listed, ~registered)
-    return [delete(table).where(table.c.point == _POINT, table.c.bucket.in_(lost)) for table in (tokens, shard_tokens)]
+    return [delete(table).where(table.c.point == _POINT, table.c.bucket.in_(lost)) for table in HANDED_OUT]
 
 
 LAPSE_IN_ACCOUNT = _lapse(buckets.c.email == _EMAIL)
@@ -74,8 +78,7 @@ class Keys:
         """
         with self._database.write() as db:
             holder = FIND.first(db, point_=point)
-            lock_accounts(db, email, *([holder["email"]] if holder else []))
-            check_registered(db, email, signer)
+            lock_asker(db, email, signer, *([holder["email"]] if holder else []))
             if proved:
                 for loser in db.execute(DISPLACE, {"point_": point, "email_": email}).scalars().all():
                     _lapse_in_account(db, point, loser)
@@ -89,8 +92,7 @@ class Keys:
     def delete(self, email: str, text: str, signer: str | None = None):
         """Forget a key, and take away its power over all that is the account's; as :meth:`add`."""
         with self._database.write() as db:
-            lock_accounts(db, email)
-            check_registered(db, email, signer)
+            lock_asker(db, email, signer)
             point = db.execute(DELETE, {"email_": email, "text_": text}).scalar()
             if point is None:
                 raise Refusal(404, "Public key was not found")
@@ -102,6 +104,18 @@ def check_count(db, count, email: str, most: int, what: str):
     """Raise Refusal if an account has so many already, by the statement that counts them."""
     if db.execute(count, {"email_": email}).scalar() >= most:
         raise Refusal(400, f"Too many {what}: an account may have {most}")
+
+
+def lock_asker(db, email: str, signer: str | None, *others: str):
+    """
+    Lock an account, for what it asks for, and others; refuse it if it was deleted since it was looked up.
+
+    :param signer: the key that asks, if one does; deleted, it is refused too.
+    """
+    there = lock_accounts(db, email, *others)
+    check_registered(db, email, signer)
+    if email not in there:
+        raise Refusal(401, WRONG_PASSWORD)
 
 
 def check_registered(db, email: str, point: str | None):

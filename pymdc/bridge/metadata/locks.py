@@ -32,6 +32,6 @@ def free_rows(key, condition):
     return key.in_(select(key).where(condition).with_for_update(skip_locked=True))
 
 
-def lock_accounts(db, *emails: str) -> int:
-    """Let nobody else change what belongs to these accounts until the transaction ends; return how many there are."""
-    return len(db.execute(ACCOUNTS, {"emails": emails}).all())
+def lock_accounts(db, *emails: str) -> list[str]:
+    """Let nobody else change what belongs to these accounts until the transaction ends; return those there are."""
+    return db.execute(ACCOUNTS, {"emails": emails}).scalars().all()

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import coincurve
 
+from ..metadata.keys import WRONG_PASSWORD
 from ..refusal import Refusal
 from . import fields, limits
 from .call import Call
@@ -48,7 +49,7 @@ def identify(call: Call) -> Identity:
 def _identify(call):
     basic = _basic(call.headers.get("authorization", ""))
     if basic is not None:
-        return Identity(_check_password(call, *basic))
+        return Identity(_check_password(call, *basic)["email"])
     signature = _signature(call)
     key = call.metadata.keys.find(signature.point)
     _check_registered(signature, key)
@@ -61,6 +62,17 @@ def _check_registered(signature, key):
         raise Refusal(401, "Public key not registered")
     if not key["activated"]:
         raise Refusal(401, "User account has not been activated")
+
+
+def identify_by_password(call: Call):
+    """Return the row of the account that asks, as it was when its password was compared; a key is not enough."""
+    basic = _basic(call.headers.get("authorization", ""))
+    if basic is None:
+        _signature(call)
+        raise Refusal(401, "The password of the account is needed for this, not one of its keys")
+    account = _check_password(call, *basic)
+    call.record["account"] = account["email"]
+    return account
 
 
 def identify_for_bucket(call: Call, bucket_id: str, says_why=True) -> Identity:
@@ -194,20 +206,21 @@ def _basic(header: str) -> tuple[str, str] | None:
     try:
         email, _, password = base64.b64decode(encoded.strip(), validate=True).decode("utf-8").partition(":")
     except ValueError:
-        raise Refusal(401, "Invalid email or password") from None
+        raise Refusal(401, WRONG_PASSWORD) from None
     return (email, password) if password else None
 
 
-def _check_password(call: Call, email: str, password: str) -> str:
+def _check_password(call: Call, email: str, password: str):
+    """Return the row of the account whose password this is."""
     email, password = email.lower(), password.lower()
     limits.check_guesses(call, email)
     account = call.metadata.accounts.find(email)
     if not _is_password(call, email, account and account["password"], password):
-        raise Refusal(401, "Invalid email or password")
+        raise Refusal(401, WRONG_PASSWORD)
     limits.forgive_guesses(call, email)
     if not account["activated"]:
         raise Refusal(401, "User account has not been activated")
-    return account["email"]
+    return account
 
 
 def _is_password(call, email, hashed, password) -> bool:

@@ -47,12 +47,24 @@ def count_mail(call: Call, email: str, refusal: Refusal | None = None):
 
     :param refusal: what to say when it is one too many, if it is not for how long to wait.
     """
-    burst = call.services.settings.mails
-    subject, interval = _subject("mail", email), _interval(MINUTE, burst)
     try:
-        _slow(call, call.metadata.rates.take, "Too many mails to this address", subject, burst, interval)
+        _count_mail(call, "mail", email)
     except Refusal as slowed:
         raise refusal or slowed from None
+
+
+def count_notice(call: Call, email: str):
+    """
+    Count one more mail to an address that tells of what was done there.  Apart from those that anybody can have sent
+    to it: or who makes many of these would keep from it what it has to know.
+    """
+    _count_mail(call, "notice", email)
+
+
+def _count_mail(call, kind, email):
+    burst = call.services.settings.mails
+    subject, interval = _subject(kind, email), _interval(MINUTE, burst)
+    _slow(call, call.metadata.rates.take, "Too many mails to this address", subject, burst, interval)
 
 
 def _guesses(call, email):

@@ -38,6 +38,8 @@ ROUTES = [
     ("GET", "/health", operations.health),
     ("GET", "/metrics", operations.metrics),
     ("POST", "/users", users.create),
+    ("PATCH", "/users/{email:path}", users.update),
+    ("DELETE", "/users/{email:path}", users.delete),
     ("GET", "/activations/{token}", users.activate),
     ("GET", "/keys", keys.show),
     ("POST", "/keys", keys.create),

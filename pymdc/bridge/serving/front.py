@@ -117,7 +117,7 @@ class _Exchange:
         if self._scope["type"] == "websocket":
             return "(channel)"
         route = self._scope.get("route")
-        return route.path if route is not None else "(none)"
+        return route.path_format if route is not None else "(none)"
 
     @property
     def error(self) -> str | None:

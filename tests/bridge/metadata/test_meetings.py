@@ -61,6 +61,12 @@ class Account:
     def delete_bucket(self, bucket):
         self._memory.buckets.delete(self.email, bucket, 0)
 
+    def password(self):
+        return self._memory.accounts.find(self.email)["password"]
+
+    def go(self):
+        self._memory.accounts.delete(self.email, self.password())
+
     def ask(self, bucket, most=100, point=None):
         token = {"hash": uuid.uuid4().hex, "bucket": bucket, "operation": "PUSH", "expires": LATER, "point": point}
         self._memory.tokens.add(token, most, 0)
@@ -532,6 +538,78 @@ def test_a_shard_that_has_come_again_is_not_marked_for_what_it_was(memory, new_a
         meet(lambda: account.finish(upload, bucket, contents), lambda: memory.shards.mark(old, True))
 
         assert not memory.shards.find(old["id"])["damaged"]
+
+
+# Accounts that change, or go
+
+def test_a_password_is_changed_by_one_of_those_who_know_it(memory, new_account):
+    for meet in meetings(memory):
+        account = new_account()
+        old = account.password()
+
+        results = meet(*(lambda new=new: memory.accounts.change_password(account.email, old, new) for new in "ab"))
+
+        assert sum(refused(results)) == 1
+        assert account.password() == "ab"[refused(results).index(False)]
+
+
+def test_an_account_whose_password_is_changed_does_not_go_by_the_old_one(memory, new_account):
+    for meet in meetings(memory):
+        account = new_account()
+        old = account.password()
+
+        results = meet(lambda: memory.accounts.change_password(account.email, old, "new"),
+                       lambda: memory.accounts.delete(account.email, old))
+
+        assert sum(refused(results)) == 1
+        assert (memory.accounts.find(account.email) is None) == refused(results)[0]
+
+
+@pytest.mark.parametrize("act", [
+    lambda account, bucket: account.bucket(),
+    lambda account, bucket: account.add_key(new_point()),
+    lambda account, bucket: account.list_keys(bucket, [new_point()]),
+    lambda account, bucket: account.delete_bucket(bucket),
+    lambda account, bucket: account.ask(bucket),
+    lambda account, bucket: account.begin(bucket),
+], ids=["bucket", "key", "list", "delete", "token", "upload"])
+def test_an_account_goes_whatever_it_does_meanwhile_which_is_done_before_or_refused(memory, new_account, act):
+    for meet in meetings(memory):
+        account = new_account()
+        bucket = account.bucket()
+
+        meet(account.go, lambda: act(account, bucket))
+
+        assert memory.accounts.find(account.email) is None
+        assert not rows(memory, tables.buckets, tables.buckets.c.email == account.email)
+        assert not rows(memory, tables.keys, tables.keys.c.email == account.email)
+        assert not rows(memory, tables.tokens, tables.tokens.c.bucket == bucket)
+
+
+@pytest.mark.parametrize("whose", ["own", "another's"])
+def test_content_that_comes_while_an_account_goes_is_kept_where_it_has_come_to(memory, new_account, whose):
+    for meet in meetings(memory):
+        account, other, contents = new_account(), new_account(), [next(NUMBERS), next(NUMBERS)]
+        account.store(account.bucket(), contents)
+        account.store(account.bucket(), contents[::-1])
+        to = account if whose == "own" else other
+        bucket = to.bucket()
+        upload = to.begin(bucket)
+
+        meet(account.go, lambda: to.finish(upload, bucket, contents[::-1]))
+
+        assert len(objects_of(memory, contents)) == (0 if whose == "own" else 2)
+
+
+def test_two_accounts_that_go_at_once_with_the_same_content_take_it_with_them(memory, new_account):
+    for meet in meetings(memory):
+        both, contents = [new_account(), new_account()], [next(NUMBERS), next(NUMBERS)]
+        for account, order in zip(both, (contents, contents[::-1])):
+            account.store(account.bucket(), order)
+
+        meet(*(account.go for account in both))
+
+        assert not objects_of(memory, contents)
 
 
 # Upkeep

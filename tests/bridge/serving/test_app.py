@@ -34,7 +34,8 @@ def test_the_description_names_every_route(wire):
     assert description["openapi"] == "3.1.0"
     assert description["info"]["title"] == "Metadisk Bridge"
     assert description["info"]["version"] == pymdc.__version__
-    assert described == {(method, path) for method, path, _ in ROUTES} | {("HEAD", "/"), ("HEAD", "/health")}
+    routes = {(method, path.replace(":path", "")) for method, path, _ in ROUTES}
+    assert described == routes | {("HEAD", "/"), ("HEAD", "/health")}
 
 
 def test_head_spends_nothing(wire, local):

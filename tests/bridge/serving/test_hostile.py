@@ -664,6 +664,7 @@ def test_an_expectation_is_no_harm(world, value):
 ROUTES = [
     ("GET", "/buckets/{}"), ("PATCH", "/buckets/{}"), ("DELETE", "/buckets/{}"), ("POST", "/buckets/{}/tokens"),
     ("GET", "/buckets/{}/files"), ("PUT", "/buckets/{}/files"), ("DELETE", "/keys/{}"), ("GET", "/activations/{}"),
+    ("PATCH", "/users/{}"), ("DELETE", "/users/{}"),
     ("GET", "/buckets/BUCKET/files/{}"), ("DELETE", "/buckets/BUCKET/files/{}"), ("GET", "/shards/{}"),
 ]
 IDS = {
