@@ -2,7 +2,7 @@ from typing import Literal, TypedDict
 
 from typing_extensions import NotRequired
 
-__all__ = ["Bucket", "Download", "File", "Key", "Nothing", "Token", "User"]
+__all__ = ["Bucket", "Download", "File", "Key", "Nothing", "Token", "Used", "User"]
 
 class User(TypedDict):
     activated: bool
@@ -17,6 +17,10 @@ class Key(TypedDict):
     id: str
     error: NotRequired[str]
 
+class Used(TypedDict):
+    storage: int
+    transfer: int
+
 class Bucket(TypedDict):
     user: str
     created: str
@@ -26,6 +30,7 @@ class Bucket(TypedDict):
     transfer: float
     storage: float
     id: str
+    used: NotRequired[Used]
     error: NotRequired[str]
 
 class Token(TypedDict):
@@ -42,6 +47,7 @@ class File(TypedDict):
     filename: str
     size: int
     hash: str
+    created: NotRequired[str]
     error: NotRequired[str]
 
 class Download(TypedDict):

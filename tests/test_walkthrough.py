@@ -147,12 +147,13 @@ def test_an_account_works_in_place_of_a_key_pair(user, photo):
     assert bucket.files.upload(photo) == bucket.files.list()[0]
 
 
-def test_the_same_content_again_is_one_file_with_the_newest_name(bucket):
-    bucket.files.upload(io.BytesIO(b"x"), filename="first.txt")
-    newest = bucket.files.upload(io.BytesIO(b"x"), filename="second.txt", mimetype="text/markdown")
+def test_the_same_content_under_another_name_is_another_file(bucket):
+    first = bucket.files.upload(io.BytesIO(b"x"), filename="first.txt")
+    second = bucket.files.upload(io.BytesIO(b"x"), filename="second.txt", mimetype="text/markdown")
+    again = bucket.files.upload(io.BytesIO(b"x"), filename="first.txt", mimetype="text/html")
 
-    assert bucket.files.list() == [newest]
-    assert (newest["filename"], newest["mimetype"]) == ("second.txt", "text/markdown")
+    assert bucket.files.list() == [again, second]
+    assert (first["hash"], again["mimetype"]) == (second["hash"], "text/html")
 
 
 def test_a_deleted_file_is_gone(bucket, photo, tmpdir):

@@ -8,7 +8,9 @@ import os
 import sys
 import urllib.parse
 
-from . import accounts, buckets, channel, direct, files, general, identity, keys, tokens, upload, users  # noqa: F401
+from . import (  # noqa: F401
+    accounts, buckets, channel, direct, files, general, identity, keys, names, tokens, upload, users,
+)
 from .point import AS_IN_2016, AS_SAID, NOT_THERE, NOT_TRIED, OTHERWISE, POINTS, Otherwise
 from .wire import AWAY, SHORT
 from .world import World, mailed_token

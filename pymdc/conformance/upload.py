@@ -101,14 +101,15 @@ def the_type_is_kept_in_lower_case(w):
 
 
 @point
-def the_same_content_is_one_entry_with_the_newest_name_and_type(w):
+def the_same_content_is_one_entry_for_each_name_with_the_newest_type(w):
     bucket = w.alice.bucket()
-    for name, kind in (("old.txt", "text/plain"), ("new.png", "image/png")):
+    for name, kind in (("old.txt", "text/plain"), ("new.png", "text/html"), ("new.png", "image/png")):
         w.alice.put(bucket, w.content, form(part(w.content, "data", name, kind)))
 
     entries = [(entry["filename"], entry["mimetype"]) for entry in w.alice.files(bucket)]
 
-    w.expect(entries, equals([("new.png", "image/png")]))
+    newest = ("new.png", "image/png")
+    w.expect(sorted(entries), equals([newest, ("old.txt", "text/plain")]), equals([newest]))
 
 
 @point

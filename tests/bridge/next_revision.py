@@ -15,7 +15,7 @@ RECREATE = """
     with op.batch_alter_table("buckets", recreate="always", naming_convention=CONVENTION) as batch:
         batch.create_index("ix_buckets_created", ["created"])
     with op.batch_alter_table("files", recreate="always", naming_convention=CONVENTION) as batch:
-        batch.drop_constraint("uq_files_bucket_hash", type_="unique")
+        batch.drop_constraint("uq_files_bucket_filename_hash", type_="unique")
         batch.create_unique_constraint("uq_files_bucket_hash_filename", ["bucket", "hash", "filename"])
         batch.drop_constraint("fk_files_bucket", type_="foreignkey")
         batch.create_foreign_key("fk_files_bucket", "buckets", ["bucket"], ["id"], ondelete="CASCADE")

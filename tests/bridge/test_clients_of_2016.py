@@ -171,7 +171,7 @@ def test_the_python_client_sends_nonce_and_id_before_the_file_and_its_whole_path
     assert answer.status == 200, answer
     assert answer.json() == {
         "bucket": party.bucket, "mimetype": "text/plain", "filename": "hello.txt", "size": len(CONTENT),
-        "hash": hash_of(CONTENT),
+        "hash": hash_of(CONTENT), "created": answer.json()["created"],
     }
 
 

@@ -54,8 +54,8 @@ def test_each_server_of_2016_is_as_the_protocol_says_or_as_it_was(version):
 
     assert lines_beside({AS_SAID, AS_IN_2016, NOT_THERE}, outcomes) == []
     assert "a wrong password is refused" in [each.point.rule for each in outcomes if each.verdict == AS_IN_2016]
-    sections = {each.point.section for each in outcomes if each.verdict == NOT_THERE}
-    assert sections == {"12. Direct transfers", "14. Accounts"}
+    not_there = {each.point.section for each in outcomes if each.verdict == NOT_THERE}
+    assert not_there == {"12. Direct transfers", "13. Names", "14. Accounts"}
 
 
 @pytest.fixture
@@ -419,6 +419,36 @@ def pointers_need_a_token(given):
         given.status, given.body = 401, b'{"error": "Invalid or expired token"}'
 
 
+def lists_are_in_disorder(given):
+    """Order names as if they were without case and signs, as databases do where nobody has told them."""
+    if given.method == "GET" and "/files?" in given.target and given.status == 200:
+        listed = json.loads(given.body)
+        listed.sort(key=lambda item: re.sub("_", "", item.get("filename") or item["prefix"]))
+        given.body = json.dumps(listed).encode()
+
+
+def lists_have_one_item(given):
+    if given.method == "GET" and given.target.partition("?")[0].endswith("/files"):
+        given.body = json.dumps(json.loads(given.body)[:1]).encode()
+
+
+def nothing_leads_on(given):
+    given.lose("x-next")
+
+
+def nothing_is_told_of(field):
+    def loses_it(given):
+        if given.status == 200 and given.body[:1] in (b"{", b"["):
+            given.body = json.dumps(json.loads(given.body)).encode()
+            given.body = re.sub(rb', "%b": ("[^"]*"|{[^}]*})' % field.encode(), b"", given.body)
+    return loses_it
+
+
+def no_name_is_given(given):
+    if given.method == "POST" and given.target.endswith("/files"):
+        given.status, given.body = 404, b"<h1>No</h1>"
+
+
 def nothing_wrong(given):
     """Let it be as it is."""
 
@@ -477,6 +507,23 @@ FAULTS += [
     (content_is_not_bound, "a hash binds the content", NOT_THERE, "200 "),
     (folders_are_cut_off, "a name may have folders", NOT_THERE, "cat.jpg"),
     (pointers_need_a_token, "pointers need no token of who could ask for one", NOT_THERE, "401 "),
+]
+
+
+# Of names.
+FAULTS += [
+    (lists_are_in_disorder, "names are listed in the order of their bytes", OTHERWISE, "'a_', 'a/b'"),
+    (lists_are_in_disorder, "a delimiter tells folders in place of what is in them", OTHERWISE, "'a_', 'a/'"),
+    (nothing_leads_on, "pages lead on until all have come", OTHERWISE, "['%', '+ &', '_', 'a']"),
+    (lists_have_one_item, "the same content under two names is two files", NOT_THERE, "'a'"),
+    (error_is_200, "another name is checked as that of an upload", OTHERWISE, "200 "),
+    (error_is_200, "what no listing can mean is refused", OTHERWISE, "200 "),
+    (error_is_500, "content that is not in the bucket gets no name", OTHERWISE, "500 "),
+    (deletion_is_talkative, "a file can be deleted under one of its names", OTHERWISE, "200 {}"),
+    (nothing_is_told_of("created"), "a file tells when it came and once more when it comes again", NOT_THERE, "None"),
+    (nothing_is_told_of("used"), "a bucket tells what of it is used", NOT_THERE, "None"),
+    (no_name_is_given, "content gets another name and no byte is moved", NOT_THERE, "404 "),
+    (no_name_is_given, "who may store may name and nobody else", NOT_THERE, "404 "),
 ]
 
 

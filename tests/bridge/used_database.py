@@ -11,7 +11,7 @@ from pathlib import Path
 import pymdc
 from pymdc.bridge import LocalBridge
 from pymdc.bridge.metadata import Room, sqlite
-from wire import Account
+from wire import Account, put
 
 DATABASES = Path(__file__).parent / "databases"
 EMAIL, PASSWORD = "una@example.com", "ab" * 32
@@ -45,6 +45,7 @@ def _use(bridge):
     for name, content in CONTENTS.items():
         account.upload(first, content, name)
     account.pointers(first, account.upload(second, CONTENTS["large"], "the same"))
+    put(account.signed, first, CONTENTS["large"], name="once/more \U0001f431")
     account.token(second)
 
 

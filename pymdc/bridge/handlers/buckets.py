@@ -1,5 +1,6 @@
 """Buckets and their tokens."""
 
+import functools
 import secrets
 
 from starlette.responses import Response
@@ -16,7 +17,7 @@ _DEFAULTS = {"name": "New Bucket", "storage": 10, "transfer": 30}
 @reading
 def show(call: Call) -> Response:
     email = auth.identify(call).email
-    return listing.answer(lambda after: call.metadata.buckets.page(email, after), _bucket)
+    return listing.answer(functools.partial(call.metadata.buckets.page, email), _bucket)
 
 
 @one_transaction
@@ -98,6 +99,7 @@ def _bucket(row):
         "transfer": _plain(row["transfer"]),
         "storage": _plain(row["storage"]),
         "id": row["id"],
+        "used": {"storage": row["stored"], "transfer": row["transferred"]},
     }
 
 

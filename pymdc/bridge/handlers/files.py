@@ -1,20 +1,42 @@
-"""Files: listing, pointers."""
+"""Files: their names, and their pointers."""
 
 import secrets
 import urllib.parse
 
 from starlette.responses import Response
 
+from ..clock import iso
+from ..metadata import GIGABYTE
 from ..refusal import Refusal
-from ..request import auth
+from ..request import auth, fields, names
 from ..request.call import Call, JSON, one_transaction, reading
 from . import listing
 
 
 @reading
 def show(call: Call) -> Response:
-    email, bucket_id = auth.identify(call).email, call.ids["bucket"]
-    return listing.answer(lambda after: call.metadata.files.page(email, bucket_id, after), _file)
+    wanted, bucket_id = names.wanted(call.query), call.ids["bucket"]
+    email = auth.identify(call).email
+
+    def read(after=None):
+        place, owner = (after, None) if after else (wanted.after, email)
+        return call.metadata.names.page(bucket_id, wanted.within, place, wanted.limit, owner)
+
+    if wanted.limit is None:
+        return listing.answer(read, _item)
+    rows, after = read()
+    return JSON([_item(row) for row in rows], headers=after and {"x-next": names.next_place(after)})
+
+
+@one_transaction
+def copy(call: Call) -> Response:
+    """Let content have one more name."""
+    bucket_id = call.ids["bucket"]
+    point = auth.identify_for_bucket(call, bucket_id).point
+    file = {"bucket": bucket_id, "created": call.now(), **fields.another_name(call.fields)}
+    call.services.check_space()
+    room = int(call.services.settings.account_storage * GIGABYTE)
+    return JSON(told(call.metadata.files.copy(file, room, call.steady(), point)))
 
 
 def delete(call: Call) -> Response:
@@ -25,8 +47,9 @@ def delete(call: Call) -> Response:
 
 @one_transaction
 def _delete(call):
+    filename = fields.own_query(call.query, [b"filename"]).get("filename")
     identity = auth.identify(call)
-    call.metadata.files.delete(identity.email, call.ids["bucket"], call.ids["hash"], identity.point)
+    call.metadata.files.delete(identity.email, call.ids["bucket"], call.ids["hash"], identity.point, filename)
 
 
 def identify_reader(call: Call) -> str | None:
@@ -55,8 +78,14 @@ def pointers(call: Call) -> Response:
     return JSON([_pointer(call, shard, text) for shard, text in zip(shards, texts)])
 
 
-def _file(row):
-    return {name: row[name] for name in ("bucket", "mimetype", "filename", "size", "hash")}
+def told(row) -> dict:
+    """Return what is told of a file, given by its row."""
+    names = ("bucket", "mimetype", "filename", "size", "hash")
+    return {**{name: row[name] for name in names}, "created": iso(row["created"])}
+
+
+def _item(row):
+    return {"prefix": row["folder"]} if row.get("folder") else told(row)
 
 
 def _pointer(call, row, token):

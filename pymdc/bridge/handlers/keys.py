@@ -1,5 +1,7 @@
 """Public keys."""
 
+import functools
+
 from starlette.responses import Response
 
 from ..request import auth, fields
@@ -10,7 +12,7 @@ from . import listing
 @reading
 def show(call: Call) -> Response:
     email = auth.identify(call).email
-    return listing.answer(lambda after: call.metadata.keys.page(email, after), _key)
+    return listing.answer(functools.partial(call.metadata.keys.page, email), _key)
 
 
 @one_transaction

@@ -10,10 +10,10 @@ def answer(read, show) -> Response:
     Answer with a list of rows, or refuse as the reading of its first page does.  When that of a later one fails, the
     connection breaks, so that nobody takes for all of the list what he has got.
 
-    :param read: returns the rows of the page that comes after a number, from 0, and what the next comes after, or None.
+    :param read: returns the rows of the first page, and what the next comes after, or None; given that, the next.
     :param show: returns what is told of a row.
     """
-    text, after = _text(read, show, 0)
+    text, after = _text(show, *read())
     if after is None:
         return Response(b"[" + text + b"]", media_type=JSON.media_type)
     return StreamingResponse(_texts(text, after, read, show), media_type=JSON.media_type)
@@ -22,13 +22,12 @@ def answer(read, show) -> Response:
 def _texts(text, after, read, show):
     yield b"[" + text
     while after is not None:
-        text, after = _text(read, show, after)
+        text, after = _text(show, *read(after))
         if text:
             yield b"," + text
     yield b"]"
 
 
-def _text(read, show, after):
+def _text(show, rows, after):
     """Return a page, as what stands between the brackets of a list; its rows take a multiple of that."""
-    rows, after = read(after)
     return JSON([show(row) for row in rows]).body[1:-1], after

@@ -14,6 +14,7 @@ from ..refusal import Refusal
 from ..request import auth, direct, fields, multipart
 from ..request.call import Call, JSON, one_transaction
 from ..storage.incoming import Incoming
+from .files import told
 
 BATCH = 1024 * 1024  # bytes handed to a thread at a time
 LIFE = 10  # silences that an upload outlives without being renewed
@@ -25,7 +26,7 @@ async def create(call: Call) -> Response:
     file = direct.announced(call)
     small = file and file.size <= call.services.settings.inline and not call.needs_password
     with call.services.metrics.uploads.track_inprogress():
-        return JSON(await (_take_at_once if small else _take)(call, file))
+        return JSON(told(await (_take_at_once if small else _take)(call, file)))
 
 
 async def _take_at_once(call, file) -> dict:
@@ -49,7 +50,7 @@ def _store_at_once(call, file, content):
     incoming = _incoming(call, size)
     direct.FileReader(file, incoming).feed(content)
     entry = _entry(call, incoming, file)
-    return entry, call.metadata.uploads.enter(entry, incoming.shards)
+    return entry, call.metadata.uploads.enter(entry, incoming.shards, file.replace)
 
 
 async def _take(call, file) -> dict:
@@ -90,6 +91,8 @@ def _authorize(call, file):
     bucket_id = call.ids["bucket"]
     if file and not auth.comes_by_token(call):
         return file.size, auth.identify_for_bucket(call, bucket_id).point
+    if file and file.replace and "x-token" in call.headers:  # which may be a stranger's, who could pick any name
+        raise Refusal(403, "A token stores a file and replaces none: only the owner, or a listed key, does")
     token = auth.spend_token(call)
     size = file.size if file else fields.file_size(call.headers.get("x-filesize"))
     call.metadata.buckets.find(bucket_id)
@@ -139,7 +142,8 @@ def _enter(call, incoming, file):
     """Enter the file in its bucket, or leave nothing of it."""
     try:
         entry = _entry(call, incoming, file)
-        replaced = call.metadata.uploads.finish(incoming.id, entry, incoming.shards, call.steady())
+        replace = file is not None and file.replace
+        replaced = call.metadata.uploads.finish(incoming.id, entry, incoming.shards, call.steady(), replace)
     except SQLAlchemyError:
         with contextlib.suppress(SQLAlchemyError):  # then the row stays, and whoever tidies up takes care of the rest
             if call.metadata.uploads.give_up(incoming.id):  # so it is not entered, which the error does not say
@@ -156,7 +160,7 @@ def _enter(call, incoming, file):
 def _entry(call, incoming, file):
     """Return what to enter of a file that has come whole."""
     incoming.finish()
-    entry = {"bucket": call.ids["bucket"], **incoming.entry()}
+    entry = {"bucket": call.ids["bucket"], "created": call.now(), **incoming.entry()}
     if file and file.hash not in (None, entry["hash"]):
         raise Refusal(400, "Content does not match the hash")
     return entry

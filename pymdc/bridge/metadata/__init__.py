@@ -18,15 +18,17 @@ from .files import Files
 from .keys import Keys
 from .mails import Mails
 from .migration import make_tables, migrate, migrate_postgresql
+from .names import Names, Within
 from .nonces import Nonces
 from .rates import Rates
 from .revisions import check_known
+from .room import Room
 from .shards import Shards
 from .tokens import Tokens
-from .uploads import Room, Uploads
+from .uploads import Uploads
 
 __all__ = [
-    "GIGABYTE", "Metadata", "Room", "check_known", "check_url",
+    "GIGABYTE", "Metadata", "Room", "Within", "check_known", "check_url",
     "inline_name", "is_inline", "make_tables", "migrate",
     "migrate_postgresql", "sqlite",
 ]
@@ -53,6 +55,7 @@ class Metadata:
         self.files = Files(database)
         self.keys = Keys(database)
         self.mails = Mails(database)
+        self.names = Names(database)
         self.nonces = Nonces(database)
         self.rates = Rates(database)
         self.shards = Shards(database)

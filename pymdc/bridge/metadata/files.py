@@ -1,34 +1,28 @@
-"""The files in buckets, and the tokens for their shards."""
+"""The files in buckets: their bytes, which are charged, and the tokens for their shards; further names, deletion."""
 
 from dataclasses import dataclass
 
 from sqlalchemy import bindparam, delete, insert, select, update
 
 from ..refusal import Refusal
-from . import pages
-from .buckets import GIGABYTE, charge, counted, find_bucket, lock_bucket, lock_bucket_and_account, store
+from .buckets import GIGABYTE, charge, lock_bucket, lock_bucket_and_account
 from .compiled import Compiled
 from .database import repeating
+from .entries import ALL_OF_CONTENT, THIS, add_name, find, is_there, remove
 from .keys import check_may_ask, check_registered
-from .locks import ROWS
-from .shards import free
-from .tables import contents, file_shards, files, shard_tokens, shards
+from .room import check_quotas
+from .tables import contents, file_shards, shard_tokens, shards
 from .tokens import check_shard_tokens
 
+NOT_FOUND = "File not found"
 NOT_ACCEPTED = "The supplied token is not accepted"
 
-_OF_BUCKET = files.c.bucket == bindparam("bucket_")
-_OF_FILE = file_shards.c.file == bindparam("file_")
 _TOKEN = shard_tokens.c.hash == bindparam("token_")
 
-PAGE = pages.paged(select(files).where(_OF_BUCKET), files.c.id)
-FIND = Compiled(select(files).where(_OF_BUCKET, files.c.hash == bindparam("hash_")))
-DELETE = delete(files).where(files.c.id == bindparam("file_"))
-HELD_SHARDS = (
-    select(shards.c.id).where(shards.c.id.in_(select(file_shards.c.shard).where(_OF_FILE)))
-    .order_by(shards.c.id).with_for_update(**ROWS)
+_SHARDS = (
+    select(shards).join_from(shards, file_shards)
+    .where(file_shards.c.file == bindparam("file_")).order_by(file_shards.c.position)
 )
-_SHARDS = select(shards).join_from(shards, file_shards).where(_OF_FILE).order_by(file_shards.c.position)
 SHARDS = Compiled(_SHARDS)
 SHARDS_TO_READ = Compiled(_SHARDS.add_columns(contents.c.content).outerjoin_from(shards, contents))
 
@@ -63,29 +57,40 @@ class Files:
     def __init__(self, database):
         self._database = database
 
-    def page(self, email: str, bucket_id: str, after: int = 0):
-        """Return the rows of a page of a bucket's files, the oldest first, and where the next begins."""
-        with self._database.read() as db:
-            if not after:  # later on, one that has been deleted meanwhile has no more files
-                find_bucket(db, bucket_id, email)
-            return pages.read(db, PAGE, files.c.id, after, bucket_=bucket_id)
+    def copy(self, file: dict, account: int, now: int, point: str | None = None):
+        """
+        Let content that a bucket holds have one more name there.
 
-    def delete(self, email: str, bucket_id: str, file_hash: str, signer: str | None = None):
+        :param file: ``bucket``, ``hash``, ``filename`` and ``created``; and ``mimetype``, if it is another.
+        :param account: how many bytes all buckets of one account may hold.
+        :param now: of the steady clock.
+        :param point: the key that asks for it, if one does.
+        :returns: the row of the file.
+        """
+        with self._database.write() as db:
+            bucket = lock_bucket_and_account(db, file["bucket"])
+            check_may_ask(db, bucket, point)
+            known = _found(db, file["bucket"], file["hash"])
+            named = {"mimetype": known["mimetype"], "size": known["size"], **file}
+            if not is_there(db, named):
+                check_quotas(db, bucket, known["size"], account, now)
+            add_name(db, named, same_as=known["id"])
+            return named
+
+    def delete(
+        self, email: str, bucket_id: str, file_hash: str, signer: str | None = None, filename: str | None = None,
+    ):
         """
         Delete a file.
 
         :param signer: the key that asks for it, if one does.
+        :param filename: under which name alone; None for all that it has.
         """
         with self._database.write() as db:
             lock_bucket_and_account(db, bucket_id, email)
             check_registered(db, email, signer)
-            file = _file(db, bucket_id, file_hash)
-            if file is None:
-                raise Refusal(404, "File not found")
-            held = db.execute(HELD_SHARDS, {"file_": file["id"]}).scalars().all()
-            db.execute(DELETE, {"file_": file["id"]})
-            store(db, bucket_id, -counted(file["size"]))
-            free(db, held)
+            if not remove(db, ALL_OF_CONTENT if filename is None else THIS, bucket_id, file_hash, filename):
+                raise Refusal(404, NOT_FOUND)
 
     def hand_out(self, bucket_id: str, file_hash: str, point: str | None, make_token, most: int, now: int):
         """
@@ -142,17 +147,17 @@ class Files:
             charge(db, bucket_id, -size)
 
 
-def _file(db, bucket_id, file_hash):
-    return FIND.first(db, bucket_=bucket_id, hash_=file_hash)
+def _found(db, bucket_id, file_hash, refusal=NOT_FOUND):
+    file = find(db, bucket_id, file_hash)
+    if file is None:
+        raise Refusal(404, refusal)
+    return file
 
 
 def _wanted_file(db, bucket, file_hash, point):
     """Return the row of a file in a bucket, given by its row, that who asks by this key, or by none, may read."""
     check_may_ask(db, bucket, point)
-    file = _file(db, bucket["id"], file_hash)
-    if file is None:
-        raise Refusal(404, "The requested file was not found")
-    return file
+    return _found(db, bucket["id"], file_hash, "The requested file was not found")
 
 
 def _shards(db, statement, file_id):

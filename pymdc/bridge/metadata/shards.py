@@ -160,15 +160,17 @@ class Shards:
             db.execute(RELEASE, {"who": who})
 
 
-def hold(db, pieces: list[dict]) -> tuple[list[int], list[str]]:
+def hold(db, pieces: list[dict], besides=()) -> tuple[list[int], list[str]]:
     """
     Let shards have the content of these pieces, each the row of a shard, with its ``content`` if that is to lie here.
     It is what has just been written, so it replaces what was known of such content, whatever has become of that.
 
+    :param besides: the ids of further shards to lock, since those that are there are locked in one go.
     :returns: the id of the shard of each piece, and the objects that are not needed any more.
     """
     fresh = {_content(piece): piece for piece in reversed(pieces)}
-    known = _lock(db, _known(db, fresh))
+    locked = lock(db, {*_known(db, fresh), *besides})
+    known = {content: row for content, row in locked.items() if content in fresh}
     if known:
         db.execute(REPLACE, [
             {"shard_": row["id"], "object_": fresh[content]["object"]} for content, row in known.items()
@@ -182,9 +184,9 @@ def hold(db, pieces: list[dict]) -> tuple[list[int], list[str]]:
     return [held[_content(piece)] for piece in pieces], _objects(spare)
 
 
-def _lock(db, rows):
+def lock(db, shard_ids):
     """Let nobody else change, hold or free these shards; return their rows as they are now, by content."""
-    ids, locked = sorted(row["id"] for row in rows), {}
+    ids, locked = sorted(shard_ids), {}
     for start in range(0, len(ids), _GROUP):
         found = db.execute(LOCK, {"these": ids[start:start + _GROUP]}).mappings()
         locked.update({_content(row): row for row in found})
@@ -210,9 +212,9 @@ def _content(piece):
 
 
 def _known(db, contents):
-    """Return the rows of the shards that have one of these contents."""
+    """Return the ids of the shards that have one of these contents."""
     rows = (OF_CONTENT.first(db, sha256_=sha256, size_=size) for sha256, size in contents)
-    return [row for row in rows if row]
+    return [row["id"] for row in rows if row]
 
 
 def free(db, shard_ids):

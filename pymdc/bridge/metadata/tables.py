@@ -5,7 +5,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-REVISION = 4  # of this schema: the newest in migrations/versions
+REVISION = 5  # of this schema: the newest in migrations/versions
 
 #: What constraints are called, so that a revision can name them.  Those of databases from before revision 1 have no
 #: names: a revision that recreates a table hands this to Alembic, which then takes them for named.
@@ -19,6 +19,7 @@ CONVENTION = {
 
 schema = MetaData(naming_convention=CONVENTION)
 _Id = BigInteger().with_variant(Integer, "sqlite")  # SQLite counts up only what it calls INTEGER
+_Name = Text().with_variant(Text(collation="C"), "postgresql")  # in the order of its bytes, as SQLite has all texts
 
 
 def _cascade(column):
@@ -85,16 +86,18 @@ tokens = Table(
     Column("point", String(66), index=True),  # the key that asked for it, if one did
 )
 
+#: One for each name and content in a bucket: content may have several names there, and a name several contents.
 files = Table(
     "files", schema,
     Column("id", _Id, primary_key=True),
     Column("bucket", _cascade("buckets.id"), nullable=False),
     Column("hash", String(40), nullable=False),
-    Column("filename", Text, nullable=False),
+    Column("filename", _Name, nullable=False),
     Column("mimetype", Text, nullable=False),
     Column("size", BigInteger, nullable=False),
-    UniqueConstraint("bucket", "hash"),
-    Index("files_in_order", "bucket", "id"),
+    Column("created", BigInteger, nullable=False),  # or uploaded again, under the same name
+    UniqueConstraint("bucket", "filename", "hash"),
+    Index("files_of_content", "bucket", "hash", "id"),
 )
 
 #: Uploads under way.  They outlive their bucket, so that the answer is that the bucket is gone.

@@ -1,21 +1,18 @@
 """Uploads under way: the room they have been given, and how they become files."""
 
-import dataclasses
-from collections.abc import Callable
-
-from sqlalchemy import bindparam, delete, exists, func, insert, select, update
+from sqlalchemy import bindparam, delete, exists, insert, select, update
 
 from ..refusal import Refusal
-from .buckets import GIGABYTE, OWN, counted, lock_bucket, lock_bucket_and_account, store
-from .compiled import Compiled, adding
+from .buckets import counted, lock_bucket, lock_bucket_and_account
 from .database import repeating
+from .entries import enter
 from .keys import check_may_ask
-from .shards import hold, note_unneeded
-from .tables import buckets, file_shards, files, shards, uploads
+from .room import Room, check_room
+from .shards import note_unneeded
+from .tables import shards, uploads
 
-_UPLOAD, _NOW = bindparam("upload_"), bindparam("now")
-_BUCKET, _EMAIL = bindparam("bucket_"), bindparam("email_")
-_THIS, _LIVE = uploads.c.id == _UPLOAD, uploads.c.expires > _NOW
+_NOW = bindparam("now")
+_THIS, _LIVE = uploads.c.id == bindparam("upload_"), uploads.c.expires > _NOW
 
 BEGIN = insert(uploads)
 CHANGE = update(uploads).where(_THIS)
@@ -26,47 +23,6 @@ EXPIRE_ALL = update(uploads).where(_LIVE).values(expires=_NOW)
 DEAD = select(uploads.c.id).where(~_LIVE)
 IS_DEAD = select(exists().where(_THIS, ~_LIVE))
 HELD = select(exists().where(shards.c.object == bindparam("object_")))
-
-
-def _sum(column, *conditions):
-    return select(func.coalesce(func.sum(column), 0)).where(*conditions).scalar_subquery()
-
-
-_OWN = uploads.c.bucket.in_(OWN)
-
-#: How many uploads an account has under way; bytes stored, and bytes that uploads under way have been given.
-USED = Compiled(select(
-    select(func.count()).select_from(uploads).where(_LIVE, _OWN).scalar_subquery().label("running"),
-    _sum(buckets.c.stored, buckets.c.email == _EMAIL).label("account_stored"),
-    _sum(uploads.c.size, _LIVE, uploads.c.bucket == _BUCKET).label("bucket_coming"),
-    _sum(uploads.c.size, _LIVE, _OWN).label("account_coming"),
-    _sum(uploads.c.size, _LIVE).label("coming"),
-))
-COMING = select(uploads.c.id, uploads.c.size).where(_LIVE)
-
-ENTER = Compiled(adding(files, "bucket", "hash", "filename", "mimetype", "size").returning(files.c.id))
-ENTER_SHARDS = Compiled(adding(file_shards, "file", "position", "shard"))
-ENTER_AGAIN = Compiled(
-    update(files).where(files.c.bucket == _BUCKET, files.c.hash == bindparam("hash_"))
-    .values(filename=bindparam("filename_"), mimetype=bindparam("mimetype_"))
-)
-
-
-@dataclasses.dataclass
-class Room:
-    """
-    What an upload has to fit into.
-
-    :ivar account: how many bytes all buckets of one account may hold.
-    :ivar at_once: how many uploads of one account there may be at a time.
-    :ivar disk: returns how many bytes more the disk can take.
-    :ivar written: returns how many bytes each upload under way has on the disk already, by its id; less is no harm.
-    """
-
-    account: int
-    at_once: int
-    disk: Callable[[], int]
-    written: Callable[[], dict[str, int]]
 
 
 @repeating
@@ -134,23 +90,24 @@ class Uploads:
         with self._database.write() as db:
             return db.execute(CHANGE, {"upload_": upload_id, "expires": 0}).rowcount > 0
 
-    def enter(self, file: dict, pieces: list[dict]) -> bool:
+    def enter(self, file: dict, pieces: list[dict], replace=False) -> bool:
         """Enter a file that has been admitted in the same transaction; as :meth:`finish`."""
         with self._database.write() as db:
-            return _enter(db, file, pieces)
+            return enter(db, file, pieces, replace)
 
-    def finish(self, upload_id: str, file: dict, pieces: list[dict], now: int) -> bool:
+    def finish(self, upload_id: str, file: dict, pieces: list[dict], now: int, replace=False) -> bool:
         """
         Enter a file whose shards are in the store, or come with their content.
 
         :param pieces: the rows of its shards, in order.
-        :returns: whether some objects are not needed any more, since their content came again.
+        :param replace: whether what else has its name in its bucket goes.
+        :returns: whether some objects may not be needed any more, since their content came again, or was replaced.
         """
         with self._database.write() as db:
             if not db.execute(FINISH, {"upload_": upload_id, "now": now}).rowcount:
                 raise Refusal(408, "The upload was given up meanwhile")
             lock_bucket(db, file["bucket"])
-            return _enter(db, file, pieces)
+            return enter(db, file, pieces, replace)
 
     def dead(self, now: int) -> set[str]:
         """Return the ids of the uploads that have expired."""
@@ -161,51 +118,4 @@ class Uploads:
 def _admit(db, bucket_id, size, room, now, point):
     bucket = lock_bucket_and_account(db, bucket_id)
     check_may_ask(db, bucket, point)
-    _check_room(db, bucket, size, room, now)
-
-
-def _enter(db, file, pieces):
-    held, spare = hold(db, pieces)
-    note_unneeded(db, spare)
-    _enter_once(db, file, held)
-    return bool(spare)
-
-
-def _enter_once(db, file, shard_ids):
-    """Enter a file in its bucket.  The same content again is one entry, with the newest name and type."""
-    values = {name + "_": value for name, value in file.items()}
-    if ENTER_AGAIN.write(db, **values):
-        return
-    file_id = ENTER.first(db, **values)["id"]
-    rows = [{"file_": file_id, "position_": position, "shard_": shard} for position, shard in enumerate(shard_ids)]
-    if rows:
-        ENTER_SHARDS.write_all(db, rows)
-    store(db, file["bucket"], counted(file["size"]))
-
-
-def _check_room(db, bucket, size, room, now):
-    used = USED.first(db, bucket_=bucket["id"], email_=bucket["email"], now=now)
-    if used["running"] >= room.at_once:
-        text = f"Too many uploads: an account may have {room.at_once} at a time"
-        raise Refusal(429, text, {"Retry-After": "1"})
-    needed, words = counted(size), f"{size} bytes"
-    if needed > size:
-        words += f", counted as {needed},"
-    limits = [
-        ("Bucket", bucket["stored"] + used["bucket_coming"], int(bucket["storage"] * GIGABYTE)),
-        ("Account", used["account_stored"] + used["account_coming"], room.account),
-    ]
-    for whose, taken, allowed in limits:
-        if taken + needed > allowed:
-            raise Refusal(413, f"{whose} storage exceeded: {words} do not fit beside {taken} of {allowed}")
-    if used["coming"] + needed > room.disk() and _still_coming(db, room, now) + needed > room.disk():
-        raise Refusal(507, "No space left on the bridge")
-
-
-def _still_coming(db, room, now):
-    """
-    Return how many bytes uploads under way have still to bring.  The disk is looked at after that: what comes meanwhile
-    counts twice then, and not never.
-    """
-    coming, written = db.execute(COMING, {"now": now}).all(), room.written()
-    return sum(max(0, size - written.get(upload_id, 0)) for upload_id, size in coming)
+    check_room(db, bucket, size, room, now)

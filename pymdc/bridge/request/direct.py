@@ -17,17 +17,19 @@ class Announced:
 
     :ivar size: in bytes.
     :ivar hash: of the content, where the sender has told it.
+    :ivar replace: whether it takes the place of what else has its name.
     """
 
     size: int
     filename: str
     mimetype: str
     hash: str | None
+    replace: bool
 
 
 def announced(call: Call) -> Announced | None:
     """Return what a call announces; None for one that is no direct upload, which ``size`` makes it."""
-    query = fields.query(call.query) if b"size=" in call.query else {}
+    query = fields.own_query(call.query, [b"size"])
     if "size" not in query:
         return None
     size = fields.whole_number("size", query["size"])
@@ -38,6 +40,7 @@ def announced(call: Call) -> Announced | None:
         filename=fields.path(query.get("name", "")),
         mimetype=fields.mimetype(call.headers.get("content-type", "application/octet-stream").encode("latin-1")),
         hash=None if "hash" not in query else fields.content_hash(query["hash"]),
+        replace=fields.switch("replace", query.get("replace", "0")),
     )
 
 

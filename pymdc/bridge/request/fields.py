@@ -163,16 +163,27 @@ def query(raw: bytes) -> dict[str, str]:
     return parameters
 
 
+def own_query(raw: bytes, names) -> dict[str, str]:
+    """As :func:`query`, of one that has some of these names; any other may be of a client of 2016, and says nothing."""
+    return query(raw) if any(name + b"=" in raw for name in names) else {}
+
+
 def whole_number(name: str, text: str) -> int:
     if not re.fullmatch(r"[0-9]{1,15}", text):
         raise Refusal(400, f"Parameter {name} is not a whole number, of at most 15 digits")
     return int(text)
 
 
-def content_hash(text: str) -> str:
-    if not _HASH.fullmatch(text):
-        raise Refusal(400, "Parameter hash is not 40 hex digits")
-    return text.lower()
+def content_hash(value, what: str = "Parameter hash") -> str:
+    if not isinstance(value, str) or not _HASH.fullmatch(value):
+        raise Refusal(400, f"{what} is not 40 hex digits")
+    return value.lower()
+
+
+def switch(name: str, text: str) -> bool:
+    if text not in ("0", "1"):
+        raise Refusal(400, f"Parameter {name} is neither 0 nor 1")
+    return text == "1"
 
 
 def file_size(text: str | None) -> int:
@@ -214,9 +225,10 @@ def filename(value: bytes) -> str:
 
 
 def path(text: str) -> str:
-    """Return the name of a file, with folders that ``/`` separates; empty when it has none."""
+    """Return the name of a file, with folders that ``/`` separates, as ``\\`` does; empty when it has none."""
     if not text:
         return text
+    text = text.replace("\\", "/")
     parts = text.split("/")
     if any(part in ("", ".", "..") for part in parts):
         raise Refusal(400, "The file name has an empty part, or one that is . or ..")
@@ -227,10 +239,27 @@ def path(text: str) -> str:
     return text
 
 
+def another_name(body: dict) -> dict:
+    """Return what gives content one more name: ``hash``, ``filename``, and ``mimetype`` if that is to be another."""
+    name, kind = body.get("filename"), body.get("mimetype")
+    if not isinstance(name, str) or not name:
+        raise Refusal(400, "File validation failed: filename is missing")
+    found = {"hash": content_hash(body.get("hash"), "File validation failed: hash"), "filename": path(name)}
+    if kind is not None:
+        found["mimetype"] = _type(kind) if isinstance(kind, str) else None
+        if found["mimetype"] is None:
+            raise Refusal(400, "File validation failed: mimetype is not a type such as image/png")
+    return found
+
+
 def mimetype(value: bytes) -> str:
     """Return the type of a Content-Type, lower case, without its parameters."""
-    text = value.decode("latin-1").split(";")[0].strip().lower()
-    return text if re.fullmatch(r"[\x21-\x7e]{1,255}", text) else "text/plain"
+    return _type(value.decode("latin-1")) or "text/plain"
+
+
+def _type(text):
+    text = text.split(";")[0].strip().lower()
+    return text if re.fullmatch(r"[\x21-\x7e]{1,255}", text) else None
 
 
 def nonce(value) -> float | None:

@@ -51,6 +51,7 @@ ROUTES = [
     ("DELETE", "/buckets/{bucket}", buckets.delete),
     ("POST", "/buckets/{bucket}/tokens", buckets.create_token),
     ("GET", "/buckets/{bucket}/files", files.show),
+    ("POST", "/buckets/{bucket}/files", files.copy),
     ("PUT", "/buckets/{bucket}/files", uploads.create),
     ("GET", "/buckets/{bucket}/files/{hash}", files.pointers),
     ("DELETE", "/buckets/{bucket}/files/{hash}", files.delete),

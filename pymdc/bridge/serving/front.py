@@ -26,7 +26,7 @@ _CORS = [
     (b"access-control-allow-headers",
      b"authorization, content-type, if-range, range, x-filesize, x-pubkey, x-signature, x-token"),
     (b"access-control-expose-headers",
-     b"content-range, etag, retry-after, x-metadisk, x-nonce, x-request-id"),
+     b"content-range, etag, retry-after, x-metadisk, x-next, x-nonce, x-request-id"),
     (b"vary", b"Origin"),
 ]
 _WITHOUT_CORS = ("/health", "/metrics")

@@ -43,7 +43,7 @@ def test_who_owns_a_bucket_or_is_listed_by_it_stores_and_reads_in_one_request_ea
 
         assert (stored.status_code, stored.json()) == (200, {
             "bucket": bucket, "filename": f"{number}.txt", "mimetype": "text/plain", "size": len(content),
-            "hash": hash_of(content),
+            "hash": hash_of(content), "created": stored.json()["created"],
         })
         assert (fetched.status_code, fetched.content) == (200, content)
         assert fetched.headers["content-type"] == "application/octet-stream"

@@ -9,7 +9,7 @@ import requests
 import sqlalchemy.exc
 
 from pymdc.bridge.metadata import pages
-from pymdc.bridge.metadata.files import Files
+from pymdc.bridge.metadata.names import Names
 
 pytestmark = pytest.mark.both_databases
 
@@ -25,14 +25,14 @@ def pages_of_two(monkeypatch):
 def before_page(monkeypatch):
     """A function that says what happens before that page of files is read."""
     def before_page(number, function):
-        page, read = Files.page, []
+        page, read = Names.page, []
 
         def page_after_that(*arguments):
             read.append(arguments)
             if len(read) == number:
                 function()
             return page(*arguments)
-        monkeypatch.setattr(Files, "page", page_after_that)
+        monkeypatch.setattr(Names, "page", page_after_that)
     return before_page
 
 
@@ -88,7 +88,7 @@ def test_what_comes_and_goes_meanwhile_moves_nothing_else(alice, pages_of_two, b
     def change():
         for number in (0, 3, 5):  # two that have been listed, and one that has not
             alice.signed.delete(f"{path}/{hashes[number]}")
-        hashes.append(alice.upload(bucket, bucket.encode()))
+        hashes.append(alice.upload(bucket, bucket.encode(), filename="\u732b 7"))
     before_page(3, change)
 
     listed = [file["hash"] for file in alice.signed.get(path).json()]

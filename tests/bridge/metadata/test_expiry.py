@@ -7,7 +7,7 @@ import pytest
 import websocket
 
 import pymdc
-from pymdc.bridge.metadata import Room
+from pymdc.bridge.metadata import Room, Within
 from pymdc.bridge.refusal import Refusal
 from wire import Basic, multipart
 
@@ -106,7 +106,7 @@ def begin(memory, bucket, upload_id, now):
 
 
 def finish(memory, bucket, upload_id, now):
-    file = {"bucket": bucket, "hash": "0" * 40, "filename": "f", "mimetype": "text/plain", "size": 0}
+    file = {"bucket": bucket, "hash": "0" * 40, "filename": "f", "mimetype": "text/plain", "size": 0, "created": now}
     memory.uploads.finish(upload_id, file, [], now)
 
 
@@ -117,7 +117,7 @@ def test_an_upload_that_has_expired_is_not_entered(memory, bucket):
 
     begin(memory, bucket, "in time", now=200)
     finish(memory, bucket, "in time", now=299)
-    assert len(memory.files.page("kim@example.com", bucket)[0]) == 1
+    assert len(memory.names.page(bucket, Within(), None, None)[0]) == 1
 
 
 def test_an_upload_holds_its_room_until_it_expires_or_is_renewed(memory, bucket):

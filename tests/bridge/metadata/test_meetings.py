@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import func, select
 
 from meeting import deadlocks_of, meetings, waiting
-from pymdc.bridge.metadata import Metadata, Room, buckets, keys, tables
+from pymdc.bridge.metadata import Metadata, Room, Within, buckets, keys, tables
 from pymdc.bridge.metadata.accounts import REGISTRATION_LIFE
 from pymdc.bridge.refusal import Refusal
 from waiting import eventually
@@ -82,20 +82,25 @@ class Account:
         self._memory.uploads.begin(row, self.room(files), 0, point)
         return upload
 
-    def finish(self, upload, bucket, contents, name=None):
+    def finish(self, upload, bucket, contents, name=None, filename="a", replace=False):
         """Enter a file of shards with these contents, numbers; return its hash."""
         pieces = [{"object": f"{number:040}-{upload}-{at}", "hash": f"{number:040}", "sha256": f"{number:064}",
                    "size": 1} for at, number in enumerate(contents)]
         name = name or f"{next(NUMBERS):040}"
-        file = {"bucket": bucket, "mimetype": "text/plain", "filename": name, "size": len(pieces), "hash": name}
-        self._memory.uploads.finish(upload, file, pieces, 0)
+        file = {"bucket": bucket, "hash": name, "filename": filename, "mimetype": "a/b", "size": len(pieces),
+                "created": 0}
+        self._memory.uploads.finish(upload, file, pieces, 0, replace)
         return name
 
     def store(self, bucket, contents, name=None):
         return self.finish(self.begin(bucket), bucket, contents, name)
 
-    def delete(self, bucket, name):
-        self._memory.files.delete(self.email, bucket, name)
+    def copy(self, bucket, name, filename, point=None):
+        file = {"bucket": bucket, "hash": name, "filename": filename, "created": 0}
+        self._memory.files.copy(file, LATER, 0, point)
+
+    def delete(self, bucket, name, filename=None):
+        self._memory.files.delete(self.email, bucket, name, filename=filename)
 
     def stored(self, bucket):
         return self._memory.buckets.find(bucket)["stored"]
@@ -361,6 +366,7 @@ ACTS = {
         account.email, bucket, 0, account.point),
     "delete a file": lambda memory, account, bucket, name: memory.files.delete(
         account.email, bucket, name, account.point),
+    "name content once more": lambda memory, account, bucket, name: account.copy(bucket, name, "b", account.point),
     "register a key": lambda memory, account, bucket, name: memory.keys.add(
         account.email, new_point(), "k", False, account.point),
     "ask for a token": lambda memory, account, bucket, name: account.ask(bucket, point=account.point),
@@ -396,7 +402,7 @@ def test_a_token_of_a_bucket_that_goes_outlives_it_for_a_short_while(memory, new
 
 def check(memory, account, bucket, contents):
     """Find what a bucket stores counted, every shard of it there, and nothing deleted that is held."""
-    files, _ = memory.files.page(account.email, bucket)
+    files, _ = memory.names.page(bucket, Within(), None, None)
     assert account.stored(bucket) == LEAST * len(files)
     for file in files:
         assert len(memory.files.take(bucket, file["hash"], None, lambda size: (0, 0)).shards) == file["size"]
@@ -425,6 +431,48 @@ def test_a_file_that_is_deleted_twice_is_given_back_once(memory, new_account):
 
         assert sum(refused(results)) == 1
         assert check(memory, account, bucket, contents) == 0
+
+
+@pytest.mark.parametrize("filename", [None, "a"])
+def test_content_that_is_named_while_it_goes_keeps_all_its_shards_or_none(memory, new_account, filename):
+    for meet in meetings(memory):
+        account, contents = new_account(), [next(NUMBERS), next(NUMBERS)]
+        bucket = account.bucket()
+        name = account.store(bucket, contents)
+
+        results = meet(lambda: account.delete(bucket, name, filename), lambda: account.copy(bucket, name, "b"))
+
+        kept = 0 if filename is None or refused(results)[1] else 1
+        assert check(memory, account, bucket, contents) == kept
+        assert len(objects_of(memory, contents)) == 2 * kept
+
+
+def test_content_that_is_named_while_it_is_replaced_keeps_all_its_shards_or_none(memory, new_account):
+    for meet in meetings(memory):
+        account, contents = new_account(), [next(NUMBERS), next(NUMBERS)]
+        bucket = account.bucket()
+        name, upload = account.store(bucket, contents), account.begin(bucket)
+
+        results = meet(lambda: account.finish(upload, bucket, [next(NUMBERS)], replace=True),
+                       lambda: account.copy(bucket, name, "b"))
+
+        kept = 0 if refused(results)[1] else 1
+        assert check(memory, account, bucket, contents) == 1 + kept
+        assert len(objects_of(memory, contents)) == 2 * kept
+
+
+def test_of_two_that_replace_what_has_a_name_one_is_left(memory, new_account):
+    for meet in meetings(memory):
+        account, contents = new_account(), [next(NUMBERS) for _ in range(3)]
+        bucket = account.bucket()
+        account.store(bucket, contents)
+        uploads = [account.begin(bucket), account.begin(bucket)]
+
+        meet(lambda: account.finish(uploads[0], bucket, contents[:2], replace=True),
+             lambda: account.finish(uploads[1], bucket, contents[1:], replace=True))
+
+        assert check(memory, account, bucket, contents) == 1
+        assert len(objects_of(memory, contents)) == 2
 
 
 @pytest.mark.parametrize("all_of_it", [False, True])
@@ -479,6 +527,13 @@ def enters_them(account, contents):
     return lambda: account.finish(upload, bucket, contents[::-1])
 
 
+def replaces_their_file(account, contents):
+    bucket = account.bucket()
+    account.store(bucket, contents)
+    upload = account.begin(bucket)
+    return lambda: account.finish(upload, bucket, [next(NUMBERS), contents[1]], replace=True)
+
+
 def deletes_their_file(account, contents):
     bucket = account.bucket()
     name = account.store(bucket, contents)
@@ -491,7 +546,7 @@ def deletes_their_bucket(account, contents):
     return lambda: account.delete_bucket(bucket)
 
 
-NEED_THEM = [enters_them, deletes_their_file, deletes_their_bucket]
+NEED_THEM = [enters_them, replaces_their_file, deletes_their_file, deletes_their_bucket]
 
 
 @pytest.mark.parametrize("one", NEED_THEM)

@@ -221,7 +221,7 @@ def test_an_upgrade_that_means_to_change_the_count_of_rows_says_so(path, next_ve
 def test_a_database_that_is_damaged_is_not_upgraded(path, next_version):
     load(tables.REVISION, path)
     with connect(path) as db:
-        page, = db.execute("SELECT rootpage FROM sqlite_master WHERE name = 'files_in_order'").fetchone()
+        page, = db.execute("SELECT rootpage FROM sqlite_master WHERE name = 'files_of_content'").fetchone()
     with open(path, "r+b") as file:
         file.seek((page - 1) * 4096)
         file.write(b"\xff" * 4096)

@@ -12,7 +12,7 @@ import pytest
 
 from meeting import deadlocks_of
 from pymdc.bridge import LocalBridge
-from pymdc.bridge.metadata import Metadata, Room
+from pymdc.bridge.metadata import Metadata, Room, Within
 from pymdc.bridge.metadata.failures import Away, InDoubt, Undone
 from pymdc.bridge.refusal import Refusal
 from wire import Wire, race
@@ -56,7 +56,7 @@ def bucket(memory):
     return make_bucket(memory)
 
 
-def enter(memory, bucket, numbers, name):
+def enter(memory, bucket, numbers, file_hash, name=None, replace=False):
     """Enter a file of the shards with these numbers, in this order."""
     upload = uuid.uuid4().hex[:16]
     memory.uploads.begin({"id": upload, "bucket": bucket, "size": len(numbers), "expires": LATER}, ROOM, 0)
@@ -64,8 +64,17 @@ def enter(memory, bucket, numbers, name):
         {"object": f"{upload}-{number}", "hash": f"{number:040}", "sha256": f"{number:064}", "size": 1}
         for number in numbers
     ]
-    file = {"bucket": bucket, "mimetype": "text/plain", "filename": name, "size": len(numbers), "hash": name}
-    memory.uploads.finish(upload, file, pieces, 0)
+    file = {"bucket": bucket, "mimetype": "text/plain", "size": len(numbers), "hash": file_hash, "created": 0}
+    memory.uploads.finish(upload, {**file, "filename": name or file_hash}, pieces, 0, replace)
+
+
+def listed(memory, bucket):
+    """Return the rows of all files of a bucket."""
+    rows, after = memory.names.page(bucket, Within(), None, None)
+    while after is not None:
+        more, after = memory.names.page(bucket, Within(), after, None)
+        rows += more
+    return rows
 
 
 def objects(memory):
@@ -94,10 +103,7 @@ def test_eight_threads_that_want_the_same_shards_in_any_order_lose_nothing(both,
 
     assert deadlocks.count == 0  # all lock in one order
     for where in buckets:
-        rows, after = [], 0
-        while after is not None:
-            page, after = memory.files.page(EMAIL, where, after)
-            rows += page
+        rows = listed(memory, where)
         assert {(where, row["hash"]) for row in rows} == {file for each in kept for file in each if file[0] == where}
         for row in rows:
             part = memory.files.take(where, row["hash"], None, lambda size: (0, 0))

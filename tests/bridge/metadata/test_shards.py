@@ -27,7 +27,8 @@ def enter(memory, bucket, upload_id, name):
     pieces = [
         {"object": f"{n}-{upload_id}-{n}", "hash": f"{n}" * 40, "sha256": f"{n}" * 64, "size": 1} for n in range(5)
     ]
-    file = {"bucket": bucket, "mimetype": "text/plain", "filename": name, "size": 5, "hash": name * 40}
+    file = {"bucket": bucket, "mimetype": "text/plain", "filename": name, "size": 5, "hash": name * 40,
+            "created": now}
     memory.uploads.finish(upload_id, file, pieces, now)
 
 
@@ -41,7 +42,7 @@ def test_the_shards_of_a_long_file_are_known_when_they_come_again(memory, bucket
 def test_the_shards_of_a_long_file_go_with_it_all_of_them(memory, bucket):
     enter(memory, bucket, "first", "a")
 
-    memory.files.delete("a@example.com", bucket, "a" * 40, None)
+    memory.files.delete("a@example.com", bucket, "a" * 40)
 
     assert list(memory.shards.all()) == []
     assert len(memory.shards.unneeded(0)) == 5

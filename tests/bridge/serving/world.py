@@ -57,7 +57,7 @@ class World:
         complete = {
             "createUser": self._make_user_new, "activate": self._choose_link, "createKey": self._make_key_new,
             "changePassword": self._choose_account, "deleteUser": self._choose_account, "deleteKey": self._choose_key,
-            "uploadFile": self._announce, "getContent": self._choose_range,
+            "uploadFile": self._announce, "getContent": self._choose_range, "copyFile": self._choose_content,
         }.get(name(case))
         if complete is not None:
             complete(case)
@@ -125,6 +125,11 @@ class World:
             _renew(case.query, "size", "[0-9]+", lambda size: len(content))
             _renew(case.query, "name", r"\w{256,1000}", lambda name: name[:63])  # of at most 4 bytes each
             _renew(case.query, "hash", "[0-9a-fA-F]{40}", lambda old: hash_of(content))
+
+    def _choose_content(self, case):
+        if isinstance(case.body, dict):
+            _renew(case.body, "hash", "[0-9a-fA-F]{40}", lambda old: self._file)
+            _renew(case.body, "filename", r"\w{256,1000}", lambda name: name[:63])
 
     def _measure(self, case):
         case.headers.setdefault("x-filesize", "0")

@@ -76,7 +76,7 @@ def test_a_bridge_serves_all_that_an_older_version_has_stored(tmp_path, revision
         assert [key["user"] for key in account.basic.get("/keys").json()] == [account.email]
         first, second = account.basic.get("/buckets").json()
         files = {file["filename"]: file["hash"] for file in account.basic.get(f"/buckets/{first['id']}/files").json()}
-        assert files == {name: hash_of(content) for name, content in CONTENTS.items()}
+        assert files.items() >= {name: hash_of(content) for name, content in CONTENTS.items()}.items()
         assert bridge.download(second["id"], files["large"]) == (200, CONTENTS["large"])
         for name in ("empty", "small", "large"):
             assert bridge.download(first["id"], files[name]) == (200, CONTENTS[name])
