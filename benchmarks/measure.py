@@ -85,7 +85,7 @@ class Bench:
         """Let one side do a case, each of its clients so much *work*, and return a sample for each step."""
         peer = self.peer(side.server)
         with contextlib.ExitStack() as stack:
-            clients = [stack.enter_context(_Client(side.client, peer.facts)) for _ in range(case.clients)]
+            clients = [stack.enter_context(_Client(side.client, peer.newcomer())) for _ in range(case.clients)]
             self._do_all(case, clients, SMALL if case.in_bytes else 1)  # what is imported, opened or made but once
             return self._do_all(case, clients, work, lambda step: _Watch(case, side, step, peer, work))
 

@@ -71,6 +71,10 @@ class Peer:
     def close(self):
         processes.end(self._process)
 
+    def newcomer(self):
+        """Return what one more client has to know."""
+        return self.facts
+
     def processes(self):
         """Return the ids of its processes."""
         return processes.tree(self._process.pid)
@@ -103,16 +107,25 @@ class Bridge(Peer):
         if not line.startswith("listening on "):
             sys.exit('the bridge does not start: pip install -e ".[bridge]"')
         self.facts["url"] = line.split()[-1]
-        self._register(os.path.join(folder, "outbox"))
+        self._outbox = os.path.join(folder, "outbox")
+        self.facts.update(self._new_account())
         return process
 
-    def _register(self, outbox):
+    def _new_account(self):
+        """Return what a client has to know of an account of its own."""
         import pymdc.testing
 
-        os.environ["PYMDC_TEST_OUTBOX"] = outbox
+        os.environ["PYMDC_TEST_OUTBOX"] = self._outbox
         account = pymdc.testing.account(self.facts["url"])
         bucket = pymdc.api.Buckets(account.key_pair, client=account.client).create("benchmark", 100, 10**5)
-        self.facts.update(bucket_id=bucket["id"], private_key=account.key_pair.get_private_key())
+        return {"bucket_id": bucket["id"], "private_key": account.key_pair.get_private_key()}
+
+
+class BridgeOfMany(Bridge):
+    """One whose clients have an account each: what one account asks for takes turns."""
+
+    def newcomer(self):
+        return {**self.facts, **self._new_account()}
 
 
 class Route(Peer):

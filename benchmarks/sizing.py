@@ -11,7 +11,7 @@ import sys
 from . import report
 from .cases import FAST, GIB, Case, Side
 from .measure import Bench
-from .peers import Bridge, PostgreSQL, SeaweedFS, missing
+from .peers import BridgeOfMany, PostgreSQL, SeaweedFS, missing
 
 _CLIENTS = 8
 _KEYS = {
@@ -82,7 +82,7 @@ class _Servers:
             options += ["--database-url", self._database.new_database(name)]
         if setting.store == "S3":
             options += ["--store-url", f"s3://benchmark/{name}"]
-        bridge = Bridge(f"{folder} {name}", options, {**_KEYS, "AWS_ENDPOINT_URL": self._store.facts["url"]})
+        bridge = BridgeOfMany(f"{folder} {name}", options, {**_KEYS, "AWS_ENDPOINT_URL": self._store.facts["url"]})
         bridge.behind = {"database": self._database, "store": self._store}
         return bridge
 
