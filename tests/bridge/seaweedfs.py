@@ -87,12 +87,20 @@ class SeaweedFS:
 
     def _objects(self, store_url, folder):
         prefix = f"{store_url.partition(BUCKET + '/')[2]}/{folder}"
-        answer = requests.get(f"{self.url}/{BUCKET}", params={"list-type": 2, "prefix": prefix}, timeout=30)
         found = []
-        for each in ElementTree.fromstring(answer.content).iter(_NAMESPACE + "Contents"):
+        for each in self._listed(prefix):
             key, size = (each.find(_NAMESPACE + what).text for what in ("Key", "Size"))
             found.append(StoredObject(f"{self.url}/{BUCKET}/{key}", _name(key[len(prefix):]), int(size)))
         return sorted(found)
+
+    def _listed(self, prefix):
+        """Yield what a listing tells of each object; a page has 1000 of them."""
+        asked = {"list-type": 2, "prefix": prefix}
+        while asked:
+            page = ElementTree.fromstring(requests.get(f"{self.url}/{BUCKET}", params=asked, timeout=30).content)
+            yield from page.iter(_NAMESPACE + "Contents")
+            next_page = page.findtext(_NAMESPACE + "NextContinuationToken")
+            asked = next_page and {**asked, "continuation-token": next_page}
 
     def _takes(self, path):
         with contextlib.suppress(requests.RequestException):

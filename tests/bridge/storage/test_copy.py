@@ -104,16 +104,17 @@ def kill(process):
 
 
 def test_what_was_broken_off_wherever_it_was_goes_on_and_everything_is_there(tmp_path, postgresql, database, s3,
-                                                                             bucket_url, monkeypatch):
-    laptop = Laptop(tmp_path / "laptop", count=300, large=[SHARD, 2 * SHARD + 5000])
+                                                                             bucket_url, monkeypatch, full):
+    laptop = Laptop(tmp_path / "laptop", count=10_000 if full else 300, large=[SHARD, 2 * SHARD + 5000])
     to = ["--to-database-url", database, "--to-store-url", bucket_url]
     large = len(laptop.query("SELECT * FROM shards WHERE object NOT LIKE 'inline-%'"))
+    middle = large // 2
 
     with Wire(s3.url) as line:
-        line.faults = [Fault("stall", "PUT", "*/shards/*", nth=number) for number in range(40, 60)]
+        line.faults = [Fault("stall", "PUT", "*/shards/*", nth=number) for number in range(middle, middle + 20)]
         monkeypatch.setenv("AWS_ENDPOINT_URL", line.url)
         first = laptop.begin_to_copy(*to)
-        eventually(lambda: puts(line) >= 40)
+        eventually(lambda: puts(line) >= middle, patience=300)
         kill(first)
     monkeypatch.setenv("AWS_ENDPOINT_URL", s3.url)
     some = len(s3.objects(bucket_url))
