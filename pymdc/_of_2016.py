@@ -16,9 +16,9 @@ import time
 from ._fork import PerProcess
 from .errors import APIError
 
-__all__ = ["Turns", "is_gone", "is_passing", "token"]
+__all__ = ["Turns", "is_gone", "is_passing", "lacks", "token"]
 
-_GONE = ("Bucket not found", "File not found", "Public key was not found")
+_GONE = ("Bucket not found", "File not found", "Public key was not found", "Token not found")
 _NO_BUCKET = "Bucket not found"
 _NOBODY = ("Public key not registered", "User account has not been activated")
 _PASSING = re.compile(r"Failed to load the shard contracts\Z|RPC with ID .{1,100} timed out\Z")
@@ -33,6 +33,13 @@ def is_passing(error):
 def is_gone(error):
     """Return whether the bridge said that what should be deleted is not there, which one of 0.2.2 says with 500."""
     return error.body["error"] in _GONE
+
+
+def lacks(what):
+    """Return the error that says of a bridge of 2016 that it has no such thing."""
+    error = APIError(None, {"error": "This bridge, as those of 2016, has no {0}".format(what)}, None, None)
+    error.hint = "a bridge of python -m pymdc.bridge has"
+    return error
 
 
 class Turns(object):

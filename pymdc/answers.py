@@ -2,9 +2,9 @@
 
 from __future__ import absolute_import, division, print_function
 
-__all__ = ["Bucket", "Download", "File", "Key", "Nothing", "Token", "User"]
+__all__ = ["Bucket", "Download", "File", "Key", "Nothing", "Token", "User", "WaitingToken"]
 
-Bucket = Download = File = Key = Nothing = Token = User = dict
+Bucket = Download = File = Key = Nothing = Token = User = WaitingToken = dict
 
 
 def __dir__():

@@ -2,7 +2,7 @@ from typing import Literal, TypedDict
 
 from typing_extensions import NotRequired
 
-__all__ = ["Bucket", "Download", "File", "Key", "Nothing", "Token", "Used", "User"]
+__all__ = ["Bucket", "Download", "File", "Key", "Nothing", "Token", "Used", "User", "WaitingToken"]
 
 class User(TypedDict):
     activated: bool
@@ -39,6 +39,17 @@ class Token(TypedDict):
     expires: str
     token: str
     id: str
+    error: NotRequired[str]
+
+class WaitingToken(TypedDict):
+    id: str
+    operation: Literal["PUSH", "PULL"]
+    file: str | None
+    filename: str | None
+    max_size: int | None
+    created: str
+    expires: str
+    key: str | None
     error: NotRequired[str]
 
 class File(TypedDict):

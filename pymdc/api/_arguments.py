@@ -2,6 +2,7 @@
 
 from __future__ import absolute_import, division, print_function
 
+import hashlib
 import json
 import re
 
@@ -20,6 +21,8 @@ __all__ = [
     "public_key_text",
     "public_key_texts",
     "refuse_refusal",
+    "seconds",
+    "token_id_text",
     "token_text",
 ]
 
@@ -28,6 +31,7 @@ _ACTIVATION = re.compile(r"(?<![0-9a-fA-F])[0-9a-fA-F]{64}(?![0-9a-fA-F])")
 _LINK = "/activations/"
 _SEGMENT = re.compile(r"[0-9A-Za-z_-]{1,40}\Z")
 _PUBLIC_KEY = re.compile(r"(0[23][0-9a-fA-F]{64}|04[0-9a-fA-F]{128})\Z")
+_TOKEN, _TOKEN_ID = re.compile(r"[0-9a-fA-F]{64}\Z"), re.compile(r"[0-9a-fA-F]{32}\Z")
 _MAX_GIGABYTES = 1e15
 
 
@@ -43,6 +47,25 @@ def token_text(value):
     if not re.match(r"[\x21-\x7e]+\Z", token):
         raise ValueError("a token is hex digits")
     return token
+
+
+def token_id_text(value):
+    """Return the id of a token, which can be told, of its dict, its text or its id."""
+    if isinstance(value, dict) and "token" not in value:
+        text = _text(value, "id", "a token")
+    else:
+        text = token_text(value)
+    if _TOKEN.match(text):
+        return hashlib.sha256(text.lower().encode("ascii")).hexdigest()[:32]
+    if not _TOKEN_ID.match(text):
+        raise ValueError("a token is 64 hex digits, and its id 32")
+    return text.lower()
+
+
+def seconds(value):
+    if not _is_number(value) or not value > 0:
+        raise ValueError("expires_in must be a number of seconds, more than zero")
+    return value
 
 
 def file_hash_text(value):
@@ -89,8 +112,7 @@ def name_text(value):
 
 
 def gigabytes(value):
-    number = isinstance(value, integer_types + (float,)) and not isinstance(value, bool)
-    if not number or not 0 <= value <= _MAX_GIGABYTES:
+    if not _is_number(value) or not 0 <= value <= _MAX_GIGABYTES:
         raise ValueError("storage and transfer must be numbers of GB, zero or more")
     return value
 
@@ -112,6 +134,10 @@ def refuse_refusal(value, what):
         words, hint = json.dumps(value["error"]), getattr(value, "hint", None)
         text = "{0} is needed, but the bridge had said: {1}".format(what, words)
         raise ValueError(text + ("; " + hint if hint else ""))
+
+
+def _is_number(value):
+    return isinstance(value, integer_types + (float,)) and not isinstance(value, bool)
 
 
 def _text(value, key, what):

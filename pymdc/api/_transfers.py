@@ -25,13 +25,13 @@ _SPENT = "the token is spent, so another try needs a new one"
 class Transfers(Resource):
     """What the endpoints of files in one bucket, whose id ``_ids`` holds, are made of."""
 
-    def _token(self, operation):
+    def _token(self, operation, **wanted):
         if operation not in ("PUSH", "PULL"):
             raise ValueError("operation must be 'PUSH' or 'PULL', not {0!r}".format(operation))
         self._check_identified()
 
         def ask(**besides):
-            fields = dict(besides, operation=operation)
+            fields = dict(wanted, operation=operation, **besides)
             return self._request("POST", "/buckets/{bucket_id}/tokens", self._ids, fields=fields, secret=True)
 
         if isinstance(self._auth, ECDSA):

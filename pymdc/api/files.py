@@ -3,12 +3,12 @@
 from __future__ import absolute_import, division, print_function
 
 from ._arguments import bucket_id_text, file_hash_text
-from ._transfers import Transfers
+from .links import Links
 
 __all__ = ["Files"]
 
 
-class Files(Transfers):
+class Files(Links):
     """
     The files of one bucket.
 
@@ -26,17 +26,6 @@ class Files(Transfers):
         return self._run(
             callback, lambda: self._request("GET", "/buckets/{bucket_id}/files", self._ids), listing=True
         )
-
-    def token(self, operation, callback=None):
-        """
-        Ask for a token, good for one upload or download by anyone who has it, within five minutes.
-
-        :param str operation: ``"PUSH"`` to upload, ``"PULL"`` to download.
-        :returns: the token as a dict.
-
-        Source: ``POST /buckets/:id/tokens`` (docs/protocol, "Tokens").
-        """
-        return self._run(callback, lambda: self._token(operation))
 
     def upload(self, path, token=None, callback=None, filename=None, mimetype=None, progress=None):
         """

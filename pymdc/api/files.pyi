@@ -3,13 +3,14 @@ import io
 import os
 from collections.abc import Callable
 from concurrent.futures import Future
-from typing import Literal, Protocol, overload
+from typing import Protocol, overload
 
 from typing_extensions import TypeAlias
 
 from .. import Client
-from ..answers import Download, File, Nothing, Token
-from ._resource import _Asking, _Named, Resource
+from ..answers import Download, File, Nothing
+from ._resource import _Asking, _Named
+from .links import Links
 
 __all__ = ["Files"]
 
@@ -21,18 +22,13 @@ class _Writable(Protocol):
 
 _Path: TypeAlias = str | bytes | os.PathLike[str]
 _Progress: TypeAlias = Callable[[int, int], object]
-_Operation: TypeAlias = Literal["PUSH", "PULL"]
 
-class Files(Resource):
+class Files(Links):
     def __init__(self, bucket_id: _Named, key_pair: _Asking | None = None, client: Client | None = None) -> None: ...
     @overload
     def list(self, callback: None = None) -> builtins.list[File]: ...
     @overload
     def list(self, callback: Callable[[builtins.list[File]], object]) -> Future[builtins.list[File]]: ...
-    @overload
-    def token(self, operation: _Operation, callback: None = None) -> Token: ...
-    @overload
-    def token(self, operation: _Operation, callback: Callable[[Token], object]) -> Future[Token]: ...
     @overload
     def upload(
         self, path: _Path | _Readable, token: _Named | None = None, callback: None = None,

@@ -2,16 +2,23 @@
 
 import datetime
 import email.utils
+import hashlib
 import re
 import threading
 
 from pymdc.keypair import ECDSA
 
-from .point import equals, gives, has_status, refused, section
+from .point import empty, equals, gives, has_status, refused, refused_so, section
 from .wire import Wire
-from .world import sign
+from .world import fresh_content, sign
+
+
+def lists_tokens(w):
+    return w.is_direct and w.alice.signed("GET", w.alice.bucket() + "/tokens").status == 200
+
 
 point = section(6, "Tokens")
+ours = section(6, "Tokens", is_there=lists_tokens)
 
 SPENT = refused(401, "Invalid or expired token")
 BAD_OPERATION = refused(400, "Token validation failed")
@@ -24,6 +31,10 @@ def life_of(token):
     """Return for how many seconds a token is good, by the bridge's own clock."""
     expires = datetime.datetime.fromisoformat(token["expires"].replace("Z", "+00:00"))
     return (expires - email.utils.parsedate_to_datetime(token.headers["date"])).total_seconds()
+
+
+def id_of(token):
+    return hashlib.sha256(token.encode()).hexdigest()[:32]
 
 
 def about(seconds):
@@ -147,6 +158,41 @@ def who_is_only_listed_may_not_say_when_a_token_expires(w):
 
     w.expect(answer, refused(403, "Only the owner of a bucket may say"), gives(200),
              refused(500, "Public key not registered"))
+
+
+@ours
+def a_token_for_a_file_opens_that_file_only(w):
+    bucket = w.alice.bucket()
+    one, other = w.alice.store(bucket), w.alice.store(bucket, fresh_content())
+
+    for file_hash, expected in ((one, gives(200)), (other, refused_so(401, "Token not valid for hash"))):
+        token = w.alice.signed("POST", bucket + "/tokens", {**PULL, "file": one})["token"]
+        w.expect(w.alice.ask_pointers(bucket, file_hash, token), expected)
+    w.expect(w.alice.signed("POST", bucket + "/tokens", {**PULL, "file": "0" * 40}), refused_so(404, "File not found"))
+
+
+@ours
+def a_token_for_a_size_lets_in_nothing_larger(w):
+    bucket, size = w.alice.bucket(), len(w.content)
+
+    for most, expected in ((size, gives(200)), (size - 1, refused_so(413, "File is too large"))):
+        token = w.alice.signed("POST", bucket + "/tokens", {"operation": "PUSH", "max_size": most})["token"]
+        w.expect(w.alice.put(bucket, token=token), expected)
+
+
+@ours
+def the_owner_lists_the_tokens_that_wait_and_revokes_them(w):
+    bucket = w.alice.bucket()
+    file_hash, token, spent = w.alice.store(bucket), w.alice.token(bucket, "PULL"), w.alice.token(bucket, "PULL")
+    pointer = w.alice.ask_pointers(bucket, file_hash, spent).json[0]
+
+    listed = w.alice.signed("GET", bucket + "/tokens").json
+    w.expect([(waiting["id"], waiting["operation"]) for waiting in listed], equals([(id_of(token), "PULL")]))
+    for each in (token, spent):
+        w.expect(w.alice.signed("DELETE", f"{bucket}/tokens/{id_of(each)}"), empty(204))
+        w.expect(w.alice.signed("DELETE", f"{bucket}/tokens/{id_of(each)}"), refused_so(404, "Token not found"))
+    w.expect(w.alice.ask_pointers(bucket, file_hash, token), SPENT)
+    w.expect(w.wire.ask("GET", "/shards/" + pointer["hash"], headers={"x-token": pointer["token"]}), has_status(401))
 
 
 @point

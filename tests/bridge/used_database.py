@@ -11,7 +11,7 @@ from pathlib import Path
 import pymdc
 from pymdc.bridge import LocalBridge
 from pymdc.bridge.metadata import Room, sqlite
-from wire import Account, put
+from wire import Account, hash_of, put
 
 DATABASES = Path(__file__).parent / "databases"
 EMAIL, PASSWORD = "una@example.com", "ab" * 32
@@ -47,10 +47,15 @@ def _use(bridge):
     account.pointers(first, account.upload(second, CONTENTS["large"], "the same"))
     put(account.signed, first, CONTENTS["large"], name="once/more \U0001f431")
     account.token(second)
+    for _ in range(2):
+        account.share(second, hash_of(CONTENTS["large"]), filename="a name")
+    account.signed.post(f"/buckets/{second}/tokens", {"operation": "PUSH", "max_size": 1000})
 
 
 def _leave_things_unfinished(memory):
-    bucket = memory.buckets.page(EMAIL)[0][0]["id"]
+    bucket, second = (row["id"] for row in memory.buckets.page(EMAIL)[0])
+    link = next(row["hash"] for row in memory.tokens.page(EMAIL, second, "", 0)[0] if row["file"])
+    memory.links.open(link, {"hash": "a" * 64, "token": link[:32], "created": 1, "expires": FOR_EVER}, 3, False, 0, 9)
     room = Room(account=10**9, at_once=9, disk=lambda: 10**9, written=dict)
     memory.uploads.begin({"id": "under way", "bucket": bucket, "size": 1, "expires": FOR_EVER}, room, 0)
     memory.uploads.begin({"id": "given up", "bucket": bucket, "size": 1, "expires": 0}, room, 0)

@@ -117,6 +117,11 @@ class Account:
     def token(self, bucket_id, operation="PUSH"):
         return self.signed.post(f"/buckets/{bucket_id}/tokens", {"operation": operation}).json()["token"]
 
+    def share(self, bucket_id, file_hash, **fields):
+        """Ask for a token for one file, and return it."""
+        fields = {"operation": "PULL", "file": file_hash, **fields}
+        return self.signed.post(f"/buckets/{bucket_id}/tokens", fields).json()["token"]
+
     def upload(self, bucket_id, content, filename="file.bin"):
         """Store a file and return its hash."""
         body = multipart(content, filename=filename)

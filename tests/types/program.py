@@ -10,7 +10,7 @@ from typing_extensions import assert_type
 
 import pymdc
 import pymdc.testing
-from pymdc.answers import Bucket, Download, File, Key, Nothing, Token, User
+from pymdc.answers import Bucket, Download, File, Key, Nothing, Token, User, WaitingToken
 
 
 def register(email: str, password: str) -> tuple[pymdc.api.Users, pymdc.keypair.ECDSA]:
@@ -63,6 +63,9 @@ def make_bucket(key_pair: pymdc.keypair.ECDSA, client: pymdc.Client) -> pymdc.ap
 def store(bucket: pymdc.api.Bucket, progress: list[int]) -> File:
     files = bucket.files
     assert_type(files.token("PUSH"), Token)
+    assert_type(files.token("PULL", expires_in=3600), Token)
+    assert_type(files.tokens(), list[WaitingToken])
+    assert_type(files.revoke(files.tokens()[0], callback=print), Future[Nothing])
     with open("photo.jpg", "rb") as photo:
         stored = files.upload(photo, files.token("PUSH"), progress=lambda done, total: progress.append(done))
     assert_type(stored, File)

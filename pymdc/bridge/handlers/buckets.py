@@ -1,12 +1,10 @@
-"""Buckets and their tokens."""
+"""Buckets."""
 
 import functools
-import secrets
 
 from starlette.responses import Response
 
 from ..clock import iso
-from ..refusal import Refusal
 from ..request import auth, fields
 from ..request.call import Call, JSON, one_transaction, reading
 from . import listing
@@ -60,29 +58,6 @@ def _delete(call):
     identity, moment = auth.identify(call), call.now()
     call.metadata.buckets.delete(identity.email, call.ids["bucket"], moment, identity.point)
     return moment
-
-
-@one_transaction
-def create_token(call: Call) -> Response:
-    bucket_id = call.ids["bucket"]
-    identity = auth.identify_for_bucket(call, bucket_id, says_why=False)
-    operation = fields.operation(call.fields.get("operation"))
-    life = fields.token_life(call.fields.get("expires_in"))
-    if life is not None and not identity.owner:
-        raise Refusal(403, "Only the owner of a bucket may say when its tokens expire")
-    if life is not None or operation == "PUSH":  # what is there can be fetched all the same
-        call.services.check_space()
-    token, moment = secrets.token_hex(32), call.now()
-    expires = moment + (life or call.services.settings.token_life * 1000)
-    call.metadata.tokens.add({
-        "hash": auth.hash_token(token),
-        "bucket": bucket_id,
-        "operation": operation,
-        "expires": expires,
-        "point": identity.point,
-    }, call.services.settings.account_tokens, moment)
-    call.services.metrics.tokens.labels(operation, "issued").inc()
-    return JSON({"bucket": bucket_id, "operation": operation, "expires": iso(expires), "token": token, "id": token})
 
 
 def _points(texts):

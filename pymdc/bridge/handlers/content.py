@@ -34,7 +34,7 @@ def show(call: Call) -> Response:
         return _open(call, row, start, end, lambda: call.metadata.shards.find(row["id"]))
 
     try:
-        outgoing = Outgoing(list(_pieces(part)), opened)
+        outgoing = Outgoing(list(part.pieces()), opened)
     except BaseException:
         call.metadata.files.give_back(bucket_id, part.end - part.start)
         raise
@@ -53,7 +53,7 @@ def _take(call, choose):
     lasts = auth.comes_by_token(call)
 
     def take():
-        point = identify_reader(call)
+        point, _ = identify_reader(call)
         return call.metadata.files.take(call.ids["bucket"], call.ids["hash"], point, choose, sync=lasts)
 
     return call.together(take, sync=lasts)
@@ -89,16 +89,6 @@ class _Stream(StreamingResponse):
         async for block in self.body_iterator:
             left -= len(block)
             await send({"type": "http.response.body", "body": block, "more_body": left > 0})
-
-
-def _pieces(part):
-    """Yield each shard that holds some of a part of a file, and where that begins and ends in it."""
-    offset = 0
-    for shard in part.shards:
-        start, end = max(part.start - offset, 0), min(part.end - offset, shard["size"])
-        if start < end:
-            yield shard, start, end
-        offset += shard["size"]
 
 
 def open_shard(call: Call, token: str, shard_hash: str) -> tuple:

@@ -52,20 +52,25 @@ def _delete(call):
     call.metadata.files.delete(identity.email, call.ids["bucket"], call.ids["hash"], identity.point, filename)
 
 
-def identify_reader(call: Call) -> str | None:
-    """Let in who may read a file of the bucket; return the key that has asked, or had asked for the token, if any."""
+def identify_reader(call: Call) -> tuple[str | None, str | None]:
+    """
+    Let in who may read a file of the bucket; return the key that has asked, or had asked for the token, if any, and the
+    id of the token, if there is one.
+    """
     bucket_id = call.ids["bucket"]
     if not auth.comes_by_token(call):
-        return auth.identify_for_bucket(call, bucket_id).point
+        return auth.identify_for_bucket(call, bucket_id).point, None
     token = auth.spend_token(call)
     if token["operation"] != "PULL" or token["bucket"] != bucket_id:
         raise Refusal(401, "Not authorized to retrieve from bucket")
-    return token["point"]
+    if token["file"] not in (None, call.ids["hash"]):
+        raise Refusal(401, "Token not valid for hash")
+    return token["point"], auth.id_of_token(token["hash"])
 
 
 @one_transaction
 def pointers(call: Call) -> Response:
-    point, bucket_id = identify_reader(call), call.ids["bucket"]
+    (point, token), bucket_id = identify_reader(call), call.ids["bucket"]
     texts, moment, settings = [], call.now(), call.services.settings
     terms = {"left": settings.shard_token_uses, "expires": moment + settings.shard_token_life * 1000}
 
@@ -74,7 +79,7 @@ def pointers(call: Call) -> Response:
         return {"hash": auth.hash_token(texts[-1]), **terms}
 
     most = settings.account_tokens
-    shards = call.metadata.files.hand_out(bucket_id, call.ids["hash"], point, make_token, most, moment)
+    shards = call.metadata.files.hand_out(bucket_id, call.ids["hash"], point, make_token, most, moment, token)
     return JSON([_pointer(call, shard, text) for shard, text in zip(shards, texts)])
 
 

@@ -98,7 +98,14 @@ def _authorize(call, file):
     call.metadata.buckets.find(bucket_id)
     if token["operation"] != "PUSH" or token["bucket"] != bucket_id:
         raise Refusal(401, "Not authorized to store in bucket")
+    check_size(token, size)
     return size, token["point"]
+
+
+def check_size(token, size: int):
+    """Raise Refusal for a file that is larger than a token, given by its row, lets in."""
+    if token["max_size"] is not None and size > token["max_size"]:
+        raise Refusal(413, f"File is too large: it may have {token['max_size']} bytes by this token, and not {size}")
 
 
 def _expiry(call):

@@ -16,6 +16,7 @@ from .contents import Contents, inline_name, is_inline
 from .database import Database, check_url
 from .files import Files
 from .keys import Keys
+from .links import Links
 from .mails import Mails
 from .migration import make_tables, migrate, migrate_postgresql
 from .names import Names, Within
@@ -33,7 +34,9 @@ __all__ = [
     "migrate_postgresql", "sqlite",
 ]
 
-_PASSING = (tables.tokens, tables.shard_tokens, tables.uploads, tables.unneeded, tables.holds, tables.rates)
+_PASSING = (
+    tables.tokens, tables.shard_tokens, tables.tickets, tables.uploads, tables.unneeded, tables.holds, tables.rates,
+)
 FORGET_THE_PASSING = [delete(table) for table in _PASSING]
 
 
@@ -54,6 +57,7 @@ class Metadata:
         self.contents = Contents(database)
         self.files = Files(database)
         self.keys = Keys(database)
+        self.links = Links(database)
         self.mails = Mails(database)
         self.names = Names(database)
         self.nonces = Nonces(database)

@@ -11,6 +11,7 @@ from .buckets import LEAST_FILE, counted, store
 from .compiled import Compiled, adding
 from .shards import free, hold, lock, note_unneeded
 from .tables import file_shards, files, shard_tokens
+from .tokens import lapse_with_files
 
 _BUCKET, _HASH, _FILENAME = bindparam("bucket_"), bindparam("hash_"), bindparam("filename_")
 _OF_BUCKET = files.c.bucket == _BUCKET
@@ -137,6 +138,7 @@ def _delete(db, some, values, held):
         return False
     some.hand_on.write(db, **values)
     some.delete.write(db, **values)
+    lapse_with_files(db, values["bucket_"])
     store(db, values["bucket_"], -int(size))
     free(db, held)
     return True

@@ -51,6 +51,15 @@ class Part:
     end: int
     shards: list
 
+    def pieces(self):
+        """Yield each shard that holds some of it, and where that begins and ends in the shard."""
+        offset = 0
+        for shard in self.shards:
+            start, end = max(self.start - offset, 0), min(self.end - offset, shard["size"])
+            if start < end:
+                yield shard, start, end
+            offset += shard["size"]
+
 
 @repeating
 class Files:
@@ -92,22 +101,24 @@ class Files:
             if not remove(db, ALL_OF_CONTENT if filename is None else THIS, bucket_id, file_hash, filename):
                 raise Refusal(404, NOT_FOUND)
 
-    def hand_out(self, bucket_id: str, file_hash: str, point: str | None, make_token, most: int, now: int):
+    def hand_out(self, bucket_id: str, file_hash: str, point: str | None, make_token, most: int, now: int,
+                 token: str | None = None):
         """
         Give each shard of a file a token, if the bucket's transfer allows for the file.
 
         :param point: the key that asked for the token that leads here, if one did.
         :param make_token: returns hash, uses left and expiry of a new token.
         :param most: how many live ones the account may have before, so that each file can be had, however long it is.
+        :param token: the id of the token that leads here, if one does.
         :returns: the rows of the shards, in order.
         """
         with self._database.write() as db:
             bucket = lock_bucket_and_account(db, bucket_id)
-            file = _wanted_file(db, bucket, file_hash, point)
-            _check_transfer(bucket, file["size"])
-            held = _shards(db, SHARDS, file["id"])
+            file = wanted_file(db, bucket, file_hash, point)
+            check_transfer(bucket, file["size"])
+            held = shards_of(db, SHARDS, file["id"])
             check_shard_tokens(db, bucket["email"], most, now)
-            owed = {"file": file["id"], "bucket": bucket_id, "point": point}
+            owed = {"file": file["id"], "bucket": bucket_id, "point": point, "token": token}
             rows = [{"shard": shard["id"], **owed, **make_token()} for shard in held]
             if rows:
                 db.execute(ADD_TOKENS, rows)
@@ -122,11 +133,7 @@ class Files:
         :param sync: whether the charge has to outlive a power cut too.
         """
         with self._database.write(sync) as db:
-            bucket = lock_bucket(db, bucket_id)
-            file = _wanted_file(db, bucket, file_hash, point)
-            start, end = choose(file["size"])
-            _charge(db, bucket, end - start)
-            return Part(file["size"], start, end, _shards(db, SHARDS_TO_READ, file["id"]))
+            return take_part(db, lock_bucket(db, bucket_id), file_hash, point, choose)
 
     def wanted_shard(self, token: str, shard_hash: str, now: int):
         """Return the row of the shard that a token, given by its hash, opens, with its content if that lies here."""
@@ -154,13 +161,21 @@ def _found(db, bucket_id, file_hash, refusal=NOT_FOUND):
     return file
 
 
-def _wanted_file(db, bucket, file_hash, point):
+def take_part(db, bucket, file_hash: str, point: str | None, choose) -> Part:
+    """As :meth:`Files.take`, of a bucket that is locked, given by its row."""
+    file = wanted_file(db, bucket, file_hash, point)
+    start, end = choose(file["size"])
+    _charge(db, bucket, end - start)
+    return Part(file["size"], start, end, shards_of(db, SHARDS_TO_READ, file["id"]))
+
+
+def wanted_file(db, bucket, file_hash, point):
     """Return the row of a file in a bucket, given by its row, that who asks by this key, or by none, may read."""
     check_may_ask(db, bucket, point)
     return _found(db, bucket["id"], file_hash, "The requested file was not found")
 
 
-def _shards(db, statement, file_id):
+def shards_of(db, statement, file_id):
     rows = statement.all(db, file_=file_id)
     lost = [str(number) for number, row in enumerate(rows, start=1) if row["damaged"]]
     if lost:
@@ -178,11 +193,11 @@ def _wanted_shard(db, statement, token, shard_hash, now):
 
 
 def _charge(db, bucket, size):
-    _check_transfer(bucket, size)
+    check_transfer(bucket, size)
     charge(db, bucket["id"], size)
 
 
-def _check_transfer(bucket, size):
+def check_transfer(bucket, size):
     used, room = bucket["transferred"], int(bucket["transfer"] * GIGABYTE)
     if used + size > room:
         raise Refusal(403, f"Bucket transfer exceeded: {size} bytes do not fit beside {used} of {room}")

@@ -8,14 +8,14 @@ from . import pages
 from .compiled import Compiled
 from .database import repeating
 from .locks import lock_accounts
-from .tables import bucket_keys, buckets, keys, registrations, shard_tokens, tokens
+from .tables import bucket_keys, buckets, keys, registrations, shard_tokens, tickets, tokens
 
 WRONG_PASSWORD = "Invalid email or password"
 KEY_TAKEN = "Public key is already registered"
 MAX_KEYS = 1000  # of an account
 
 #: What opens something for whoever has it: it ends with what it was asked for by.
-HANDED_OUT = (tokens, shard_tokens)
+HANDED_OUT = (tokens, shard_tokens, tickets)
 
 _POINT, _EMAIL = bindparam("point_"), bindparam("email_")
 _UNPROVED = (keys.c.point == _POINT, keys.c.proved.is_(False))

@@ -5,7 +5,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-REVISION = 5  # of this schema: the newest in migrations/versions
+REVISION = 6  # of this schema: the newest in migrations/versions
 
 #: What constraints are called, so that a revision can name them.  Those of databases from before revision 1 have no
 #: names: a revision that recreates a table hands this to Alembic, which then takes them for named.
@@ -82,8 +82,13 @@ tokens = Table(
     Column("hash", String(64), primary_key=True),  # SHA-256 of the token
     Column("bucket", String(24), nullable=False, index=True),
     Column("operation", String(4), nullable=False),
+    Column("created", BigInteger, nullable=False),
     Column("expires", BigInteger, nullable=False, index=True),
     Column("point", String(66), index=True),  # the key that asked for it, if one did
+    Column("file", String(40)),  # the hash of the only file that it opens
+    Column("filename", Text),  # what a link calls that, if not as the bucket does
+    Column("max_size", BigInteger),  # bytes of the file that it lets in
+    Column("upload", String(16)),  # by a link: it holds the token as long as it is alive
 )
 
 #: One for each name and content in a bucket: content may have several names there, and a name several contents.
@@ -166,7 +171,22 @@ shard_tokens = Table(
     Column("file", _cascade("files.id"), nullable=False, index=True),
     Column("bucket", _cascade("buckets.id"), nullable=False, index=True),
     Column("point", String(66), index=True),  # the key that asked for the token that led to it, if one did
+    Column("token", String(32), index=True),  # the id of that token, if one did
     Column("left", Integer, nullable=False),  # how often it may still be used
+    Column("expires", BigInteger, nullable=False, index=True),
+)
+
+#: What has become of links to a file: leave to fetch it, for a while.
+tickets = Table(
+    "tickets", schema,
+    Column("hash", String(64), primary_key=True),  # SHA-256 of the ticket
+    Column("token", String(32), nullable=False, index=True),  # the id of the token of the link
+    Column("bucket", _cascade("buckets.id"), nullable=False, index=True),
+    Column("file", String(40), nullable=False),  # its hash
+    Column("filename", Text, nullable=False),
+    Column("point", String(66), index=True),  # the key that asked for the token, if one did
+    Column("left", Integer, nullable=False),  # how many shards may still be sent
+    Column("created", BigInteger, nullable=False),
     Column("expires", BigInteger, nullable=False, index=True),
 )
 

@@ -39,6 +39,11 @@ def hash_token(token: str) -> str:
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
 
 
+def id_of_token(hashed: str) -> str:
+    """Return what a token, given by its hash, is called where it must not be told."""
+    return hashed[:32]
+
+
 def identify(call: Call) -> Identity:
     """Return the account that asks, by whichever way; a nonce is spent."""
     identity = _identify(call)
@@ -97,6 +102,11 @@ def identify_for_bucket(call: Call, bucket_id: str, says_why=True) -> Identity:
         raise Refusal(404, "Bucket not found")
     signature.spend_nonce(call)
     return Identity(bucket["email"], signature.point, signature.key, owner)
+
+
+def fingerprint(point: str) -> str:
+    """Return what a key is called in the log."""
+    return hashlib.sha256(bytes.fromhex(point)).hexdigest()[:16]
 
 
 def spend_proof(call: Call, public_key: str, email: str) -> bool:
@@ -171,7 +181,7 @@ def _signature(call: Call) -> Signature:
         r = None
     if r is None:
         raise Refusal(401, "Invalid signature")
-    call.record["key"] = hashlib.sha256(bytes.fromhex(point)).hexdigest()[:16]
+    call.record["key"] = fingerprint(point)
     return Signature(key, point, text, r)
 
 

@@ -131,6 +131,17 @@ def _gigabytes(field, value):
     return value
 
 
+def token(body: dict) -> dict:
+    """Return what a token shall be; its ``life`` in milliseconds.  What is not said is None."""
+    return {
+        "operation": operation(body.get("operation")),
+        "life": token_life(body.get("expires_in")),
+        "file": _file_of_token(body),
+        "filename": _filename_of_token(body),
+        "max_size": _max_size(body),
+    }
+
+
 def operation(value) -> str:
     if value not in ("PUSH", "PULL") or not isinstance(value, str):
         raise Refusal(400, "Token validation failed")
@@ -145,6 +156,34 @@ def token_life(value) -> int | None:
     if not number or not 1 <= value <= MAX_TOKEN_LIFE:
         raise Refusal(400, f"Token validation failed: expires_in must be seconds, from 1 to {MAX_TOKEN_LIFE}")
     return int(value * 1000)
+
+
+def _file_of_token(body):
+    value = body.get("file")
+    if value is None:
+        return None
+    if body["operation"] != "PULL" or not isinstance(value, str) or not _HASH.fullmatch(value):
+        raise Refusal(400, "Token validation failed: file must be the hash of one, 40 hex digits, and goes with PULL")
+    return value.lower()
+
+
+def _filename_of_token(body):
+    value = body.get("filename")
+    if value is None:
+        return None
+    if body.get("file") is None or not isinstance(value, str) or not value:
+        raise Refusal(400, "Token validation failed: filename must be text, and goes with file")
+    return path(value)
+
+
+def _max_size(body):
+    value = body.get("max_size")
+    if value is None:
+        return None
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if body["operation"] != "PUSH" or not number or not 0 <= value < 10**15 or value != int(value):
+        raise Refusal(400, "Token validation failed: max_size must be a number of bytes, and goes with PUSH")
+    return int(value)
 
 
 def query(raw: bytes) -> dict[str, str]:

@@ -13,7 +13,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.routing import Route, Router, WebSocketRoute
 
-from ..handlers import buckets, channel, content, files, keys, operations, uploads, users
+from ..handlers import buckets, channel, content, files, keys, operations, tokens, uploads, users
 from ..passwords import WAITING
 from ..refusal import Refusal
 from ..request.call import Call, JSON
@@ -49,7 +49,9 @@ ROUTES = [
     ("GET", "/buckets/{bucket}", buckets.read),
     ("PATCH", "/buckets/{bucket}", buckets.update),
     ("DELETE", "/buckets/{bucket}", buckets.delete),
-    ("POST", "/buckets/{bucket}/tokens", buckets.create_token),
+    ("GET", "/buckets/{bucket}/tokens", tokens.show),
+    ("POST", "/buckets/{bucket}/tokens", tokens.create),
+    ("DELETE", "/buckets/{bucket}/tokens/{token}", tokens.revoke),
     ("GET", "/buckets/{bucket}/files", files.show),
     ("POST", "/buckets/{bucket}/files", files.copy),
     ("PUT", "/buckets/{bucket}/files", uploads.create),

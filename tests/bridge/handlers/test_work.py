@@ -47,7 +47,7 @@ WORK = {
     "upload 20 MB": (2, 33),
     "download 4 KiB": (1, 16),
     "download 9 MB": (1, 16),
-    "delete": (2, 22),  # then it is looked what can be deleted from the store
+    "delete": (2, 26),  # then it is looked what can be deleted from the store
 }
 
 

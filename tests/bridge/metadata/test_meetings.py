@@ -67,8 +67,9 @@ class Account:
     def go(self):
         self._memory.accounts.delete(self.email, self.password())
 
-    def ask(self, bucket, most=100, point=None):
-        token = {"hash": uuid.uuid4().hex, "bucket": bucket, "operation": "PUSH", "expires": LATER, "point": point}
+    def ask(self, bucket, most=100, point=None, **fields):
+        token = {"hash": uuid.uuid4().hex * 2, "bucket": bucket, "operation": "PUSH", "expires": LATER, "point": point,
+                 **fields}
         self._memory.tokens.add(token, most, 0)
         return token["hash"]
 
@@ -220,6 +221,108 @@ def test_a_shard_is_read_as_often_as_it_may(memory, new_account, left, transfer)
 
 
 # Once
+
+def id_of(token):
+    return token[:32]
+
+
+def open_link(memory, token, ticket, again=False):
+    made = {"hash": ticket, "token": id_of(token), "created": 0, "expires": LATER}
+    return memory.links.open(token, made, 3, again, -1, 9)
+
+
+def test_a_link_is_opened_once_and_twice_by_a_double_click(memory, new_account):
+    for again in (False, True):
+        for meet in meetings(memory):
+            account = new_account()
+            bucket = account.bucket()
+            token = account.ask(bucket, operation="PULL", file=account.store(bucket, [1]))
+            tickets = [uuid.uuid4().hex] * 2 if again else [uuid.uuid4().hex, uuid.uuid4().hex]
+
+            results = meet(*(lambda ticket=ticket: open_link(memory, token, ticket, again) for ticket in tickets))
+
+            assert sum(refused(results)) == (0 if again else 1)
+            assert rows(memory, tables.tickets, tables.tickets.c.token == id_of(token)) == 1
+
+
+def test_a_link_takes_one_upload_at_a_time_and_no_token_is_spent_twice(memory, new_account):
+    for other in ("hold", "spend"):
+        for meet in meetings(memory):
+            account = new_account()
+            bucket = account.bucket()
+            token = account.ask(bucket)
+
+            def hold():
+                upload = uuid.uuid4().hex[:16]
+                row = {"id": upload, "bucket": bucket, "size": 1, "expires": LATER}
+
+                def work():
+                    memory.tokens.hold(token, upload, 0)
+                    memory.uploads.begin(row, account.room(9), 0)
+                    return upload
+                return memory.together(work)
+
+            results = meet(hold, hold if other == "hold" else lambda: memory.tokens.spend(token, 0))
+
+            assert sum(isinstance(result, Refusal) or result is None for result in results) == 1
+
+
+def test_a_held_token_is_revoked_or_spent_with_its_file(memory, new_account):
+    for meet in meetings(memory):
+        account = new_account()
+        bucket = account.bucket()
+        token, upload = account.ask(bucket), account.begin(bucket)
+        memory.tokens.hold(token, upload, 0)
+
+        def enter():
+            memory.tokens.spend_held(token, upload)
+            account.finish(upload, bucket, [1])
+
+        results = meet(lambda: memory.together(enter),
+                       lambda: memory.tokens.revoke(account.email, bucket, id_of(token)))
+
+        assert sum(refused(results)) == 1
+        assert len(memory.files.page(account.email, bucket)[0]) == refused(results)[1]
+
+
+def ask_for_pointers(memory, bucket, name, token):
+    def work():
+        if memory.tokens.spend(token, 0):
+            made = {"hash": uuid.uuid4().hex, "left": 1, "expires": LATER}
+            memory.files.hand_out(bucket, name, None, lambda: made, 9, 0, id_of(token))
+    memory.together(work)
+
+
+def follow_link(memory, bucket, name, token):
+    open_link(memory, token, uuid.uuid4().hex)
+
+
+@pytest.mark.parametrize("use", [ask_for_pointers, follow_link])
+def test_nothing_is_left_of_a_token_that_is_revoked_while_it_is_used(memory, new_account, use):
+    for meet in meetings(memory):
+        account = new_account()
+        bucket = account.bucket()
+        name = account.store(bucket, [1])
+        token = account.ask(bucket, operation="PULL", file=name)
+
+        meet(lambda: use(memory, bucket, name, token),
+             lambda: memory.tokens.revoke(account.email, bucket, id_of(token)))
+
+        assert rows(memory, tables.shard_tokens, tables.shard_tokens.c.token == id_of(token)) == 0
+        assert rows(memory, tables.tickets, tables.tickets.c.token == id_of(token)) == 0
+        assert rows(memory, tables.tokens, tables.tokens.c.hash == token) == 0
+
+
+def test_a_token_for_a_file_dies_with_it(memory, new_account):
+    for meet in meetings(memory):
+        account = new_account()
+        bucket = account.bucket()
+        name = account.store(bucket, [1])
+
+        meet(lambda: account.delete(bucket, name), lambda: account.ask(bucket, operation="PULL", file=name))
+
+        assert rows(memory, tables.tokens, tables.tokens.c.file == name) == 0
+
 
 def test_a_token_is_spent_once(memory, new_account):
     for meet in meetings(memory):

@@ -284,9 +284,7 @@ def test_shard_tokens_that_told_neither_file_nor_key_are_taken_over_from(path):
     ("INSERT INTO alembic_version VALUES ('0')", "of another program, whose alembic_version is"),
     ("ALTER TABLE buckets ADD COLUMN colour TEXT", "whose table buckets has other columns"),
     ("DROP TABLE holds", "of another version, which lacks the table holds"),
-    ("DROP TABLE alembic_version; DROP INDEX ix_unneeded_since; ALTER TABLE unneeded DROP COLUMN since; "
-     "ALTER TABLE buckets ADD COLUMN colour TEXT",
-     "whose table buckets has other columns"),
+    ("DROP TABLE alembic_version", r"of another version, whose table \w+ has other columns"),
 ])
 def test_a_database_that_is_newer_or_none_of_ours_is_refused_and_left_as_it_is(path, harm, complaint):
     fresh(path)

@@ -2,6 +2,7 @@
 
 import base64
 import collections
+import hashlib
 import re
 import uuid
 
@@ -58,6 +59,7 @@ class World:
             "createUser": self._make_user_new, "activate": self._choose_link, "createKey": self._make_key_new,
             "changePassword": self._choose_account, "deleteUser": self._choose_account, "deleteKey": self._choose_key,
             "uploadFile": self._announce, "getContent": self._choose_range, "copyFile": self._choose_content,
+            "createToken": self._choose_file, "revokeToken": self._choose_token,
         }.get(name(case))
         if complete is not None:
             complete(case)
@@ -110,6 +112,15 @@ class World:
         if is_valid(case, Location.PATH) and (precious or not self._nth(4, "choose", case)):
             case.path_parameters["key"] = new_key()
             self._account.signed.post("/keys", {"key": case.path_parameters["key"]})
+
+    def _choose_file(self, case):
+        if isinstance(case.body, dict) and case.path_parameters["bucket"] == self._bucket:
+            _renew(case.body, "file", "[0-9a-fA-F]{40}", lambda old: self._file)
+
+    def _choose_token(self, case):
+        if is_valid(case, Location.PATH) and not self._nth(4, "choose", case):
+            token = self._ask_for_token(case.path_parameters["bucket"], "PULL")
+            case.path_parameters["token"] = hashlib.sha256(token.encode()).hexdigest()[:32]
 
     def _announce(self, case):
         """Say what comes: a form, which heeds no query, or the file itself, which heeds no x-filesize."""

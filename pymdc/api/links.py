@@ -1,0 +1,74 @@
+"""Tokens, which let somebody else into a bucket, once."""
+
+from __future__ import absolute_import, division, print_function
+
+from .. import _of_2016
+from ._arguments import seconds, token_id_text
+from ._transfers import Transfers
+
+__all__ = ["Links"]
+
+
+class Links(Transfers):
+    """What lets others into one bucket, as a part of :class:`pymdc.api.Files`."""
+
+    def token(self, operation, callback=None, expires_in=None):
+        """
+        Ask for a token, good for one upload or download by anyone who has it.
+
+        :param str operation: ``"PUSH"`` to upload, ``"PULL"`` to download.
+        :param expires_in: for how many seconds, at most 604800, seven days; five minutes by default.  Only the owner
+            of the bucket may say that, and not to a bridge of 2016.
+        :returns: the token as a dict; ``expires`` is in ISO 8601.
+
+        Source: ``POST /buckets/:id/tokens`` (docs/protocol, "Tokens").
+        """
+        return self._run(callback, lambda: self._token_for(operation, expires_in))
+
+    def tokens(self, callback=None):
+        """
+        Return the tokens of the bucket that were not used and have not expired, as a list of dicts.
+
+        Each has an ``id``, by which it can be revoked; the token itself is not told again.  ``key`` is the fingerprint
+        of the key that asked for it, the first 16 hex digits of its SHA-256, or None; times are in ISO 8601.  The
+        bridges of 2016 have no such list.
+
+        Source: ``GET /buckets/:id/tokens`` (docs/protocol, "Tokens").
+        """
+        return self._run(callback, self._tokens, listing=True)
+
+    def revoke(self, token, callback=None):
+        """
+        End a token, and whatever has been made with it: pointers, and leave to go on with a download.
+
+        :param token: the token, or its id: as text, or in the dict that the bridge returned.
+        :returns: an empty dict.
+
+        Source: ``DELETE /buckets/:id/tokens/:id`` (docs/protocol, "Tokens").
+        """
+        return self._run(callback, lambda: self._revoke(token_id_text(token)))
+
+    def _token_for(self, operation, expires_in, **wanted):
+        if expires_in is not None:
+            wanted["expires_in"] = seconds(expires_in)
+        if wanted:
+            self._check_direct("tokens that are good for longer, or for one thing only")
+        return self._token(operation, **wanted)
+
+    def _tokens(self):
+        self._check_direct("list of tokens")
+        return self._request("GET", "/buckets/{bucket_id}/tokens", self._ids)
+
+    def _revoke(self, token_id):
+        self._check_direct("way to revoke a token")
+        return self._delete("/buckets/{bucket_id}/tokens/{token_id}", dict(self._ids, token_id=token_id))
+
+    def _check_direct(self, what):
+        """Raise APIError for a bridge of 2016, which has no such thing."""
+        self._check_identified()
+        if not self._client_in_use().is_direct():
+            raise _of_2016.lacks(what)
+
+
+def __dir__():
+    return __all__

@@ -1,0 +1,112 @@
+"""Links: tokens that a browser follows, and the tickets that come of those to a file."""
+
+from sqlalchemy import bindparam, insert, select, update
+
+from ..refusal import Refusal
+from .buckets import lock_bucket, lock_bucket_and_account
+from .database import repeating
+from .entries import find
+from .files import SHARDS, Part, check_transfer, shards_of, take_part, wanted_file
+from .tables import tickets, tokens
+from .tokens import LOCK, SPEND_LEFT, check_tickets, gone
+
+_THIS = tickets.c.hash == bindparam("hash_")
+
+FIND_TOKEN = select(tokens).where(tokens.c.hash == bindparam("hash_"), tokens.c.expires > bindparam("now"))
+KEEP = insert(tickets)
+FIND_AGAIN = select(tickets).where(
+    _THIS, tickets.c.token == bindparam("token_"), tickets.c.created > bindparam("since")
+)
+FIND_TICKET = select(tickets).where(_THIS, tickets.c.expires > bindparam("now"))
+_COUNT = bindparam("count")
+USE = update(tickets).where(_THIS, tickets.c.left >= _COUNT).values(left=tickets.c.left - _COUNT)
+
+
+@repeating
+class Links:
+    def __init__(self, database):
+        self._database = database
+
+    def find(self, token: str, now: int) -> dict:
+        """
+        Return the row of the token, given by its hash, of a link; for a file, with its ``size`` and the ``filename``
+        under which it is offered.
+        """
+        with self._database.read() as db:
+            row = db.execute(FIND_TOKEN, {"hash_": token, "now": now}).mappings().first()
+            if row is None or (row["operation"] == "PULL" and row["file"] is None):
+                raise gone()
+            return {**row, **_offered(_file(db, row), row)} if row["file"] else dict(row)
+
+    def open(self, token: str, ticket: dict, uses: int, again: bool, since: int, most: int) -> str:
+        """
+        Spend the token of a link to a file for a ticket; return the name under which the file is offered.
+
+        :param ticket: its ``hash``, the ``token``'s id, when it is ``created`` and when it ``expires``.
+        :param uses: how often the whole file may be fetched by it.
+        :param again: whether this ticket may have been made already, *since* then: then it is good again.
+        :param most: how many live ones the account may have.
+        """
+        now = ticket["created"]
+        with self._database.write() as db:
+            row = db.execute(LOCK, {"hash_": token, "now": now}).mappings().first()
+            if row is None and again:
+                return _made_before(db, ticket, since)["filename"]
+            if row is None or row["file"] is None:
+                raise gone()
+            bucket = lock_bucket_and_account(db, row["bucket"])
+            file = wanted_file(db, bucket, row["file"], row["point"])
+            check_transfer(bucket, file["size"])
+            count = len(shards_of(db, SHARDS, file["id"]))
+            check_tickets(db, bucket["email"], most, now)
+            db.execute(SPEND_LEFT, {"hash_": token})
+            filename = _offered(file, row)["filename"]
+            shared = {name: row[name] for name in ("bucket", "file", "point")}
+            db.execute(KEEP, {**ticket, **shared, "filename": filename, "left": count * uses})
+            return filename
+
+    def look(self, ticket: str, now: int) -> dict:
+        """Return the row of a ticket, given by its hash, with the ``size`` of its file."""
+        with self._database.read() as db:
+            row = _ticket(db, ticket, now)
+            return {**row, "size": _file(db, row)["size"]}
+
+    def take(self, ticket: str, choose, now: int) -> tuple[dict, Part]:
+        """
+        Use a ticket for the shards that hold a part of its file; as :meth:`Files.take`.
+
+        :returns: the row of the ticket, and the part.
+        """
+        with self._database.write() as db:
+            row = _ticket(db, ticket, now)
+            part = take_part(db, lock_bucket(db, row["bucket"]), row["file"], row["point"], choose)
+            count = len(list(part.pieces()))
+            if not db.execute(USE, {"hash_": ticket, "count": count}).rowcount:
+                raise Refusal(403, "The download has been asked for too often: ask for another link")
+            return row, part
+
+
+def _made_before(db, ticket, since):
+    which = {"hash_": ticket["hash"], "token_": ticket["token"], "since": since}
+    row = db.execute(FIND_AGAIN, which).mappings().first()
+    if row is None:
+        raise gone()
+    return row
+
+
+def _ticket(db, ticket, now):
+    row = db.execute(FIND_TICKET, {"hash_": ticket, "now": now}).mappings().first()
+    if row is None:
+        raise gone()
+    return row
+
+
+def _file(db, row):
+    file = find(db, row["bucket"], row["file"])
+    if file is None:
+        raise gone()
+    return file
+
+
+def _offered(file, row):
+    return {"filename": row["filename"] or file["filename"], "size": file["size"]}
