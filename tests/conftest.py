@@ -14,7 +14,7 @@ from pymdc._signing import Nonces
 from pymdc.testing import Wire
 from running_bridge import RunningBridge
 
-collect_ignore = [] if sys.version_info >= (3, 10) else ["bridge", "test_benchmarks.py"]  # plain modern Python
+collect_ignore = [] if sys.version_info >= (3, 10) else ["bridge", "docs", "test_benchmarks.py"]  # modern Python
 
 hypothesis.settings.register_profile("pymdc", deadline=None, max_examples=50)
 hypothesis.settings.register_profile("full", deadline=None, max_examples=1000)

@@ -36,12 +36,32 @@ def test_what_completion_shows_is_for_users(name):
     assert dir(module) == module.__all__
 
 
-def test_each_public_name_is_in_the_reference():
+def reference():
     with io.open(REFERENCE, encoding="utf-8") as text:
-        reference = text.read()
+        return text.read()
 
-    for name in pymdc.api.__all__ + pymdc.errors.__all__ + pymdc.testing.__all__ + ["ECDSA", "Client", "configure"]:
-        assert name.islower() and name != "configure" or name in reference
+
+def test_each_public_name_is_in_the_reference():
+    told = set(re.findall(r"(?m)^\.\. auto(?:class|function):: pymdc\.(\S+)$", reference()))
+    errors = re.search(r"automodule:: pymdc\.errors\n +:members: ((?:[\w, ]+\n?)+)", reference()).group(1)
+    classes = ["api." + name for name in pymdc.api.__all__ if not name.islower()]
+
+    assert set(re.findall(r"\w+", errors)) == set(pymdc.errors.__all__)
+    assert told == set(classes + ["testing." + name for name in pymdc.testing.__all__] + [
+        "Client", "bridge.LocalBridge", "configure", "keypair.ECDSA",
+    ])
+
+
+def test_each_shape_of_an_answer_is_in_the_reference_with_its_keys():
+    with io.open(os.path.join(ROOT, "pymdc", "answers.pyi"), encoding="utf-8") as stubs:
+        shapes = re.findall(r"(?m)^class (\w+)\(TypedDict.*\):\n((?:    .*\n)+)", stubs.read())
+
+    rows = dict(re.findall(r"(?m)^``(\w+)`` +(.+(?:\n  .+)*)", reference()))
+
+    assert {name: re.findall(r"``(\w+)``", keys) for name, keys in rows.items()} == {
+        name: [key for key in re.findall(r"(?m)^    (\w+):", keys) if key != "error"] for name, keys in shapes
+        if name != "Used"
+    }
 
 
 def test_every_class_lives_in_its_module_and_in_api():

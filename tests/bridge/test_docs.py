@@ -1,5 +1,6 @@
 """docs/bridge.md is true, and so are the trails in CONTRIBUTING.md."""
 
+import configparser
 import dataclasses
 import re
 import subprocess
@@ -79,3 +80,27 @@ def test_each_step_of_a_trail_is_there(trail):
 
         assert paths, module
         assert all(re.search(rf"\b(def|class) {part}\b", source) for part in filter(None, name.split("."))), name
+
+
+def test_each_extra_is_told():
+    page = (ROOT / "docs" / "install.md").read_text("utf-8")
+    extras = re.search("extras_require={(.*)}", (ROOT / "setup.py").read_text("utf-8"), re.DOTALL)[1]
+
+    told = re.findall("^[|] (`.*?) [|]", page, re.MULTILINE)
+
+    assert set(re.findall(r"`(\w+)`", "".join(told))) == set(re.findall(r'^        "(\w+)":', extras, re.MULTILINE))
+
+
+@pytest.mark.parametrize("contract, column", [("library", 12), ("bridge", 238)])
+def test_the_picture_of_the_rooms_is_that_of_the_contracts(contract, column):
+    """It leaves out what is small, and shows the rest in the order of .importlinter."""
+    contracts = configparser.ConfigParser()
+    contracts.read(ROOT / ".importlinter")
+    layers = contracts[f"importlinter:contract:{contract}"]["layers"].splitlines()
+    level = {name: number for number, names in enumerate(layers) for name in re.findall(r"\w+", names)}
+    picture = (ROOT / "docs" / "rooms.svg").read_text("utf-8")
+    shown = re.findall(r"\w+", " ".join(re.findall(rf'<text x="{column}" y="\d+">([\w, ]+)</text>', picture)))
+
+    levels = [level[name] for name in shown if name != "pymdc"]
+
+    assert len(levels) > 8 and levels == sorted(levels)

@@ -133,5 +133,5 @@ def _check_references(db, revision):
 
 
 def _refusal(db, revision, text):
-    text = f"the upgrade to revision {revision} {text}, and is undone: go on with the version before, and report this"
-    return OSError(errno.EIO, text, revisions.where(db.engine.url))
+    said = f"the upgrade to revision {revision} {text}, and is undone: go on with the version before, and report this"
+    return OSError(errno.EIO, said, revisions.where(db.engine.url))

@@ -1,0 +1,53 @@
+"""docs/errors.md has each text that pymdc says no with, and no other."""
+
+import re
+from pathlib import Path
+
+from refusing import texts
+
+PAGE = (Path(__file__).parent.parent.parent / "docs" / "errors.md").read_text("utf-8")
+TERMS = re.findall(r"`([^`]+)`", "\n".join(re.findall(r"^(`.*`)$", PAGE, re.MULTILINE)))
+#: What nobody is told: another module makes something else of it.
+INTERNAL = {
+    "_transfer/binaryjs.py", "bridge/request/binaryjs.py", "bridge/metadata/together.py", "bridge/_requirements.py",
+}
+INTERNAL_TEXTS = {
+    "Tunnel connection failed: 407", "unsupported proxy",  # what permanent_fault translates
+    "an upgrade with a body", "an upgrade behind a request that is not answered yet", "a handshake that is not ASCII",
+    "no file", "not in the database",  # a shard that is lost
+    "pg_dump copies a database of PostgreSQL",  # which no command asks for
+    "…: …",  # a folder, and what the system says of it
+}
+#: Where somebody else's words are told.
+OTHERS_WORDS = {
+    "_http/network.py", "_pem.py", "_transfer/target.py", "bridge/commands.py", "bridge/mail/postman.py",
+    "bridge/mail/relay.py", "bridge/metadata/commits.py", "bridge/metadata/postgresqlengine.py",
+    "bridge/request/fields.py", "bridge/serving/protocol.py", "errors.py",
+}
+SAID = texts()
+
+
+def told(text):
+    """Return the texts that somebody may be told."""
+    return text not in INTERNAL_TEXTS and not {place.partition(":")[0] for place in SAID[text]} <= INTERNAL
+
+
+def covers(term, text):
+    """Return whether a term of the page stands for a text of the source: ``…`` for whatever is there."""
+    return re.fullmatch(".+".join(map(re.escape, term.split("…"))), text)
+
+
+def test_each_text_is_told():
+    wanted = filter(told, SAID.keys() - {None})
+
+    missing = [text for text in wanted if not any(covers(term, text) for term in TERMS)]
+
+    assert not missing, {text: SAID[text] for text in missing}
+
+
+def test_each_text_that_is_told_is_said():
+    assert not [term for term in TERMS if not any(covers(term, text) for text in SAID.keys() - {None})]
+
+
+def test_words_of_others_are_told_where_they_have_to_be():
+    assert {place.partition(":")[0] for place in SAID[None]} == OTHERS_WORDS
