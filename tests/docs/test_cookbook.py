@@ -1,8 +1,10 @@
-"""docs/cookbook.md is true: its files are written, its commands run, and what is printed compared."""
+"""docs/cookbook.md and docs/index.md are true: their files are written, commands run, and what is printed compared."""
 
 import contextlib
 import functools
 import getpass
+import importlib
+import io
 import os
 import re
 import subprocess
@@ -11,6 +13,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from cryptography.exceptions import InvalidTag
 from IPython.core.interactiveshell import InteractiveShell
 
 import pymdc
@@ -18,15 +21,17 @@ from proxy import Proxy, certificate
 from pymdc.bridge import LocalBridge
 
 ROOT = Path(__file__).parent.parent.parent
+START = (ROOT / "docs" / "index.md").read_text("utf-8")
 PAGE = (ROOT / "docs" / "cookbook.md").read_text("utf-8")
 RECIPES = dict(re.findall(r"^## (.*?)\n(.*?)(?=^## |\Z)", PAGE, re.MULTILINE | re.DOTALL))
 BEGINNING = RECIPES.pop("How each of them begins")
-NOTEBOOK, PROXY = "In a notebook", "Through a proxy, and with a CA of your own"
+NOTEBOOK, PROXY, SEALING = "In a notebook", "Through a proxy, and with a CA of your own", "Encrypt before upload"
 #: A block, with the name of the file that it is, if it is one.
 BLOCK = re.compile(r"(?:`([\w.]+)`:\n\n)?```(\w+)\n(.*?)```", re.DOTALL)
 #: What stands on the page, where each run has something else.
 EMAIL, BUCKET, PROXY_ADDRESS = "alice@example.com", "6b02f2f51a05ce7722153a94", "proxy.example:3128"
 PASSWORD = "correct horse battery staple"
+SALT, SEALED = 32, 1024 * 1024 + 16  # bytes of what sealing.py writes first, and of each block that follows
 
 
 class Kitchen:
@@ -122,6 +127,8 @@ def place(tmp_path, monkeypatch):
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
     monkeypatch.setattr(getpass, "getpass", lambda prompt: PASSWORD)
     monkeypatch.setattr(pymdc.rest, "_default", None)
+    for module in ("app", "sealing"):  # which an earlier test may have written and imported
+        monkeypatch.delitem(sys.modules, module, raising=False)
     return tmp_path
 
 
@@ -143,6 +150,31 @@ def test_a_recipe_does_what_it_says(kitchen, recipe):
     kitchen.follow(BEGINNING)
 
     kitchen.follow(RECIPES[recipe])
+
+
+def test_the_start_page_does_what_it_shows(kitchen, place):
+    kitchen.follow(START)
+
+    assert (place / "copy.jpg").read_bytes() == (place / "photo.jpg").read_bytes()
+
+
+@pytest.mark.parametrize("tamper", [
+    lambda sealed: sealed[:40] + bytes([sealed[40] ^ 1]) + sealed[41:],
+    lambda sealed: sealed[:SALT] + sealed[SALT + SEALED:] + sealed[SALT:SALT + SEALED],
+    lambda sealed: sealed[:SALT + SEALED],
+    lambda sealed: sealed[:-1],
+    lambda sealed: sealed[:SALT],
+    lambda sealed: b"",
+    lambda sealed: sealed + b"\0",
+    lambda sealed: sealed + sealed[SALT:],
+], ids=["changed", "reordered", "cut by a block", "cut by a byte", "cut to nothing", "empty", "lengthened", "twice"])
+def test_what_was_tampered_with_is_not_unsealed(kitchen, place, tamper):
+    kitchen.follow(RECIPES[SEALING].partition("```\n\n")[0] + "```")
+    sealing, sealed, key = importlib.import_module("sealing"), io.BytesIO(), os.urandom(32)
+    sealing.seal(io.BytesIO(bytes(3 * sealing.BLOCK)), sealed, key)
+
+    with pytest.raises(InvalidTag):
+        sealing.unseal(io.BytesIO(tamper(sealed.getvalue())), io.BytesIO(), key)
 
 
 def test_each_cell_of_a_notebook_runs(kitchen, shell):
