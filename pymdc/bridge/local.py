@@ -49,12 +49,13 @@ class LocalBridge:
         self._clean_up()
 
     def activation_token(self, email_address: str) -> str:
-        """Return the token in the newest mail to an address."""
+        """Return the token in the newest mail to an address that has a link to activate it."""
         for path in sorted(self.outbox.glob("*.eml"), reverse=True):
             mail = email.message_from_bytes(path.read_bytes(), policy=email.policy.default)
-            if str(mail["To"]).lower() == email_address.lower():
-                return re.search("/activations/([0-9a-f]{64})", mail.get_content()).group(1)
-        raise LookupError(f"no mail to {email_address} in {self.outbox}")
+            link = re.search("/activations/([0-9a-f]{64})", mail.get_content())
+            if link and str(mail["To"]).lower() == email_address.lower():
+                return link.group(1)
+        raise LookupError(f"no mail with a link to {email_address} in {self.outbox}")
 
     def _start(self, settings):
         listening = threading.Event()

@@ -96,7 +96,7 @@ class Services(Data):
     def tidy(self) -> bool:
         """
         Remove what uploads have left behind whose worker was killed, and what could not be deleted, and registrations
-        that nobody has activated, and mails that were given up.
+        that nobody has activated, links that nobody has used, and mails that were given up.
 
         :returns: whether it was this process's turn: of all that share the database, the one that takes the lease.
         """
@@ -105,6 +105,7 @@ class Services(Data):
         if self.metadata.rates.take(UPKEEP, 1, int(_LEASE * TIDY_INTERVAL), clock.now()) > 0:
             return False
         self.metadata.accounts.forget_waiting(clock.now())
+        self.metadata.resets.forget_old(clock.now())
         self.metadata.mails.forget_given_up(clock.now() - KEPT)
         self.clear_uploads(clock.steady())
         self.sweep(clock.now())

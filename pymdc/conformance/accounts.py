@@ -84,6 +84,19 @@ def only_its_own_password_changes_or_deletes_an_account(w):
 
 
 @point
+def who_has_an_account_is_not_told_by_a_reset(w):
+    for address in (w.alice.email, "nobody@example.com"):
+        answer = w.nobody("POST", "/resets", {"email": address})
+        w.expect((answer.status, answer.json), equals((200, {})))
+
+
+@point
+def a_reset_token_that_is_none_sets_no_password(w):
+    for token in ("0" * 64, "test"):
+        w.expect(w.nobody("POST", "/resets/" + token, {"password": NEW}), refused_so(400, "Invalid reset token"))
+
+
+@point
 def a_deleted_account_is_gone_with_its_keys_and_tokens(w):
     account = w.make_account()
     bucket = account.bucket()

@@ -50,6 +50,7 @@ def _use(bridge):
     for _ in range(2):
         account.share(second, hash_of(CONTENTS["large"]), filename="a name")
     account.signed.post(f"/buckets/{second}/tokens", {"operation": "PUSH", "max_size": 1000})
+    account.nobody.post("/resets", {"email": EMAIL})
 
 
 def _leave_things_unfinished(memory):

@@ -35,8 +35,8 @@ def create(call: Call) -> Response:
     ))
     if not first:
         raise Refusal(400, EMAIL_TAKEN)
-    user = _user({"email": email, "created": created, "activated": False})
-    return JSON(user if text is None else {**user, "pubkey": text})
+    account = user({"email": email, "created": created, "activated": False})
+    return JSON(account if text is None else {**account, "pubkey": text})
 
 
 def activate(call: Call) -> Response:
@@ -49,14 +49,14 @@ def activate(call: Call) -> Response:
         raise
     if redirect is not None and _may_lead_to(call, redirect):
         return RedirectResponse(redirect, 302)
-    return pages.activated(account["email"]) if for_browser else JSON(_user(account))
+    return pages.activated(account["email"]) if for_browser else JSON(user(account))
 
 
 def update(call: Call) -> Response:
     account = _own(call)
     password = fields.password(call.fields.get("password"))
     if call.services.passwords.remembered(account["password"], password):
-        return JSON(_user(account))  # it has this one already: the answer to who asks again, not knowing
+        return JSON(user(account))  # it has this one already: the answer to who asks again, not knowing
     email, services = account["email"], call.services
     limits.count_notice(call, email)
     hashed = services.passwords.hash(password)
@@ -64,7 +64,7 @@ def update(call: Call) -> Response:
     row = services.with_mail(
         mail, lambda: call.metadata.accounts.change_password(email, account["password"], hashed)
     )
-    return JSON(_user(row))
+    return JSON(user(row))
 
 
 def delete(call: Call) -> Response:
@@ -84,7 +84,8 @@ def _own(call):
     return account
 
 
-def _user(account) -> dict:
+def user(account) -> dict:
+    """Return what is told of an account, given by its row."""
     return {
         "activated": account["activated"],
         "created": iso(account["created"]),

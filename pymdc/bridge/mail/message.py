@@ -26,14 +26,25 @@ def activation_mail(address: str, link: str, sender: str = _NOBODY) -> EmailMess
     )
 
 
+def reset_mail(address: str, link: str, bridge: str, sender: str = _NOBODY) -> EmailMessage:
+    """As :func:`changed_password_mail`."""
+    return _mail(
+        address, sender, "Another password for your Metadisk account",
+        f"Somebody, most likely you, has asked for another password for {address} at {bridge}.\n\n"
+        f"Follow this link within an hour to choose one:\n\n{link}\n\n"
+        "If it was not you, do nothing: without the link the password stays as it is.\n",
+    )
+
+
 def changed_password_mail(address: str, bridge: str, sender: str = _NOBODY) -> EmailMessage:
     """:param bridge: its public URL."""
     return _mail(
         address, sender, "The password of your Metadisk account was changed",
         f"The password of {address} at {bridge} was changed. The keys of the account go on; tokens and links that were "
         "made by the old password have ended.\n\n"
-        "If it was not you, somebody else has your account: tell whoever runs the bridge at once, and change that "
-        "password wherever else you use it.\n",
+        f"If it was not you, somebody else has your account. Choose another password at once, at {bridge}/resets, look "
+        "whether all keys and buckets of the account are yours, and change the old password wherever else you use "
+        "it.\n",
     )
 
 

@@ -20,7 +20,7 @@ _CREDENTIAL = re.compile(r"(?:[^%@/?#\s]|%[0-9a-fA-F]{2})+")
 _HOST = re.compile(r"\[(?P<v6>[0-9a-fA-F:.]+)\]|(?P<name>[\w.-]+)", re.ASCII)
 _ADDRESS = re.compile(r"(\[[^]]*\]|[^:]*)(?::(.*))?", re.DOTALL)
 _PORT = re.compile("[0-9]{1,5}")
-_SECRET = re.compile(r"\S*/activations/\S*|[0-9a-fA-F]{32,}")
+_SECRET = re.compile(r"\S*/(?:activations|resets)/\S*|[0-9a-fA-F]{32,}")
 _ABOUT_US = (530, 534, 535, 538)  # we should have logged in, or otherwise than we did: RFC 4954, section 6
 _LONGEST = 300  # characters of a server's answer that are worth a log
 

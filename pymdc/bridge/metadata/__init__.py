@@ -22,6 +22,7 @@ from .migration import make_tables, migrate, migrate_postgresql
 from .names import Names, Within
 from .nonces import Nonces
 from .rates import Rates
+from .resets import Resets
 from .revisions import check_known
 from .room import Room
 from .shards import Shards
@@ -35,7 +36,8 @@ __all__ = [
 ]
 
 _PASSING = (
-    tables.tokens, tables.shard_tokens, tables.tickets, tables.uploads, tables.unneeded, tables.holds, tables.rates,
+    tables.tokens, tables.shard_tokens, tables.tickets, tables.resets, tables.uploads, tables.unneeded, tables.holds,
+    tables.rates,
 )
 FORGET_THE_PASSING = [delete(table) for table in _PASSING]
 
@@ -62,6 +64,7 @@ class Metadata:
         self.names = Names(database)
         self.nonces = Nonces(database)
         self.rates = Rates(database)
+        self.resets = Resets(database)
         self.shards = Shards(database)
         self.tokens = Tokens(database)
         self.uploads = Uploads(database)

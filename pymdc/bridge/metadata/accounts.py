@@ -11,7 +11,7 @@ from .keys import ADD as ADD_KEY
 from .keys import HANDED_OUT, KEY_TAKEN, WRONG_PASSWORD, taken
 from .locks import ROWS, lock_accounts
 from .shards import free
-from .tables import accounts, buckets, file_shards, files, registrations, shards, tokens
+from .tables import accounts, buckets, file_shards, files, registrations, resets, shards, tokens
 
 EMAIL_TAKEN = "Email is already registered"
 REGISTRATION_LIFE = 7 * 24 * 60 * 60 * 1000  # milliseconds in which its link can be followed
@@ -38,6 +38,7 @@ FORGET_WAITING = delete(accounts).where(
 SET_PASSWORD = update(accounts).where(accounts.c.email == _EMAIL).values(password=bindparam("new"))
 #: What was asked for by the password, and not by a key.
 LAPSE_WITH_PASSWORD = [delete(table).where(table.c.point.is_(None), table.c.bucket.in_(OWN)) for table in HANDED_OUT]
+LAPSE_RESETS = delete(resets).where(resets.c.email == _EMAIL)
 
 DELETE = delete(accounts).where(accounts.c.email == _EMAIL)
 DELETE_TOKENS = delete(tokens).where(tokens.c.bucket.in_(OWN))
@@ -144,10 +145,7 @@ class Accounts:
         """
         with self._database.write() as db:
             _lock(db, email, old)
-            db.execute(SET_PASSWORD, {"email_": email, "new": new})
-            for statement in LAPSE_WITH_PASSWORD:
-                db.execute(statement, {"email_": email})
-            return _account(db, email)
+            return set_password(db, email, new)
 
     def delete(self, email: str, password: str):
         """Delete an account with its keys, its buckets and all that is in them; as :meth:`change_password`."""
@@ -159,6 +157,15 @@ class Accounts:
             db.execute(DELETE_TOKENS, own)
             db.execute(DELETE, own)
             free(db, held)
+
+
+def set_password(db, email: str, hashed: str):
+    """Let an account, which is locked, have another password, and end what the old one has made; return its row."""
+    own = {"email_": email}
+    db.execute(SET_PASSWORD, {**own, "new": hashed})
+    for statement in (*LAPSE_WITH_PASSWORD, LAPSE_RESETS):
+        db.execute(statement, own)
+    return _account(db, email)
 
 
 def _lock(db, email, password):

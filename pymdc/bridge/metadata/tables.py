@@ -5,7 +5,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-REVISION = 6  # of this schema: the newest in migrations/versions
+REVISION = 7  # of this schema: the newest in migrations/versions
 
 #: What constraints are called, so that a revision can name them.  Those of databases from before revision 1 have no
 #: names: a revision that recreates a table hands this to Alembic, which then takes them for named.
@@ -32,6 +32,8 @@ accounts = Table(
     Column("password", Text, nullable=False),  # argon2id over the hash that the client sends
     Column("created", BigInteger, nullable=False),
     Column("activated", Boolean, nullable=False),
+    Column("disabled", BigInteger),  # when an operator has done so
+    Column("storage", Double),  # GB of all its buckets; none where it is what all have
 )
 
 #: What waits for its link to be followed.  An address may have several; the first that is followed decides.
@@ -44,6 +46,14 @@ registrations = Table(
     Column("point", String(66), index=True),  # the key to register along, if any
     Column("text", String(130)),
     Column("created", BigInteger, nullable=False),
+)
+
+#: Links that let an account whose password is forgotten have another one.
+resets = Table(
+    "resets", schema,
+    Column("token", String(64), primary_key=True),  # SHA-256 of the token in the link
+    Column("email", _cascade("accounts.email"), nullable=False, index=True),
+    Column("created", BigInteger, nullable=False, index=True),
 )
 
 keys = Table(

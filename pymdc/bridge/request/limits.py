@@ -8,8 +8,13 @@ from ..refusal import Refusal
 from .call import Call
 
 MINUTE = 60_000  # milliseconds
+DAY = 24 * 60 * MINUTE
 
 _WRONG_PASSWORDS = "Too many wrong passwords"
+
+
+def are_on(call: Call) -> bool:
+    return call.services.settings.rates == "on"
 
 
 def check_guesses(call: Call, email: str):
@@ -22,7 +27,7 @@ def count_guess(call: Call, email: str):
 
 
 def forgive_guesses(call: Call, email: str):
-    if _on(call):
+    if are_on(call):
         call.metadata.rates.forget(_guesses(call, email)[0])
 
 
@@ -51,6 +56,20 @@ def count_mail(call: Call, email: str, refusal: Refusal | None = None):
         _count_mail(call, "mail", email)
     except Refusal as slowed:
         raise refusal or slowed from None
+
+
+def count_asking_for_reset(call: Call):
+    burst = call.services.settings.registrations
+    subject = _subject("asking for reset", address.network(call.address))
+    _slow(call, call.metadata.rates.take, "Too many requests for a reset", subject, burst, _interval(MINUTE, burst))
+
+
+def count_reset(call: Call, email: str):
+    """Count one more mail to an address that lets its account have another password."""
+    _count_mail(call, "reset", email)
+    burst = call.services.settings.resets
+    subject, interval = _subject("resets", email), _interval(DAY, burst)
+    _slow(call, call.metadata.rates.take, "Too many mails to this address", subject, burst, interval)
 
 
 def count_notice(call: Call, email: str):
@@ -83,14 +102,10 @@ def _interval(period, burst):
 
 def _slow(call, ask, text, subject, burst, interval):
     """Refuse what *ask* says has to wait: more than *burst* in a row, then one in *interval* milliseconds."""
-    wait = ask(subject, burst, interval, call.now()) if _on(call) else 0
+    wait = ask(subject, burst, interval, call.now()) if are_on(call) else 0
     if wait:
         seconds = math.ceil(wait / 1000)
         raise Refusal(429, f"{text}: wait {seconds} s", {"Retry-After": str(seconds)})
-
-
-def _on(call):
-    return call.services.settings.rates == "on"
 
 
 def _subject(*parts):

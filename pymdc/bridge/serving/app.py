@@ -13,7 +13,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.routing import Route, Router, WebSocketRoute
 
-from ..handlers import buckets, channel, content, files, keys, operations, tokens, uploads, users
+from ..handlers import buckets, channel, content, files, keys, operations, resets, tokens, uploads, users
 from ..passwords import WAITING
 from ..refusal import Refusal
 from ..request.call import Call, JSON
@@ -41,6 +41,10 @@ ROUTES = [
     ("PATCH", "/users/{email:path}", users.update),
     ("DELETE", "/users/{email:path}", users.delete),
     ("GET", "/activations/{token}", users.activate),
+    ("GET", "/resets", resets.show_asking),
+    ("POST", "/resets", resets.create),
+    ("GET", "/resets/{token}", resets.show),
+    ("POST", "/resets/{token}", resets.use),
     ("GET", "/keys", keys.show),
     ("POST", "/keys", keys.create),
     ("DELETE", "/keys/{key}", keys.delete),
@@ -63,7 +67,11 @@ ROUTES = [
 _ONCE = (
     "authorization", "content-type", "host", "if-range", "range", "x-filesize", "x-pubkey", "x-signature", "x-token",
 )
-_WITHOUT_PASSWORD = (users.activate, content.shard, operations.health, operations.metrics)
+_HASHING = (users.create, resets.use)
+_WITHOUT_PASSWORD = (
+    users.activate, resets.show_asking, resets.create, resets.show, content.shard, operations.health,
+    operations.metrics,
+)
 _WHATEVER_COMES = (operations.health, operations.metrics)  # for who asks why nobody else is served
 _WITH_HEAD = ("/", "/health")  # elsewhere a HEAD would spend what a GET spends
 
@@ -110,7 +118,7 @@ class _Endpoint:
     async def _response(self, handler, scope, receive) -> Response:
         silence = self._services.settings.silence
         call = _call(self._services, scope, _chunks(scope, receive, silence))
-        if handler is users.create or handler not in _WITHOUT_PASSWORD and call.needs_password:
+        if handler in _HASHING or handler not in _WITHOUT_PASSWORD and call.needs_password:
             call.limiter = self._threads
         if inspect.iscoroutinefunction(handler):
             return await handler(call)

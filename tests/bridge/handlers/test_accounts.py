@@ -1,11 +1,9 @@
 """Accounts that change their password, or go: what ends with that, and what the mail says."""
 
-import email
-import email.policy
-
 import pytest
 
 import pymdc
+from mailed import mails
 from pymdc.bridge import LocalBridge
 from wire import Basic, Wire, get, put, race, registered
 
@@ -14,13 +12,6 @@ NEW = "cd" * 32
 
 def change(account, password=NEW, asker=None):
     return (asker or account.basic).patch("/users/" + account.email, {"password": password})
-
-
-def mails(bridge, address):
-    """Return subject and text of the mails to an address, the newest first."""
-    found = [email.message_from_bytes(path.read_bytes(), policy=email.policy.default)
-             for path in sorted(bridge.outbox.glob("*.eml"), reverse=True)]
-    return [(mail["Subject"], mail.get_content()) for mail in found if mail["To"] == address]
 
 
 def token_by_password(account, bucket, operation="PULL"):

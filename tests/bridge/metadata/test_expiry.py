@@ -8,6 +8,7 @@ import websocket
 
 import pymdc
 from pymdc.bridge.metadata import Room, Within
+from pymdc.bridge.metadata.resets import LIFE
 from pymdc.bridge.refusal import Refusal
 from wire import Basic, multipart
 
@@ -151,3 +152,15 @@ def test_a_second_activation_link_does_not_replace_the_password_of_an_active_acc
         register(memory, "third", password="another")
 
     assert memory.accounts.find("kim@example.com")["password"] == "one"
+
+
+def test_a_link_to_another_password_that_nobody_uses_is_forgotten_after_an_hour(memory):
+    register(memory)
+    for token, created in (("older", 1), ("newer", 2)):
+        memory.resets.add("kim@example.com", token, created)
+
+    memory.resets.forget_old(1 + LIFE)
+
+    with pytest.raises(Refusal, match="Invalid reset token"):
+        memory.resets.find("older", now=1)
+    assert memory.resets.find("newer", now=1)["email"] == "kim@example.com"

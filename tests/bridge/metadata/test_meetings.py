@@ -389,6 +389,44 @@ def test_a_registration_that_comes_while_the_waiting_are_forgotten_is_kept(memor
         assert memory.accounts.activate(token, REGISTRATION_LIFE)[0]["email"] == email
 
 
+def test_of_two_links_to_another_password_one_sets_it(memory, new_account):
+    for meet in meetings(memory):
+        email, tokens = new_account().email, [uuid.uuid4().hex, uuid.uuid4().hex]
+        for token in tokens:
+            memory.resets.add(email, token, 0)
+
+        results = meet(*(lambda token=token: memory.resets.use(token, token, 1) for token in tokens))
+
+        assert sum(refused(results)) == 1
+        assert memory.accounts.find(email)["password"] == tokens[refused(results).index(False)]
+        assert rows(memory, tables.resets, tables.resets.c.email == email) == 0
+
+
+def test_a_link_to_another_password_and_who_knows_the_old_one_do_not_both_set_it(memory, new_account):
+    for meet in meetings(memory):
+        email, token = new_account().email, uuid.uuid4().hex
+        old = memory.accounts.find(email)["password"]
+        memory.resets.add(email, token, 0)
+
+        results = meet(lambda: memory.resets.use(token, "by the link", 1),
+                       lambda: memory.accounts.change_password(email, old, "by the old one"))
+
+        assert sum(refused(results)) == 1
+        passing = ("by the link", "by the old one")[refused(results).index(False)]
+        assert memory.accounts.find(email)["password"] == passing
+
+
+def test_a_link_to_another_password_comes_before_the_end_of_its_account_or_not_at_all(memory, new_account):
+    for meet in meetings(memory):
+        email, token = new_account().email, uuid.uuid4().hex
+        password = memory.accounts.find(email)["password"]
+
+        meet(lambda: memory.resets.add(email, token, 0), lambda: memory.accounts.delete(email, password))
+
+        assert memory.accounts.find(email) is None
+        assert rows(memory, tables.resets, tables.resets.c.email == email) == 0
+
+
 @pytest.mark.parametrize("proved", [False, True])
 def test_a_key_is_one_account_s(memory, new_account, proved):
     for meet in meetings(memory):

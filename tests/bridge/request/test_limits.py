@@ -300,6 +300,7 @@ def full(tmp_path):
 GROWTH = {
     "a registration": lambda account, bucket: account.nobody.post(
         "/users", {"email": "new@example.com", "password": "ab" * 32}),
+    "a reset": lambda account, bucket: account.nobody.post("/resets", {"email": account.email}),
     "a key": lambda account, bucket: account.signed.post("/keys", {"key": pymdc.keypair.ECDSA().get_public_key()}),
     "a bucket": lambda account, bucket: account.signed.post("/buckets", {}),
     "a longer list of keys": lambda account, bucket: account.signed.patch(

@@ -10,6 +10,7 @@ from schemathesis.core.parameters import ParameterLocation as Location
 from schemathesis.transport.serialization import Binary
 
 import pymdc
+from mailed import ask_for_reset
 from wire import Account, Wire, fresh_nonce, hash_of
 
 PASSWORD = "ab" * 32
@@ -32,8 +33,7 @@ class World:
         self._bridge = bridge
         self._nobody = Wire(bridge.url)
         self._turns = collections.Counter()
-        self._account = Account(bridge.url, self._register(), PASSWORD, pymdc.keypair.ECDSA())
-        self._nobody.get("/activations/" + bridge.activation_token(self._account.email))
+        self._account = Account(bridge.url, self._register_and_activate(), PASSWORD, pymdc.keypair.ECDSA())
         self._account.basic.post("/keys", {"key": self._account.key})
         self._basic = basic(self._account.email)
         self._bucket = self._account.bucket()
@@ -56,7 +56,8 @@ class World:
         if {"bucket", "hash"} & set(case.path_parameters):
             self._choose_ids(case)
         complete = {
-            "createUser": self._make_user_new, "activate": self._choose_link, "createKey": self._make_key_new,
+            "createUser": self._make_user_new, "activate": self._choose_link, "lookAtReset": self._choose_reset,
+            "useReset": self._choose_reset, "createKey": self._make_key_new,
             "changePassword": self._choose_account, "deleteUser": self._choose_account, "deleteKey": self._choose_key,
             "uploadFile": self._announce, "getContent": self._choose_range, "copyFile": self._choose_content,
             "createToken": self._choose_file, "revokeToken": self._choose_token,
@@ -102,6 +103,10 @@ class World:
     def _choose_link(self, case):
         if is_valid(case, Location.PATH):
             case.path_parameters["token"] = self._bridge.activation_token(self._register())
+
+    def _choose_reset(self, case):
+        if is_valid(case, Location.PATH):
+            case.path_parameters["token"] = ask_for_reset(self._bridge, self._register_and_activate())[-64:]
 
     def _make_key_new(self, case):
         if isinstance(case.body, dict):
@@ -175,12 +180,16 @@ class World:
 
     def _choose_account(self, case):
         """Let one ask that nobody needs any more."""
-        email = self._register()
-        self._nobody.get("/activations/" + self._bridge.activation_token(email))
+        email = self._register_and_activate()
         if case.headers.get("Authorization") == self._basic:
             case.headers["Authorization"] = basic(email)
         if is_valid(case, Location.PATH):
             case.path_parameters["email"] = email
+
+    def _register_and_activate(self):
+        email = self._register()
+        self._nobody.get("/activations/" + self._bridge.activation_token(email))
+        return email
 
     def _register(self):
         email = uuid.uuid4().hex + "@example.com"
