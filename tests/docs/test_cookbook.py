@@ -81,7 +81,7 @@ class Kitchen:
             if path:
                 (self._folder / path).write_text(text)
             elif kind == "text":
-                assert self.printed().endswith(text)
+                assert self.printed().rstrip().endswith(text.rstrip())
             elif kind == "sh":
                 self._execute(text)
             else:
