@@ -251,8 +251,7 @@ class Client(KeepsSecrets):
         if error.body["error"].startswith(_NOT_WAITED_FOR):
             return False
         if error.status in _TRANSIENT_STATUSES:
-            undone = error.status == 429 or (error.status == 503 and error.retry_after is not None)
-            return call.repeat is ALWAYS or (call.repeat is UNDONE and undone)
+            return call.repeat is ALWAYS or (call.repeat is UNDONE and not may_be_done(error))
         return call.repeat is ALWAYS and _of_2016.is_passing(error)
 
     @staticmethod
@@ -364,7 +363,9 @@ def _number(text):
 
 def may_be_done(error):
     """Return whether the bridge may have carried out an attempt that has failed so."""
-    return error.sent if isinstance(error, TransportError) else error.status in (502, 504)
+    if isinstance(error, TransportError):
+        return error.sent
+    return error.status in (502, 504) or error.status == 503 and error.retry_after is None
 
 
 _default = None

@@ -208,6 +208,23 @@ def test_a_fault_that_stays_ends_the_call_and_its_attempts_are_told(wire, member
     assert len(scene.sleeps) == (2 if policy == ALWAYS else 0)
 
 
+@pytest.mark.parametrize("fault", ["502", "503", "504", "429", "503, later"])
+@pytest.mark.parametrize("name", ["keys.delete", "bucket.delete", "files.delete"])
+def test_what_is_not_found_was_deleted_where_an_attempt_may_have_done_it(wire, member, name, fault):
+    prepare, _, route = CALLS[name]
+    scene = Scene(wire, member)
+    call = prepare(scene)
+    call()
+    wire.faults.append(fault_on(route, **FAULTS[fault]))
+
+    if fault in SURELY_NOT_DONE:
+        with pytest.raises(APIError) as failed:
+            call()
+        assert failed.value.status == 404
+    else:
+        assert call() == {}
+
+
 @pytest.mark.parametrize("then", ["drain", "stall", "close"])
 def test_an_answer_that_comes_early_ends_the_upload_soon(wire, member, tmpdir, then):
     scene = Scene(wire, member)

@@ -52,7 +52,7 @@ class Model(RuleBasedStateMachine):
                 call(pymdc.api.Bucket(self.bucket_id, self.pair, client=client))
             allowed = [after]
         except (APIError, TransportError):
-            assert fault is not None
+            assert fault is not None and not steady
             allowed = [(self.name, self.files), after]  # the answer was lost, and maybe the call as well
         finally:
             del self.wire.faults[:]
