@@ -1,7 +1,7 @@
 """Requests as they go over the wire, without the library's own idea of them."""
 
+import concurrent.futures
 import hashlib
-import itertools
 import json
 import threading
 import time
@@ -12,12 +12,22 @@ import requests
 import pymdc
 from pymdc._digest import content_hash
 
-_count = itertools.count()
 BOUNDARY = "----boundary7f3a"
 
 
-def fresh_nonce():
-    return int(time.time() * 1000) + next(_count)
+class _Nonces:
+    """By the clock, and each above the last, in whatever threads they are asked for."""
+
+    def __init__(self):
+        self._lock, self._last = threading.Lock(), 0
+
+    def fresh(self):
+        with self._lock:
+            self._last = max(self._last + 1, int(time.time() * 1000))
+            return self._last
+
+
+fresh_nonce = _Nonces().fresh
 
 
 class Wire:
@@ -179,16 +189,12 @@ def stranger(url):
 
 
 def race(count, function):
-    """Call a function from so many threads at once, and return its results."""
-    results, start = [], threading.Barrier(count)
+    """Call a function from so many threads at once, and return its results, or raise what one of them has raised."""
+    start = threading.Barrier(count)
 
     def run(number):
         start.wait(timeout=30)
-        results.append(function(number))
+        return function(number)
 
-    threads = [threading.Thread(target=run, args=(number,)) for number in range(count)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return results
+    with concurrent.futures.ThreadPoolExecutor(count) as threads:
+        return list(threads.map(run, range(count)))
