@@ -180,7 +180,7 @@ class _Watch:
         self._work = work * case.clients
         self._server = peer.processes()
         processes.forget_peak(self._server)
-        self._behind = {name: each.processes() for name, each in peer.behind.items()}
+        self._behind = peer.behind
         self._began = time.monotonic(), processes.cpu_of_all(), processes.cpu(self._server), self._of_behind()
 
     def sample(self, clients, answers):
@@ -201,7 +201,7 @@ class _Watch:
         )
 
     def _of_behind(self):
-        return {name: processes.cpu(pids) for name, pids in self._behind.items()}
+        return {name: processes.cpu_with_ended(each.processes()) for name, each in self._behind.items()}
 
 
 def _answers(clients, orders):
