@@ -13,13 +13,15 @@ import re
 import threading
 import time
 
+from ._compat import text_type
 from ._fork import PerProcess
 from .errors import APIError
 
-__all__ = ["Turns", "is_gone", "is_passing", "lacks", "token"]
+__all__ = ["Turns", "check_only_name", "is_gone", "is_passing", "lacks", "token", "within"]
 
 _GONE = ("Bucket not found", "File not found", "Public key was not found", "Token not found")
 _NO_BUCKET = "Bucket not found"
+_FILE = "/buckets/{bucket_id}/files/{file_hash}"
 _NOBODY = ("Public key not registered", "User account has not been activated")
 _PASSING = re.compile(r"Failed to load the shard contracts\Z|RPC with ID .{1,100} timed out\Z")
 _MAX_DISGUISES = 20  # refusals of a nonce that look like something else, before a call gives up
@@ -40,6 +42,39 @@ def lacks(what):
     error = APIError(None, {"error": "This bridge, as those of 2016, has no {0}".format(what)}, None, None)
     error.hint = "a bridge of python -m pymdc.bridge has"
     return error
+
+
+def within(files, prefix=u"", delimiter=None):
+    """Return of all files of a bucket what a bridge that knows these parameters tells: in order, and with folders."""
+    items = []
+    for file in sorted((file for file in files if _name(file).startswith(prefix)), key=_bytes):
+        folder, slash, _ = _name(file)[len(prefix):].partition(u"/")
+        item = {u"prefix": prefix + folder + slash} if delimiter and slash else file
+        if items[-1:] != [item]:
+            items.append(item)
+    return items
+
+
+def check_only_name(files, file_hash, filename):
+    """
+    Raise unless content has this name and, of all files of a bucket, no other: deletion heeds its hash alone.
+
+    Other names are those of a bridge that did not say, or whose proxy did not let it say, that it is none of 2016.
+    """
+    names = [_name(file) for file in files if file.get("hash") == file_hash]
+    if filename not in names:
+        raise APIError(404, {"error": "File not found"}, "DELETE", _FILE)
+    if len(names) > 1:
+        raise lacks("way to delete one name of several")
+
+
+def _name(file):
+    name = file.get("filename")
+    return name if isinstance(name, text_type) else u""
+
+
+def _bytes(file):
+    return _name(file).encode("utf-8", "replace")
 
 
 class Turns(object):

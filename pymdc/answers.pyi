@@ -1,8 +1,8 @@
-from typing import Literal, TypedDict
+from typing import Literal, TypedDict, final
 
 from typing_extensions import NotRequired
 
-__all__ = ["Bucket", "Download", "File", "Key", "Nothing", "Token", "Used", "User", "WaitingToken"]
+__all__ = ["Bucket", "Download", "File", "Folder", "Key", "Nothing", "Token", "Used", "User", "WaitingToken"]
 
 class User(TypedDict):
     activated: bool
@@ -52,6 +52,7 @@ class WaitingToken(TypedDict):
     key: str | None
     error: NotRequired[str]
 
+@final
 class File(TypedDict):
     bucket: str
     mimetype: str
@@ -60,6 +61,10 @@ class File(TypedDict):
     hash: str
     created: NotRequired[str]
     error: NotRequired[str]
+
+@final
+class Folder(TypedDict):
+    prefix: str
 
 class Download(TypedDict):
     hash: str

@@ -50,6 +50,7 @@ class Call(object):
         whether an earlier attempt may have been carried out.  A signature covers the query.
     :param take: a function that is given the :class:`pymdc._http.network.Reply` of each attempt which succeeds, and
         returns the result, in place of decoding it.
+    :param header: the name of a header of the answer, to return with it as a tuple.
     :param dict headers: further headers.
     :param prove: a key pair that signs beside HTTP Basic, to prove that the caller holds it.
     :param repeat: ``ALWAYS``, ``UNDONE`` or ``UNCONNECTED``.
@@ -57,7 +58,7 @@ class Call(object):
     """
 
     def __init__(self, method, route, ids=None, auth=None, fields=None, token=None, body=None, take=None,
-                 headers=None, prove=None, repeat=ALWAYS, secret=False):
+                 header=None, headers=None, prove=None, repeat=ALWAYS, secret=False):
         self.method = method
         self.route = route
         self.path = route.format(**{name: quote(part.encode("utf-8"), safe="") for name, part in (ids or {}).items()})
@@ -67,6 +68,7 @@ class Call(object):
         self.token = token
         self.body = body
         self.take = take
+        self.header = header
         self.maybe_done = False
         self.headers = headers or {}
         self.repeat = repeat
@@ -193,11 +195,15 @@ class Client(KeepsSecrets):
                 self._told.attempts = outer
         return call
 
-    def is_direct(self):
-        """Return whether the bridge takes transfers in one request each.  One that was not heard of yet is asked."""
+    def is_direct(self, secret=True):
+        """
+        Return whether the bridge has what those of 2016 lack.  One that was not heard of yet is asked.
+
+        :param bool secret: as of :class:`Call`.
+        """
         if self._direct is None:
             try:
-                self.request(Call("HEAD", "/", repeat=UNCONNECTED, secret=True))
+                self.request(Call("HEAD", "/", repeat=UNCONNECTED, secret=secret))
             except APIError:
                 self._direct = False
             except TransportError as error:
@@ -284,7 +290,7 @@ def _encoded(call):
         headers.update(described)
         return _query(query, nonce), body, headers
     if call.method in ("GET", "DELETE", "HEAD"):
-        return _query({}, nonce), None, headers
+        return _query(call.fields, nonce), None, headers
     fields = dict({"__nonce": float(nonce)}, **call.fields) if nonce else call.fields
     headers["Content-Type"] = "application/json"
     return "", json.dumps(fields, allow_nan=False).encode("ascii"), headers
@@ -309,7 +315,8 @@ def _signer(call):
 def _taken(call, reply):
     if call.take and 200 <= reply.status < 300:
         return call.take(reply)
-    return _decoded(call, reply, reply.read())
+    answer = _decoded(call, reply, reply.read())
+    return (answer, reply.headers.get(call.header)) if call.header else answer
 
 
 def _decoded(call, reply, content):

@@ -156,6 +156,14 @@ def test_no_password_and_no_token_goes_to_another_host_in_the_clear(url):
             call()
 
 
+def test_names_go_to_another_host_in_the_clear_as_lists_do(canned):
+    server = canned(answer("200 OK", b"[]"))
+    client = pymdc.Client("http://bridge.example", proxies={"http": server.url}, retries=0)
+    files = pymdc.api.Files("6b02f2f51a05ce7722153a94", pymdc.keypair.ECDSA(), client=client)
+
+    assert files.list(prefix="a") == []
+
+
 def test_plain_http_to_another_host_can_be_allowed(canned):
     server = canned(answer("200 OK", b"[]"))
     proxies = {"http": server.url}

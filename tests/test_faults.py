@@ -48,13 +48,14 @@ class Scene(object):
         made = pymdc.api.Buckets(self.key_pair, client=self.direct).create(self.name, 1, 1, [self.key_pair])
         self.bucket = pymdc.api.Bucket(made, self.key_pair, client=self.client)
         client = pymdc.Client(wire.url, timeout=(5, silence), retries=retries, sleep=self.sleep, raise_errors=True)
-        client.is_direct = lambda: False
+        client.is_direct = lambda secret=True: False
         self.as_in_2016 = pymdc.api.Bucket(made, self.key_pair, client=client)
         self.behind = pymdc.api.Bucket(made, self.key_pair, client=self.direct)
         self.account = pymdc.api.Users(self.user._auth.email, "password", client=self.client)
         self.keys = pymdc.api.Keys(self.account)
         self.guest = pymdc.keypair.ECDSA()
         self.stored = self.behind.files.upload(io.BytesIO(CONTENT))
+        self.prefix = self.stored["filename"][:10]
         self.copy = io.BytesIO()
 
     def sleep(self, seconds):
@@ -99,10 +100,28 @@ CALLS = {
     "bucket.update": (plain(lambda s: s.bucket.update(name="new")), ALWAYS, "PATCH /buckets/*"),
     "bucket.delete": (plain(lambda s: s.bucket.delete()), ALWAYS, "DELETE /buckets/*"),
     "files.list": (plain(lambda s: s.bucket.files.list()), ALWAYS, "GET /buckets/*/files"),
+    "files.list by prefix": (plain(lambda s: s.bucket.files.list(prefix=s.prefix)), ALWAYS, "GET /buckets/*/files"),
+    "files.list by prefix, as in 2016": (
+        plain(lambda s: s.as_in_2016.files.list(prefix=s.prefix)), ALWAYS, "GET /buckets/*/files",
+    ),
+    "files.iterate": (plain(lambda s: list(s.bucket.files.iterate())), ALWAYS, "GET /buckets/*/files"),
+    "files.copy": (plain(lambda s: s.bucket.files.copy(s.stored, "copy")), ALWAYS, "POST /buckets/*/files"),
     "files.token": (plain(lambda s: s.bucket.files.token("PUSH")), ALWAYS, "POST /buckets/*/tokens"),
     "files.delete": (plain(lambda s: s.bucket.files.delete(s.stored)), ALWAYS, "DELETE /buckets/*/files/*"),
+    "files.delete by name": (
+        plain(lambda s: s.bucket.files.delete(s.stored, filename=s.stored["filename"])),
+        ALWAYS, "DELETE /buckets/*/files/*",
+    ),
+    "files.delete by name, as in 2016": (
+        plain(lambda s: s.as_in_2016.files.delete(s.stored, filename=s.stored["filename"])),
+        ALWAYS, "DELETE /buckets/*/files/*",
+    ),
     "upload": (plain(lambda s: s.bucket.files.upload(io.BytesIO(NEW))), ALWAYS, "PUT /buckets/*/files"),
     "upload as a form": (plain(lambda s: s.as_in_2016.files.upload(io.BytesIO(NEW))), ALWAYS, "PUT /buckets/*/files"),
+    "upload to replace": (
+        plain(lambda s: s.bucket.files.upload(io.BytesIO(NEW), filename=s.stored["filename"], replace=True)),
+        ALWAYS, "PUT /buckets/*/files",
+    ),
     "upload by token": (
         prepared(lambda s: s.behind.files.token("PUSH"),
                  lambda s, token: s.bucket.files.upload(io.BytesIO(NEW), token)),

@@ -62,5 +62,5 @@ def test_the_walk_through_runs_as_printed(bridge, photo, address, tmpdir, monkey
             assert shape(answer) == shape(json.loads(text))
             compared += 1
 
-    assert compared == 15
+    assert compared == 16
     assert tmpdir.join("copy.jpg").read_binary() == open(photo, "rb").read()

@@ -5,26 +5,23 @@ from __future__ import absolute_import, division, print_function
 import hashlib
 import io
 import json
-import mimetypes
 import os
-import re
 import tempfile
 import uuid
 
-from .._compat import file_name, integer_types, text_type
+from .._compat import file_name, integer_types
 from .._digest import content_hash
 from ..errors import IntegrityError
 from .fileobject import Reader, name_of
+from .filename import checked_name, last_part
 from .handed import guarded, position
+from .mimetype import checked_mimetype, detected_mimetype
 
 __all__ = ["Source"]
 
 _BLOCK = 256 * 1024
 _BOUND = 8 * 1024 * 1024  # bytes: the hash of what is no longer is known before it is sent
-_MAX_NAME = 1000  # characters; a bridge may take fewer, but more do not fit its headers
 _SAMPLE = 4096  # bytes that python-magic looks at
-_HALF = re.compile(u"[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]")  # of a pair
-_MIMETYPE = re.compile(r"[a-z0-9!#$&^_.+-]{1,127}/[a-z0-9!#$&^_.+-]{1,127}\Z")
 
 
 class Source(object):
@@ -45,8 +42,11 @@ class Source(object):
         self._open()
         try:
             sample = self._begin()
-            self.filename = _check_filename(_file_name(self._handed) if self._filename is None else self._filename)
-            self.mimetype = _check_mimetype(self._mimetype) or _detected_mimetype(self.filename, sample)
+            self.filename = checked_name(_file_name(self._handed) if self._filename is None else self._filename)
+            if self._mimetype is None:
+                self.mimetype = detected_mimetype(self.filename, sample)
+            else:
+                self.mimetype = checked_mimetype(self._mimetype)
         except BaseException:
             self.__exit__()
             raise
@@ -79,9 +79,20 @@ class Source(object):
         tail = "\r\n--{0}--\r\n".format(boundary).encode("ascii")
         return {}, headers, self._new_body(progress, self._head(boundary), tail)
 
-    def content(self, progress=None):
-        """As :meth:`form`, but the body is the file itself."""
+    @property
+    def bare_name(self):
+        """The name without its folders, which is all that a form has of it."""
+        return last_part(self.filename)
+
+    def content(self, progress=None, replace=False):
+        """
+        As :meth:`form`, but the body is the file itself.
+
+        :param replace: whether it takes the place of what has its name.
+        """
         query, content_hash = {"size": str(self.size)}, None
+        if replace:
+            query["replace"] = "1"
         if self.filename:
             query["name"] = self.filename
         if _BLOCK < self.size <= _BOUND:
@@ -151,7 +162,7 @@ class Source(object):
             raise IntegrityError("the bridge stored {0}, but {1} was sent".format(json.dumps(stored), sent))
 
     def _head(self, boundary):
-        quoted = self.filename.replace('"', '\\"')
+        quoted = self.bare_name.replace('"', '\\"')
         return (
             u'--{0}\r\nContent-Disposition: form-data; name="data"; filename="{1}"\r\nContent-Type: {2}\r\n\r\n'
         ).format(boundary, quoted, self.mimetype).encode("utf-8")
@@ -287,56 +298,4 @@ def _stamp(file):
 def _file_name(handed):
     """Return the name of what was handed in, as text; empty when it has none, and the bridge then takes the hash."""
     name = name_of(handed.file) if handed.path is None else handed.path
-    return u"" if name is None else file_name(name)
-
-
-def _check_filename(name):
-    """Return the base name, cut as every bridge cuts it."""
-    if not isinstance(name, (bytes, text_type)):
-        raise ValueError("filename must be text, not {0!r}".format(type(name).__name__))
-    try:
-        name = file_name(name)
-    except UnicodeEncodeError:
-        pass  # Python 2 encodes half a character too
-    name = re.split(r"[/\\]", name)[-1]
-    if _HALF.search(name):
-        raise ValueError("the file name holds half a character: pass another as filename")
-    if re.search(u"[\x00-\x1f\x7f]", name):
-        raise ValueError("the file name holds a control character: pass another as filename")
-    if len(name) > _MAX_NAME:
-        raise ValueError("the file name is longer than {0} characters: pass another as filename".format(_MAX_NAME))
-    return name
-
-
-def _check_mimetype(mimetype):
-    if mimetype is None:
-        return None
-    if isinstance(mimetype, bytes):
-        mimetype = mimetype.decode("latin-1")
-    if not isinstance(mimetype, text_type) or not _MIMETYPE.match(mimetype.lower()):
-        raise ValueError("mimetype must be like image/jpeg, not {0!r}".format(mimetype))
-    return mimetype.lower()  # a bridge of 2016 never answers to capitals
-
-
-def _detected_mimetype(name, sample):
-    """
-    Return what the name's ending stands for, else what the first bytes look like.
-
-    The ending first: libmagic takes half of all style sheets for assembler, and costs as much as a signature.
-    """
-    ending = os.path.splitext(name)[1].lower()
-    by_ending, encoding = mimetypes.guess_type("x" + ending)
-    if by_ending and not encoding and _MIMETYPE.match(by_ending):
-        return by_ending
-    return _magic(sample) or "application/octet-stream"
-
-
-def _magic(sample):
-    """Return what python-magic makes of the first bytes; None where libmagic is missing."""
-    try:
-        import magic  # takes long, and is not always needed
-
-        found = magic.from_buffer(sample, mime=True)
-    except Exception:  # each platform lacks it in its own way; the type is then not known
-        return None
-    return found if isinstance(found, str) and _MIMETYPE.match(found) else None
+    return u"" if name is None else last_part(file_name(name))

@@ -41,10 +41,10 @@ class Resource(KeepsSecrets):
     def _client_in_use(self):
         return self._client or rest.default_client()
 
-    def _delete(self, route, ids):
+    def _delete(self, route, ids, fields=None):
         """Delete something; what is not found may be what an attempt whose answer was lost has deleted."""
         try:
-            return self._request("DELETE", route, ids)
+            return self._request("DELETE", route, ids, fields)
         except APIError as error:
             if error.maybe_done and _of_2016.is_gone(error):
                 return {}

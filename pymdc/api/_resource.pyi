@@ -9,7 +9,9 @@ __all__ = ["Resource"]
 class Resource:
     def __init__(self, auth: _Asking | None, client: Client | None, anybody: bool = False) -> None: ...
 
+_Text: TypeAlias = str | bytes
+
 # What stands for itself: text, or the dict that the bridge returned for it.
-_Named: TypeAlias = str | bytes | Mapping[str, object]
+_Named: TypeAlias = _Text | Mapping[str, object]
 _PublicKey: TypeAlias = ECDSA | _Named
 _Asking: TypeAlias = ECDSA | Resource

@@ -4,7 +4,7 @@ from __future__ import absolute_import, division, print_function
 
 from functools import partial
 
-from .. import _of_2016
+from .. import _of_2016, _options
 from .._compat import integer_types
 from .._transfer.download import download
 from .._transfer.handed import Handed, guarded, own_errors
@@ -102,17 +102,19 @@ class Transfers(Resource):
             raise ValueError("progress must be callable, not {0!r}".format(type(progress).__name__))
         return guarded(self._client_in_use().apart(progress))
 
-    def _prepared_upload(self, path, token, filename, mimetype, progress):
+    def _prepared_upload(self, path, token, filename, mimetype, progress, replace):
         progress = self._checked_progress(progress)
         token = None if token is None else token_text(token)
-        handed = Handed(path, "read")
-        return handed, partial(_telling_of, token, self._upload, handed, token, filename, mimetype, progress)
+        replace, handed = _options.switch("replace", replace), Handed(path, "read")
+        return handed, partial(_telling_of, token, self._upload, handed, token, filename, mimetype, progress, replace)
 
-    def _upload(self, handed, token, filename, mimetype, progress):
+    def _upload(self, handed, token, filename, mimetype, progress, replace):
+        if replace and not self._client_in_use().is_direct():
+            raise _of_2016.lacks("way to replace a file")
         with Source(handed, filename, mimetype) as source:
             def body(maybe_done):
                 if self._client_in_use().is_direct():
-                    return source.content(progress)
+                    return source.content(progress, replace)
                 if maybe_done and source.was_read_whole():
                     self._look_for(source)
                 return source.form(progress)
@@ -125,7 +127,7 @@ class Transfers(Resource):
                 return stored.file
             except APIError as error:
                 # When there is no room for it twice, an attempt whose answer was lost may have stored it.
-                stored = error.status == 413 and error.maybe_done and self._stored(source.content_hash())
+                stored = error.status == 413 and error.maybe_done and self._stored(source)
                 if not stored:
                     raise
                 return stored
@@ -134,18 +136,22 @@ class Transfers(Resource):
 
     def _look_for(self, source):
         """Raise _Stored when an attempt whose answer was lost has stored the file: a bridge of 2016 spoils a second."""
-        file = self._auth and self._stored(source.content_hash())
-        if file and _is_entry_of(file, source):
+        file = self._auth and self._stored(source)
+        if file and file.get("mimetype") == source.mimetype.partition(";")[0].strip().lower():
             raise _Stored(file)
 
-    def _stored(self, content_hash):
-        """Return the file with this hash from the listing; None when it is not there, or the listing not to be had."""
+    def _stored(self, source):
+        """Return the entry of a file in the listing; None when it is not there, or the listing not to be had."""
+        content_hash = source.content_hash()
+        name = (source.filename if self._client_in_use().is_direct() else source.bare_name) or content_hash
         try:
             listing = self._request("GET", "/buckets/{bucket_id}/files", self._ids)
         except APIError:
             return None
         entries = [file for file in listing if isinstance(file, dict)] if isinstance(listing, list) else []
-        return next((file for file in entries if file.get("hash") == content_hash), None)
+        return next((
+            file for file in entries if (file.get("hash"), file.get("filename")) == (content_hash, name)
+        ), None)
 
     def _prepared_download(self, file_hash, path, token, progress, concurrency):
         if not isinstance(concurrency, integer_types) or isinstance(concurrency, bool) or concurrency < 1:
@@ -198,12 +204,6 @@ def _size_in(file):
     """Return the size that the bridge's dict of a file tells; None when it is none, or only a hash."""
     size = file.get("size") if isinstance(file, dict) else None
     return size if isinstance(size, integer_types) else None
-
-
-def _is_entry_of(file, source):
-    """Return whether the entry of a content in the listing has the name and the type that an upload gives it."""
-    mimetype = source.mimetype.partition(";")[0].strip().lower()
-    return file.get("filename") == (source.filename or file["hash"]) and file.get("mimetype") == mimetype
 
 
 def _telling_of(token, transfer, *arguments):

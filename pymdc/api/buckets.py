@@ -23,7 +23,14 @@ class Buckets(Resource):
         super(Buckets, self).__init__(key_pair, client)
 
     def list(self, callback=None):
-        """Return every bucket of the account, as a list of dicts.  Source: ``GET /buckets``."""
+        """
+        Return every bucket of the account, as a list of dicts.
+
+        Each tells what of it is ``used``: ``{"storage", "transfer"}``, in bytes, of its ``storage`` and ``transfer``,
+        which are in GB (10^9 bytes).  A bridge of 2016 does not tell.
+
+        Source: ``GET /buckets`` (docs/protocol, "Buckets", "Names").
+        """
         return self._run(callback, lambda: self._request("GET", "/buckets"), listing=True)
 
     def create(self, name, storage, transfer, key_pairs=(), callback=None):
@@ -61,7 +68,7 @@ class Bucket(Resource):
         self.files = Files(bucket_id, key_pair, client)
 
     def list(self, callback=None):
-        """Return the bucket's metadata, as a dict.  Source: ``GET /buckets/:id``."""
+        """Return the bucket's metadata, as a dict; as :meth:`Buckets.list`.  Source: ``GET /buckets/:id``."""
         return self._run(callback, lambda: self._request("GET", "/buckets/{bucket_id}", self._ids))
 
     def update(self, name=None, storage=None, transfer=None, key_pairs=None, callback=None):

@@ -2,13 +2,14 @@
 
 from __future__ import absolute_import, division, print_function
 
-from ._arguments import bucket_id_text, file_hash_text
+from ._arguments import bucket_id_text
 from .links import Links
+from .names import Names
 
 __all__ = ["Files"]
 
 
-class Files(Links):
+class Files(Names, Links):
     """
     The files of one bucket.
 
@@ -21,28 +22,26 @@ class Files(Links):
         super(Files, self).__init__(key_pair, client, anybody=True)
         self._ids = {"bucket_id": bucket_id_text(bucket_id)}
 
-    def list(self, callback=None):
-        """Return every file of the bucket, as a list of dicts.  Source: ``GET /buckets/:id/files``."""
-        return self._run(
-            callback, lambda: self._request("GET", "/buckets/{bucket_id}/files", self._ids), listing=True
-        )
-
-    def upload(self, path, token=None, callback=None, filename=None, mimetype=None, progress=None):
+    def upload(self, path, token=None, callback=None, filename=None, mimetype=None, progress=None, replace=False):
         """
         Upload a file.
 
-        A bucket has one entry for each content: the same content under another name takes the place of the
-        first in the listing.
+        Each name of each content is a file of its own: what else has this name stays, unless *replace* is true, and so
+        does the same content under another name.  What is there under this name already is renewed: its ``created``,
+        and its type.  A bridge of 2016 keeps one name for each content, the newest, and no folders.
 
         :param path: a path; or a binary file object, which is read from where it stands now, stays open, and can be in
             one transfer at a time.
         :param token: a PUSH token; without one, the call asks for its own, and only then can it start again by itself
             after an interruption.
-        :param str filename: the name to store, of which the last part is kept: ``sub/__init__.py`` becomes
-            ``__init__.py``; by default that of the path, or the hash of the content.
+        :param str filename: the name to store, maybe with folders, ``photos/2016/cat.jpg``; ``\\`` counts as ``/``.  It
+            has 1000 bytes of UTF-8 at most, each part 255, no empty part, ``.`` or ``..``, and nothing that controls or
+            turns the direction of text.  By default that of the path without its folders, or the hash of the content.
         :param str mimetype: by default what the name's ending stands for, or what the content looks like.
         :param progress: is called with (bytes done, bytes in all) for every block of at most 1 MiB, on the thread that
             transfers; what it raises, whatever it is, ends the upload and is raised.
+        :param bool replace: whether the other files of that name go in the moment in which this one is stored; there
+            has to be room for both.  A token cannot ask for it, and a bridge of 2016 cannot do it: both are refused.
         :returns: the file as a dict; its hash has been compared with the bytes that were sent.
         :raises IntegrityError: the file changed meanwhile, or the bridge stored something else.
         :raises TransportError: no answer came; a token that was handed in may be spent, and the file be stored.
@@ -50,7 +49,7 @@ class Files(Links):
         Source: ``PUT /buckets/:id/files`` (docs/protocol, "Upload").
         """
         return self._run_transfer(
-            callback, lambda: self._prepared_upload(path, token, filename, mimetype, progress)
+            callback, lambda: self._prepared_upload(path, token, filename, mimetype, progress, replace)
         )
 
     def download(self, file_hash, path, token=None, callback=None, progress=None, concurrency=4):
@@ -101,12 +100,6 @@ class Files(Links):
         Source: ``GET /buckets/:id/files/:hash`` (docs/protocol, "Files", "Data channel").
         """
         return self._open(file_hash, token)
-
-    def delete(self, file_hash, callback=None):
-        """Delete a file, and return an empty dict.  Source: ``DELETE /buckets/:id/files/:hash``."""
-        return self._run(callback, lambda: self._delete(
-            "/buckets/{bucket_id}/files/{file_hash}", dict(self._ids, file_hash=file_hash_text(file_hash)),
-        ))
 
     def __repr__(self):
         return "<Files of {0}>".format(self._ids["bucket_id"])

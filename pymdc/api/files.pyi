@@ -1,4 +1,3 @@
-import builtins
 import io
 import os
 from collections.abc import Callable
@@ -8,9 +7,10 @@ from typing import Protocol, overload
 from typing_extensions import TypeAlias
 
 from .. import Client
-from ..answers import Download, File, Nothing
-from ._resource import _Asking, _Named
+from ..answers import Download, File
+from ._resource import _Asking, _Named, _Text
 from .links import Links
+from .names import Names
 
 __all__ = ["Files"]
 
@@ -23,26 +23,25 @@ class _Writable(Protocol):
 _Path: TypeAlias = str | bytes | os.PathLike[str]
 _Progress: TypeAlias = Callable[[int, int], object]
 
-class Files(Links):
+class Files(Names, Links):
     def __init__(self, bucket_id: _Named, key_pair: _Asking | None = None, client: Client | None = None) -> None: ...
-    @overload
-    def list(self, callback: None = None) -> builtins.list[File]: ...
-    @overload
-    def list(self, callback: Callable[[builtins.list[File]], object]) -> Future[builtins.list[File]]: ...
     @overload
     def upload(
         self, path: _Path | _Readable, token: _Named | None = None, callback: None = None,
-        filename: str | bytes | None = None, mimetype: str | bytes | None = None, progress: _Progress | None = None,
+        filename: _Text | None = None, mimetype: _Text | None = None, progress: _Progress | None = None,
+        replace: bool = False,
     ) -> File: ...
     @overload
     def upload(
         self, path: _Path | _Readable, token: _Named | None = None, *, callback: Callable[[File], object],
-        filename: str | bytes | None = None, mimetype: str | bytes | None = None, progress: _Progress | None = None,
+        filename: _Text | None = None, mimetype: _Text | None = None, progress: _Progress | None = None,
+        replace: bool = False,
     ) -> Future[File]: ...
     @overload
     def upload(
         self, path: _Path | _Readable, token: _Named | None, callback: Callable[[File], object],
-        filename: str | bytes | None = None, mimetype: str | bytes | None = None, progress: _Progress | None = None,
+        filename: _Text | None = None, mimetype: _Text | None = None, progress: _Progress | None = None,
+        replace: bool = False,
     ) -> Future[File]: ...
     @overload
     def download(
@@ -60,7 +59,3 @@ class Files(Links):
         progress: _Progress | None = None, concurrency: int = 4,
     ) -> Future[Download]: ...
     def open(self, file_hash: _Named, token: _Named | None = None) -> io.BufferedReader: ...
-    @overload
-    def delete(self, file_hash: _Named, callback: None = None) -> Nothing: ...
-    @overload
-    def delete(self, file_hash: _Named, callback: Callable[[Nothing], object]) -> Future[Nothing]: ...

@@ -10,7 +10,7 @@ from typing_extensions import assert_type
 
 import pymdc
 import pymdc.testing
-from pymdc.answers import Bucket, Download, File, Key, Nothing, Token, User, WaitingToken
+from pymdc.answers import Bucket, Download, File, Folder, Key, Nothing, Token, User, WaitingToken
 
 
 def register(email: str, password: str) -> tuple[pymdc.api.Users, pymdc.keypair.ECDSA]:
@@ -83,7 +83,23 @@ def fetch(bucket: pymdc.api.Bucket) -> int:
         with bucket.files.open(file, "0" * 64) as table:
             print(list(csv.reader(io.TextIOWrapper(table))))
         assert_type(bucket.files.delete(file), Nothing)
+        assert_type(bucket.files.delete(file, print, filename=file["filename"]), Future[Nothing])
     return sum(file["size"] for file in bucket.files.list())
+
+
+def tidy(bucket: pymdc.api.Bucket) -> list[str]:
+    files = bucket.files
+    assert_type(files.list(prefix="photos/"), list[File])
+    assert_type(files.list(print, "photos/"), Future[list[File]])
+    assert_type(files.list(delimiter="/"), list[File | Folder])
+    assert_type(files.list(print, delimiter="/"), Future[list[File | Folder]])
+    for file in files.iterate("old/"):
+        assert_type(files.copy(file, "new/" + file["filename"]), File)
+        assert_type(files.copy(file["hash"], b"copy", print), Future[File])
+    assert_type(files.upload("photo.jpg", replace=True), File)
+    used = bucket.list().get("used", {"storage": 0, "transfer": 0})
+    assert_type(used["storage"], int)
+    return [item["prefix"] if "prefix" in item else item["filename"] for item in files.iterate(delimiter="/")]
 
 
 def fail(bucket: pymdc.api.Bucket) -> str:

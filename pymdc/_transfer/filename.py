@@ -1,0 +1,51 @@
+"""What a file may be called at a bridge."""
+
+from __future__ import absolute_import, division, print_function
+
+import re
+
+from .._compat import file_name, text_type
+
+__all__ = ["checked_name", "last_part", "spelled"]
+
+_MAX_NAME = 1000  # characters; a bridge may take fewer, but more do not fit its headers
+_HALF = re.compile(u"[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]")  # of a pair
+# What controls, and what turns the direction of a text.
+_UNSEEN = re.compile(u"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+
+
+def checked_name(name):
+    """
+    Return a name with its folders, as a bridge writes it; empty when there is none.
+
+    :raises ValueError: no bridge takes it.
+    """
+    name = spelled(name)
+    if name and any(part in (u"", u".", u"..") for part in name.split(u"/")):
+        raise ValueError("the file name has an empty part, as what begins or ends with / has, or one that is . or ..: "
+                         "pass another as filename")
+    if _UNSEEN.search(name):
+        raise ValueError("the file name holds a control character, or one that turns the direction of text: "
+                         "pass another as filename")
+    if len(name) > _MAX_NAME:
+        raise ValueError("the file name is longer than {0} characters: pass another as filename".format(_MAX_NAME))
+    return name
+
+
+def spelled(name, what="filename"):
+    """Return a name, or the beginning of one, as text in which ``/`` separates folders, as ``\\`` does too."""
+    if not isinstance(name, (bytes, text_type)):
+        raise ValueError("{0} must be text, not {1!r}".format(what, type(name).__name__))
+    try:
+        name = file_name(name)
+        broken = _HALF.search(name)  # which Python 2 encodes
+    except UnicodeEncodeError:
+        broken = True
+    if broken:
+        raise ValueError("{0} holds half a character: pass another".format(what))
+    return name.replace(u"\\", u"/")
+
+
+def last_part(name):
+    """Return a name without its folders."""
+    return re.split(r"[/\\]", name)[-1]
