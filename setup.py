@@ -47,7 +47,11 @@ setup(
     long_description_content_type="text/markdown",
     license="MIT",
     packages=find_packages(include=["pymdc", "pymdc.*"]),
-    package_data={"": ["*.pyi", "py.typed"], "pymdc.bridge.serving": ["openapi.json"]},
+    package_data={
+        "": ["*.pyi", "py.typed"],
+        "pymdc.bridge.handlers": ["assets/*"],
+        "pymdc.bridge.serving": ["openapi.json"],
+    },
     python_requires=">=2.7, !=3.0.*, !=3.1.*, !=3.2.*, !=3.3.*, !=3.4.*, !=3.5.*",
     install_requires=[
         "ecdsa>=0.18",

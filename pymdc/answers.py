@@ -2,9 +2,9 @@
 
 from __future__ import absolute_import, division, print_function
 
-__all__ = ["Bucket", "Download", "File", "Folder", "Key", "Nothing", "Token", "Used", "User", "WaitingToken"]
+__all__ = ["Bucket", "Download", "File", "Folder", "Key", "Link", "Nothing", "Token", "Used", "User", "WaitingToken"]
 
-Bucket = Download = File = Folder = Key = Nothing = Token = Used = User = WaitingToken = dict
+Bucket = Download = File = Folder = Key = Link = Nothing = Token = Used = User = WaitingToken = dict
 
 
 def __dir__():

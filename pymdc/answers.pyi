@@ -2,7 +2,7 @@ from typing import Literal, TypedDict, final
 
 from typing_extensions import NotRequired
 
-__all__ = ["Bucket", "Download", "File", "Folder", "Key", "Nothing", "Token", "Used", "User", "WaitingToken"]
+__all__ = ["Bucket", "Download", "File", "Folder", "Key", "Link", "Nothing", "Token", "Used", "User", "WaitingToken"]
 
 class User(TypedDict):
     activated: bool
@@ -39,6 +39,18 @@ class Token(TypedDict):
     expires: str
     token: str
     id: str
+    error: NotRequired[str]
+
+class Link(TypedDict):
+    bucket: str
+    operation: Literal["PUSH", "PULL"]
+    expires: str
+    token: str
+    id: str
+    link: str
+    file: NotRequired[str]
+    filename: NotRequired[str]
+    max_size: NotRequired[int]
     error: NotRequired[str]
 
 class WaitingToken(TypedDict):

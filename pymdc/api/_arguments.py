@@ -14,6 +14,7 @@ __all__ = [
     "activation_token",
     "bucket_id_text",
     "email_text",
+    "bytes_at_most",
     "file_hash_text",
     "gigabytes",
     "name_text",
@@ -65,6 +66,12 @@ def token_id_text(value):
 def seconds(value):
     if not _is_number(value) or not value > 0:
         raise ValueError("expires_in must be a number of seconds, more than zero")
+    return value
+
+
+def bytes_at_most(value):
+    if not isinstance(value, integer_types) or isinstance(value, bool) or value < 0:
+        raise ValueError("max_size must be a whole number of bytes, zero or more")
     return value
 
 

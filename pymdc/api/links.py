@@ -1,9 +1,10 @@
-"""Tokens, which let somebody else into a bucket, once."""
+"""Tokens and links, which let somebody else into a bucket, once."""
 
 from __future__ import absolute_import, division, print_function
 
 from .. import _of_2016
-from ._arguments import seconds, token_id_text
+from ..errors import TransportError
+from ._arguments import bytes_at_most, file_hash_text, name_text, seconds, token_id_text
 from ._transfers import Transfers
 
 __all__ = ["Links"]
@@ -24,6 +25,36 @@ class Links(Transfers):
         Source: ``POST /buckets/:id/tokens`` (docs/protocol, "Tokens").
         """
         return self._run(callback, lambda: self._token_for(operation, expires_in))
+
+    def share(self, file_hash, expires_in=300, filename=None, callback=None):
+        """
+        Make a link for anybody to download a file by, once: with a browser, with curl, with no account and no client.
+
+        What only looks at the link, as a chat does for its preview, does not use it up.  A download that breaks off can
+        go on for a day.
+
+        :param file_hash: 40 hex digits, or the dict that the bridge returned for the file.
+        :param expires_in: for how many seconds, at most 604800, seven days.
+        :param str filename: under which name to offer the file, if not under that which it has in the bucket.
+        :returns: a dict: ``link``; ``expires``, in ISO 8601; ``id``, by which :meth:`revoke` ends it; ``file``, its
+            hash; ``token``, which the link holds, and which is as secret.
+            The bridges of 2016 have no links: ``{"error": text}``.
+
+        Source: ``POST /buckets/:id/tokens`` (docs/protocol, "Links").
+        """
+        return self._run(callback, lambda: self._share(file_hash, expires_in, filename))
+
+    def invite(self, expires_in=300, max_size=None, callback=None):
+        """
+        Make a link for anybody to upload one file by, once; as :meth:`share`.
+
+        An upload that breaks off, or was too large, does not use it up.
+
+        :param int max_size: how many bytes the file may have.
+
+        Source: ``POST /buckets/:id/tokens`` (docs/protocol, "Links").
+        """
+        return self._run(callback, lambda: self._invite(expires_in, max_size))
 
     def tokens(self, callback=None):
         """
@@ -54,6 +85,23 @@ class Links(Transfers):
         if wanted:
             self._check_direct("tokens that are good for longer, or for one thing only")
         return self._token(operation, **wanted)
+
+    def _share(self, file_hash, expires_in, filename):
+        wanted = {"file": file_hash_text(file_hash)}
+        if filename is not None:
+            wanted["filename"] = name_text(filename).replace("\\", "/")
+        return self._link("PULL", expires_in, wanted)
+
+    def _invite(self, expires_in, max_size):
+        return self._link("PUSH", expires_in, {} if max_size is None else {"max_size": bytes_at_most(max_size)})
+
+    def _link(self, operation, expires_in, wanted):
+        life = seconds(expires_in)
+        self._check_direct("links")
+        answer = self._token(operation, expires_in=life, **wanted)
+        if not isinstance(answer, dict) or "link" not in answer:
+            raise TransportError("the bridge's answer is no link", passing=False)
+        return dict(answer, id=token_id_text(answer))
 
     def _tokens(self):
         self._check_direct("list of tokens")

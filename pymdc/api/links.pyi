@@ -5,7 +5,7 @@ from typing import Literal, overload
 
 from typing_extensions import TypeAlias
 
-from ..answers import Nothing, Token, WaitingToken
+from ..answers import Link, Nothing, Token, WaitingToken
 from ._resource import _Named, Resource
 
 __all__ = ["Links"]
@@ -21,6 +21,29 @@ class Links(Resource):
     def token(
         self, operation: _Operation, callback: Callable[[Token], object], expires_in: float | None = None,
     ) -> Future[Token]: ...
+    @overload
+    def share(
+        self, file_hash: _Named, expires_in: float = 300, filename: str | bytes | None = None, callback: None = None,
+    ) -> Link: ...
+    @overload
+    def share(
+        self, file_hash: _Named, expires_in: float = 300, filename: str | bytes | None = None, *,
+        callback: Callable[[Link], object],
+    ) -> Future[Link]: ...
+    @overload
+    def share(
+        self, file_hash: _Named, expires_in: float, filename: str | bytes | None, callback: Callable[[Link], object],
+    ) -> Future[Link]: ...
+    @overload
+    def invite(self, expires_in: float = 300, max_size: int | None = None, callback: None = None) -> Link: ...
+    @overload
+    def invite(
+        self, expires_in: float = 300, max_size: int | None = None, *, callback: Callable[[Link], object],
+    ) -> Future[Link]: ...
+    @overload
+    def invite(
+        self, expires_in: float, max_size: int | None, callback: Callable[[Link], object],
+    ) -> Future[Link]: ...
     @overload
     def tokens(self, callback: None = None) -> builtins.list[WaitingToken]: ...
     @overload

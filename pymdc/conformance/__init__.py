@@ -11,7 +11,7 @@ Each module but the first four below is one section of docs/protocol, as small f
     identity.py     2. Who is asking        tokens.py       6. Tokens           channel.py      9. Data channel
     users.py        3. Users                upload.py       7. Upload
     keys.py         4. Keys                 direct.py       12. Direct transfers
-    names.py        13. Names               accounts.py     14. Accounts
+    names.py        13. Names               accounts.py     14. Accounts        links.py        15. Links
 
 Of the library it uses nothing but the key pair and the hash, which the recorded ones pin down: a bug of the
 library must not hide one of a bridge.

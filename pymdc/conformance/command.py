@@ -9,7 +9,7 @@ import sys
 import urllib.parse
 
 from . import (  # noqa: F401
-    accounts, buckets, channel, direct, files, general, identity, keys, names, tokens, upload, users,
+    accounts, buckets, channel, direct, files, general, identity, keys, links, names, tokens, upload, users,
 )
 from .point import AS_IN_2016, AS_SAID, NOT_THERE, NOT_TRIED, OTHERWISE, POINTS, Otherwise
 from .wire import AWAY, SHORT

@@ -1,4 +1,4 @@
-"""Tokens for others: how long they are good, which wait, and how one is revoked."""
+"""Tokens and links for others: how long they are good, which wait, and how one is revoked."""
 
 from __future__ import absolute_import, division, print_function
 
@@ -7,6 +7,7 @@ import hashlib
 import io
 
 import pytest
+import requests
 
 import pymdc
 from pymdc.errors import APIError
@@ -86,7 +87,7 @@ def test_tokens_and_revoke_take_a_callback(bucket):
 
 @pytest.mark.parametrize("call", [
     lambda files: files.token("PULL", expires_in=60), lambda files: files.tokens(),
-    lambda files: files.revoke("0" * 32),
+    lambda files: files.revoke("0" * 32), lambda files: files.share("0" * 40), lambda files: files.invite(),
 ])
 def test_a_bridge_of_2016_is_said_to_have_no_such_thing(old_bucket, call):
     refusal = call(old_bucket.files)
@@ -103,3 +104,68 @@ def test_who_has_only_a_token_is_told_what_is_needed(bucket):
     for call in (guest.files.tokens, lambda: guest.files.revoke("0" * 32)):
         with pytest.raises(ValueError, match="a key pair or a user is needed"):
             call()
+
+
+def fetch(link):
+    return requests.post(link, timeout=30).content  # and to where that leads
+
+
+def test_a_link_gives_anybody_a_file_once(bucket):
+    photo = bucket.files.upload(io.BytesIO(b"photo"), filename="photo.jpg")
+
+    shared = bucket.files.share(photo)
+
+    assert shared["link"].endswith("/links/" + shared["token"])
+    assert (shared["id"], shared["file"]) == (id_of(shared), photo["hash"])
+    waiting, = bucket.files.tokens()
+    assert (waiting["id"], life_of(waiting)) == (shared["id"], 300)
+    assert fetch(shared["link"]) == b"photo"
+    assert bucket.files.tokens() == []
+
+
+def test_a_link_lives_as_long_and_offers_the_file_under_the_name_that_is_said(bucket):
+    photo = bucket.files.upload(io.BytesIO(b"photo"), filename="photo.jpg")
+
+    bucket.files.share(photo["hash"], 3600, filename="for you\\us.jpg")
+
+    waiting, = bucket.files.tokens()
+    assert (life_of(waiting), waiting["filename"]) == (3600, "for you/us.jpg")
+
+
+def test_an_invitation_takes_one_file_of_a_size(bucket):
+    invitation = bucket.files.invite(max_size=5)
+
+    for content, status in ((b"too large", 413), (b"photo", 200), (b"again", 404)):
+        answer = requests.post(invitation["link"], files={"file": ("photo.jpg", content)}, timeout=30)
+        assert answer.status_code == status
+    assert [file["filename"] for file in bucket.files.list()] == ["photo.jpg"]
+
+
+def test_a_link_is_revoked_by_what_was_returned_for_it(bucket):
+    links = [bucket.files.invite(), bucket.files.share(bucket.files.upload(io.BytesIO(b"photo")))]
+
+    for link in links:
+        bucket.files.revoke(link)
+
+    assert [requests.get(link["link"], timeout=30).status_code for link in links] == [404, 404]
+
+
+def test_links_take_a_callback(bucket):
+    came = []
+
+    invitation = bucket.files.invite(callback=came.append).result(30)
+    shared = bucket.files.share("0" * 40, callback=came.append).result(30)
+
+    assert came == [invitation, shared]
+    assert shared == {"error": "File not found"}
+
+
+@pytest.mark.parametrize("call", [
+    lambda files: files.share("0" * 39), lambda files: files.share({"error": "no"}),
+    lambda files: files.share("0" * 40, expires_in="soon"), lambda files: files.share("0" * 40, filename=7),
+    lambda files: files.invite(max_size=-1), lambda files: files.invite(max_size=1.5),
+    lambda files: files.invite(expires_in=None),
+])
+def test_what_is_no_argument_for_a_link_is_refused_at_once(bucket, call):
+    with pytest.raises(ValueError):
+        call(bucket.files)

@@ -1,11 +1,9 @@
 """What the clients of 2016 send, byte by byte, and the Node client of the time itself."""
 
-import contextlib
 import json
 import os
 import pathlib
 import subprocess
-import tempfile
 import time
 import uuid
 
@@ -14,15 +12,14 @@ import pytest
 import requests
 import websocket
 
+import npm
 import raw
-from needed import is_missing
 from wire import hash_of, multipart
 
 HERE = pathlib.Path(__file__).parent
 PHOTO = HERE.parent.parent / "docs" / "photo.jpg"
 MIB = 1024 * 1024
 CONTENT = b"Hello Metadisk!\n"
-NODE_CLIENT = "metadisk-client@0.1.1"
 
 PYTHON = {
     "Connection": "close", "Accept-Encoding": "gzip, deflate", "Accept": "*/*", "User-Agent": "python-requests/2.9.1",
@@ -245,23 +242,7 @@ def fetch(channel, token, shard_hash):
 @pytest.fixture(scope="module")
 def node_client():
     """The Node client, a folder.  It is kept from run to run."""
-    if is_missing("node") or is_missing("npm"):
-        pytest.skip("needs node and npm, which .ci/run installs")
-    cache = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "pymdc-tests"
-    folder = cache / NODE_CLIENT
-    if not folder.exists():
-        cache.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=cache) as new:
-            made = pathlib.Path(new, "made")
-            made.mkdir()
-            command = ["npm", "install", "--ignore-scripts", "--no-audit", "--no-fund", "--fetch-retries", "1",
-                       "--fetch-retry-mintimeout", "1000", "--prefix", ".", NODE_CLIENT]
-            if subprocess.run(command, timeout=300, cwd=made).returncode:
-                assert "CI" not in os.environ, "npm cannot install the client"
-                pytest.skip("npm cannot install the client")
-            with contextlib.suppress(OSError):  # another process has just done the same
-                os.rename(made, folder)
-    return folder / "node_modules" / "metadisk-client"
+    return npm.package("metadisk-client", "0.1.1")
 
 
 @pytest.fixture(scope="module")

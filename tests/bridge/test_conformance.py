@@ -55,7 +55,7 @@ def test_each_server_of_2016_is_as_the_protocol_says_or_as_it_was(version):
     assert lines_beside({AS_SAID, AS_IN_2016, NOT_THERE}, outcomes) == []
     assert "a wrong password is refused" in [each.point.rule for each in outcomes if each.verdict == AS_IN_2016]
     not_there = {each.point.section for each in outcomes if each.verdict == NOT_THERE}
-    assert not_there == {"6. Tokens", "12. Direct transfers", "13. Names", "14. Accounts"}
+    assert not_there == {"6. Tokens", "12. Direct transfers", "13. Names", "14. Accounts", "15. Links"}
 
 
 @pytest.fixture
@@ -169,7 +169,7 @@ def test_sections_come_in_their_order():
     sections = [int(point.section.partition(".")[0]) for point in command._chosen("")]
 
     assert sections == sorted(sections)
-    assert sections[-1] == 14
+    assert sections[-1] == 15
 
 
 def test_the_command_prints_a_line_for_each_point(local):

@@ -10,7 +10,7 @@ from typing_extensions import assert_type
 
 import pymdc
 import pymdc.testing
-from pymdc.answers import Bucket, Download, File, Folder, Key, Nothing, Token, User, WaitingToken
+from pymdc.answers import Bucket, Download, File, Folder, Key, Link, Nothing, Token, User, WaitingToken
 
 
 def register(email: str, password: str) -> tuple[pymdc.api.Users, pymdc.keypair.ECDSA]:
@@ -65,10 +65,12 @@ def store(bucket: pymdc.api.Bucket, progress: list[int]) -> File:
     assert_type(files.token("PUSH"), Token)
     assert_type(files.token("PULL", expires_in=3600), Token)
     assert_type(files.tokens(), list[WaitingToken])
+    assert_type(files.invite(3600, callback=print), Future[Link])
     assert_type(files.revoke(files.tokens()[0], callback=print), Future[Nothing])
     with open("photo.jpg", "rb") as photo:
         stored = files.upload(photo, files.token("PUSH"), progress=lambda done, total: progress.append(done))
     assert_type(stored, File)
+    assert_type(files.share(stored, filename="us.jpg")["link"], str)
     assert_type(files.upload(io.BytesIO(b"content"), filename="name", callback=print), Future[File])
     assert_type(files.upload(pathlib.Path("photo.jpg"), None, print), Future[File])
     return stored

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import functools
 import logging
 
 import anyio
@@ -18,30 +19,41 @@ from .files import identify_reader
 #: each would be mapped and unmapped (see serving/server.py), which takes a sixth of the CPU of sending them.
 BLOCK = 1024 * 1024 - 4096
 _TRIES = 10  # to open a shard whose content comes again and again
-_TYPE = "application/octet-stream"
+TYPE = "application/octet-stream"
 
 _log = logging.getLogger("pymdc.bridge")
 
 
 def show(call: Call) -> Response:
     """Give a file, or the range of it that is asked for."""
-    bucket_id, file_hash = call.ids["bucket"], call.ids["hash"]
-    entity_tag = f'"{file_hash}"'
-    asked = call.headers.get("range", "") if call.headers.get("if-range") in (None, entity_tag) else ""
-    part = _take(call, lambda size: fields.byte_range(asked, size))
+    headers = {"ETag": f'"{call.ids["hash"]}"', "Accept-Ranges": "bytes"}
+    part = _take(call, functools.partial(choose, call, headers["ETag"]))
+    return send(call, call.ids["bucket"], part, headers, _open)
 
+
+def choose(call: Call, entity_tag: str, size: int) -> tuple[int, int]:
+    """Return where the range begins and ends that is asked for, of a file that has so many bytes."""
+    asked = call.headers.get("range", "") if call.headers.get("if-range") in (None, entity_tag) else ""
+    return fields.byte_range(asked, size)
+
+
+def send(call: Call, bucket_id: str, part, headers: dict, open_shard) -> Response:
+    """
+    Answer with a part of a file that has been charged.
+
+    :param open_shard: opens a shard, as :func:`_open` does.
+    """
     def opened(row, start, end):
-        return _open(call, row, start, end, lambda: call.metadata.shards.find(row["id"]))
+        return open_shard(call, row, start, end, lambda: call.metadata.shards.find(row["id"]))
 
     try:
         outgoing = Outgoing(list(part.pieces()), opened)
     except BaseException:
         call.metadata.files.give_back(bucket_id, part.end - part.start)
         raise
-    headers = {"ETag": entity_tag, "Accept-Ranges": "bytes"}
     if outgoing.left == part.size:
         return _answer(call, bucket_id, outgoing, headers)
-    headers["Content-Range"] = f"bytes {part.start}-{part.end - 1}/{part.size}"
+    headers = {**headers, "Content-Range": f"bytes {part.start}-{part.end - 1}/{part.size}"}
     return _answer(call, bucket_id, outgoing, headers, 206)
 
 
@@ -68,7 +80,7 @@ def _answer(call, bucket_id, outgoing, headers, status=200):
     size = outgoing.left
     headers = {**headers, "Content-Length": str(size)}
     if size > BLOCK:
-        return _Stream(blocks(call, bucket_id, outgoing), status, headers, _TYPE)
+        return _Stream(blocks(call, bucket_id, outgoing), status, headers, TYPE)
     try:
         content = b"".join(iter(lambda: outgoing.read(BLOCK), b""))
         if outgoing.damaged:
@@ -77,7 +89,7 @@ def _answer(call, bucket_id, outgoing, headers, status=200):
         _settle(call, bucket_id, outgoing, unsent=size)
         raise
     _settle(call, bucket_id, outgoing, unsent=0)
-    return Response(content, status, headers, _TYPE)
+    return Response(content, status, headers, TYPE)
 
 
 class _Stream(StreamingResponse):
@@ -172,3 +184,38 @@ def _open(call, row, start, end, find) -> tuple:
             break
         row = find()  # its content came again meanwhile, or nothing holds it any more
     raise Refusal(410, f"The shard is {flaw}")
+
+
+def open_verified(call: Call, row, start, end, find) -> tuple:
+    """
+    As :func:`_open`, once the whole of the shard has been read and is what it should be, however little of it is asked
+    for: so nothing else is sent to who cannot verify it.
+    """
+    for _ in range(_TRIES):
+        verified = _verify(call, row, find)
+        file, row = _open(call, verified, start, end, find)
+        if row["object"] == verified["object"]:  # which never changes
+            return file, row
+        file.close()
+    raise Refusal(410, "The shard is lost")
+
+
+def _verify(call, row, find):
+    """Read a shard, and return its row, which is a newer one if its content has come again meanwhile."""
+    rows = [row]
+
+    def opened(*where):
+        file, found = _open(call, *where, find)
+        rows.append(found)
+        return file, found
+
+    outgoing = Outgoing([(row, 0, row["size"])], opened)
+    try:
+        while outgoing.read(BLOCK):
+            pass
+    finally:
+        outgoing.close()
+    if outgoing.damaged:
+        call.metadata.shards.mark(outgoing.damaged, damaged=True)
+        raise Refusal(410, "The shard is damaged")
+    return rows[-1]

@@ -3,29 +3,19 @@
 import base64
 import hashlib
 import html
+import importlib.resources
 
-from starlette.responses import HTMLResponse
+from starlette.responses import HTMLResponse, Response
 
+from ..refusal import Refusal
 from ..request.call import Call
 
-_STYLE = (
-    "body{font:1.1rem/1.6 system-ui,sans-serif;color:#1d2b36;background:#eef2f5;margin:0;display:grid;"
-    "min-height:100vh;place-items:center}"
-    "main{background:#fff;border-radius:.75rem;padding:2.5rem 3rem;margin:1rem;max-width:28rem;"
-    "box-shadow:0 .25rem 1.5rem #1d2b361f}"
-    "h1{font-size:1.5rem;margin:0 0 .5rem}p{margin:.5rem 0 0;overflow-wrap:anywhere}"
-    "label{display:block;margin:1rem 0 0}"
-    "input,button{font:inherit;color:inherit;box-sizing:border-box;width:100%;padding:.5rem .75rem;border-radius:.5rem;"
-    "border:1px solid #6b7f8c;background:none}"
-    "button{margin:1.5rem 0 0;border-color:#1f5f8b;background:#1f5f8b;color:#fff;cursor:pointer}"
-    "input:focus-visible,button:focus-visible{outline:3px solid #5aa9dd;outline-offset:2px}"
-    ".bad{color:#a3201a;font-weight:600}"
-    "a{color:#1f5f8b}"
-    "@media(prefers-color-scheme:dark){body{color:#dfe7ec;background:#141b20}main{background:#1f2930}"
-    "a{color:#8cc8f0}.bad{color:#ff9d94}}"
-)
+_ASSETS = importlib.resources.files(__package__).joinpath("assets")
+_STYLE = _ASSETS.joinpath("page.css").read_text("utf-8")
 _STYLE_HASH = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
+_SCRIPTS = {"links.js": _ASSETS.joinpath("links.js").read_bytes()}
 _POLICY = f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; base-uri 'none'; frame-ancestors 'none'; form-action "
+_WITH_SCRIPT = "; script-src 'self'; connect-src 'self'"
 
 
 def wanted(call: Call) -> bool:
@@ -33,18 +23,28 @@ def wanted(call: Call) -> bool:
     return "text/html" in call.headers.get("accept", "").lower()
 
 
-def page(title: str, body: str, status=200, headers=None, form=False) -> HTMLResponse:
+def script(call: Call) -> Response:
+    """Give a script, all of which are files of ours."""
+    content = _SCRIPTS.get(call.ids["name"])
+    if content is None:
+        raise Refusal(404, "Not found")
+    return Response(content, media_type="text/javascript; charset=utf-8")
+
+
+def page(title: str, body: str, status=200, headers=None, form=False, script=None) -> HTMLResponse:
     """
     Return a page.
 
     :param body: HTML, in which all that is somebody's else is escaped.
     :param form: whether it sends one, to this bridge.
+    :param script: the path of its script, if it has one.
     """
-    policy = _POLICY + ("'self'" if form else "'none'")
+    policy = _POLICY + ("'self'" if form else "'none'") + (_WITH_SCRIPT if script else "")
+    loaded = f'<script src="{html.escape(script)}" defer></script>' if script else ""
     return HTMLResponse(
         f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)}</title>'
-        f'<meta name="viewport" content="width=device-width, initial-scale=1"><style>{_STYLE}</style></head>'
-        f"<body><main>{body}</main></body></html>\n",
+        f'<meta name="viewport" content="width=device-width, initial-scale=1"><meta name="robots" content="noindex">'
+        f"<style>{_STYLE}</style>{loaded}</head><body><main>{body}</main></body></html>\n",
         status, {"Content-Security-Policy": policy, "Vary": "Accept", **(headers or {})},
     )
 

@@ -30,7 +30,10 @@ def create(call: Call) -> Response:
     }, call.services.settings.account_tokens, moment)
     call.services.metrics.tokens.labels(operation, "issued").inc()
     answer = {"bucket": bucket_id, "operation": operation, "expires": iso(expires), "token": token, "id": token}
-    return JSON({**answer, **{name: value for name, value in wanted.items() if value is not None}})
+    wanted = {name: value for name, value in wanted.items() if value is not None}
+    if wanted or life and operation == "PUSH":  # no client of 2016 asks so, who would wonder at more than it knows
+        wanted["link"] = f"{call.services.public_url}/links/{token}"
+    return JSON({**answer, **wanted})
 
 
 @reading

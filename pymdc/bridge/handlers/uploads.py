@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import time
+from functools import partial
 
 from anyio.to_thread import run_sync
 from sqlalchemy.exc import SQLAlchemyError
@@ -29,9 +30,26 @@ async def create(call: Call) -> Response:
         return JSON(told(await (_take_at_once if small else _take)(call, file)))
 
 
+async def take(call: Call, let_in, make_reader, finish) -> dict:
+    """
+    Let a file in, then read it, then enter it; return it.
+
+    :param let_in: makes room for it, and returns what takes it.
+    :param make_reader: returns what reads the body, given that.
+    :param finish: enters the file, given that; returns it, and whether some objects are not needed any more.
+    """
+    incoming = await run_sync(let_in, limiter=call.limiter)
+    try:
+        await _receive(call, incoming, make_reader(incoming))
+    except BaseException:
+        await run_in_threadpool(_discard, call, incoming)
+        raise
+    return await run_in_threadpool(_enter, call, incoming, finish)
+
+
 async def _take_at_once(call, file) -> dict:
     """Read a small file, then let it in and enter it, in one transaction."""
-    content = b"".join([bytes(chunk) async for chunk in _paced(call.chunks, call.services.settings.silence)])
+    content = b"".join([bytes(chunk) async for chunk in paced(call.chunks, call.services.settings.silence)])
     return await run_in_threadpool(_store, call, file, content)
 
 
@@ -47,35 +65,34 @@ def _store_at_once(call, file, content):
     """Let a file in and enter it; return it, and whether what was there before can go."""
     size, point = _authorize(call, file)
     call.metadata.uploads.admit(call.ids["bucket"], size, _room(call), call.steady(), point)
-    incoming = _incoming(call, size)
-    direct.FileReader(file, incoming).feed(content)
-    entry = _entry(call, incoming, file)
-    return entry, call.metadata.uploads.enter(entry, incoming.shards, file.replace)
+    coming = incoming(call, size)
+    direct.FileReader(file, coming).feed(content)
+    entry = _entry(call, file, coming)
+    return entry, call.metadata.uploads.enter(entry, coming.shards, file.replace)
 
 
 async def _take(call, file) -> dict:
-    """Let a file in, then read it, then enter it."""
-    incoming = await run_sync(_let_in, call, file, limiter=call.limiter)
-    try:
-        await _receive(call, incoming, file)
-    except BaseException:
-        await run_in_threadpool(_discard, call, incoming)
-        raise
-    return await run_in_threadpool(_enter, call, incoming, file)
+    let_in, make_reader, finish = (partial(step, call, file) for step in (_let_in, _reader, _finish))
+    return await take(call, let_in, make_reader, finish)
 
 
 @one_transaction
 def _let_in(call, file) -> Incoming:
     """Check what can be known before the body is touched, in the order of the protocol, and make room for the file."""
     size, point = _authorize(call, file)
-    incoming = _incoming(call, size)
+    coming = incoming(call, size)
+    begin(call, coming, size, point)
+    return coming
+
+
+def incoming(call: Call, size: int) -> Incoming:
+    return Incoming(call.services.store, size, call.services.settings.inline)
+
+
+def begin(call: Call, incoming: Incoming, size: int, point: str | None):
+    """Make room for a file that may come; *point* is the key that has asked for it, if one has."""
     row = {"id": incoming.id, "bucket": call.ids["bucket"], "size": size, "expires": _expiry(call)}
     call.metadata.uploads.begin(row, _room(call), call.steady(), point)
-    return incoming
-
-
-def _incoming(call, size):
-    return Incoming(call.services.store, size, call.services.settings.inline)
 
 
 def _room(call):
@@ -113,14 +130,16 @@ def _expiry(call):
     return call.steady() + int(LIFE * call.services.settings.silence * 1000) + call.services.store.settles
 
 
-async def _receive(call, incoming, file):
+def _reader(call, file, incoming):
     if file:
-        reader = direct.FileReader(file, incoming)
-    else:
-        reader = multipart.FileReader(call.headers.get("content-type", ""), incoming)
+        return direct.FileReader(file, incoming)
+    return multipart.FileReader(call.headers.get("content-type", ""), incoming)
+
+
+async def _receive(call, incoming, reader):
     silence = call.services.settings.silence
     renewed = time.monotonic()
-    async for batch in _batches(_paced(call.chunks, silence), silence):
+    async for batch in _batches(paced(call.chunks, silence), silence):
         await _place(incoming, silence)
         await run_in_threadpool(reader.feed, batch)
         if time.monotonic() - renewed >= silence:
@@ -145,12 +164,10 @@ def _discard(call, incoming):
     call.metadata.uploads.end(incoming.id, incoming.discard(), call.metadata.clock.steady())
 
 
-def _enter(call, incoming, file):
+def _enter(call, incoming, finish):
     """Enter the file in its bucket, or leave nothing of it."""
     try:
-        entry = _entry(call, incoming, file)
-        replace = file is not None and file.replace
-        replaced = call.metadata.uploads.finish(incoming.id, entry, incoming.shards, call.steady(), replace)
+        file, replaced = finish(incoming)
     except SQLAlchemyError:
         with contextlib.suppress(SQLAlchemyError):  # then the row stays, and whoever tidies up takes care of the rest
             if call.metadata.uploads.give_up(incoming.id):  # so it is not entered, which the error does not say
@@ -161,19 +178,29 @@ def _enter(call, incoming, file):
         raise
     if replaced:
         call.services.sweep(call.now())
-    return entry
+    return file
 
 
-def _entry(call, incoming, file):
+def _finish(call, file, incoming):
+    entry = _entry(call, file, incoming)
+    replace = file is not None and file.replace
+    return entry, call.metadata.uploads.finish(incoming.id, entry, incoming.shards, call.steady(), replace)
+
+
+def _entry(call, file, incoming):
+    found = entry(call, incoming)
+    if file and file.hash not in (None, found["hash"]):
+        raise Refusal(400, "Content does not match the hash")
+    return found
+
+
+def entry(call: Call, incoming: Incoming) -> dict:
     """Return what to enter of a file that has come whole."""
     incoming.finish()
-    entry = {"bucket": call.ids["bucket"], "created": call.now(), **incoming.entry()}
-    if file and file.hash not in (None, entry["hash"]):
-        raise Refusal(400, "Content does not match the hash")
-    return entry
+    return {"bucket": call.ids["bucket"], "created": call.now(), **incoming.entry()}
 
 
-async def _paced(chunks, window):
+async def paced(chunks, window):
     """Pass chunks on as long as they come by the least pace.  The time that whoever takes them needs does not count."""
     waited, came, begun = 0, 0, time.monotonic()
     async for chunk in chunks:

@@ -1,5 +1,7 @@
 """Links: tokens that a browser follows, and the tickets that come of those to a file."""
 
+import functools
+
 from sqlalchemy import bindparam, insert, select, update
 
 from ..refusal import Refusal
@@ -75,11 +77,13 @@ class Links:
         """
         Use a ticket for the shards that hold a part of its file; as :meth:`Files.take`.
 
+        :param choose: is given the hash and the size of the file, and returns where the part begins and ends.
         :returns: the row of the ticket, and the part.
         """
         with self._database.write() as db:
             row = _ticket(db, ticket, now)
-            part = take_part(db, lock_bucket(db, row["bucket"]), row["file"], row["point"], choose)
+            bucket, chosen = lock_bucket(db, row["bucket"]), functools.partial(choose, row["file"])
+            part = take_part(db, bucket, row["file"], row["point"], chosen)
             count = len(list(part.pieces()))
             if not db.execute(USE, {"hash_": ticket, "count": count}).rowcount:
                 raise Refusal(403, "The download has been asked for too often: ask for another link")

@@ -12,7 +12,7 @@ from ..services import Services
 from . import fields
 
 
-@dataclasses.dataclass
+@dataclasses.dataclass(repr=False)  # who asks, and the links and tokens that are asked for, are secrets
 class Call:
     """
     A request.

@@ -28,8 +28,8 @@ _NUMBER = re.compile(r" *\+?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)? *")
 _NONCE = re.compile(r"[0-9.eE+-]{1,32}")
 _RANGE = re.compile(r"bytes=([0-9]{0,20})-([0-9]{0,20})", re.IGNORECASE)
 _HASH = re.compile(r"[0-9a-fA-F]{40}")
-# What controls, and what turns the direction of a text.
-_UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+#: What controls, and what turns the direction of a text.
+UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 _decoding = threading.Lock()  # what a body of a mebibyte says can take 30 in memory until most of it is dropped
 
 
@@ -248,6 +248,20 @@ def byte_range(text: str, size: int) -> tuple[int, int]:
     return start, end
 
 
+def content_length(text: str | None) -> int:
+    if text is None:
+        raise Refusal(411, "Content-Length is needed: how long the form is")
+    return int(text)
+
+
+def once(form: bytes) -> str | None:
+    """Return what tells one click on a page from another."""
+    text = query(form).get("once", "")
+    if text and not re.fullmatch(r"[0-9a-f]{32}", text):
+        raise Refusal(400, "Parameter once is not 32 hex digits")
+    return text or None
+
+
 def filename(value: bytes) -> str:
     """Return the base name that an upload's file is kept under; empty when it has none."""
     try:
@@ -271,7 +285,7 @@ def path(text: str) -> str:
     parts = text.split("/")
     if any(part in ("", ".", "..") for part in parts):
         raise Refusal(400, "The file name has an empty part, or one that is . or ..")
-    if _UNSEEN.search(text) or not _storable(text):
+    if UNSEEN.search(text) or not _storable(text):
         raise Refusal(400, "The file name holds a control character, or one that turns the direction of text")
     if len(text.encode("utf-8")) > MAX_PATH or any(len(part.encode("utf-8")) > MAX_NAME for part in parts):
         raise Refusal(400, f"The file name is longer than {MAX_PATH} bytes, or a part of it than {MAX_NAME}")

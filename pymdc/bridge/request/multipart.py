@@ -12,6 +12,7 @@ from . import fields
 
 MAX_FIELDS = 16  # beside the file
 MAX_FIELD = 64 * 1024  # bytes, of a field's content or of a part's headers
+MAX_BESIDE = (2 * MAX_FIELDS + 4) * MAX_FIELD  # bytes that a form may have beside the file
 
 _PARAMETER = re.compile(rb';\s*([A-Za-z*-]+)\s*=\s*("(?:\\"|[^"])*"|[^;\s]*)')
 
@@ -35,7 +36,7 @@ class FileReader:
         kind, options = parse_options_header(content_type)
         if kind.lower() != b"multipart/form-data" or not options.get(b"boundary"):
             raise Refusal(400, "No file in the request: its Content-Type must be multipart/form-data with a boundary")
-        self._sink = sink
+        self.sink = sink
         self._found = self._reading = self._ended = False
         self._parts, self._room = 0, MAX_FIELD
         self._name, self._value, self._headers = b"", b"", {}
@@ -89,12 +90,12 @@ class FileReader:
             filename = b""  # a file all the same
         if filename is not None and not self._found:
             self._found = self._reading = True
-            self._sink.begin(fields.filename(filename), fields.mimetype(kind))
+            self.sink.begin(fields.filename(filename), fields.mimetype(kind))
         self._room = MAX_FIELD
 
     def _data(self, data, start, end):
         if self._reading:
-            self._sink.write(memoryview(data)[start:end])
+            self.sink.write(memoryview(data)[start:end])
         else:
             self._take_room(end - start)
 

@@ -7,6 +7,7 @@ import logging
 import anyio
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.requests import ClientDisconnect
+from starlette.responses import Response
 
 from ..metadata.failures import Away, Undone
 from ..refusal import Refusal
@@ -22,19 +23,19 @@ _log = logging.getLogger("pymdc.bridge")
 @functools.singledispatch
 def answer_to(error: Exception, scope) -> "Answer":
     """Return the answer to the request of *scope* that has ended so.  What is of no kind below is a fault of ours."""
-    return Answer({"error": "Internal error"}, 500, {"Connection": "close"})
+    return _error({"error": "Internal error"}, 500, {"Connection": "close"})
 
 
 @answer_to.register
 def _(refusal: Refusal, scope):
     scope["pymdc.record"]["error"] = refusal.text
     refusal.with_traceback(None)  # whose frames hold what has come of the body, while the rest is drained
-    return Answer({"error": refusal.text}, refusal.status, refusal.headers)
+    return _error({"error": refusal.text}, refusal.status, refusal.headers, refusal.page)
 
 
 @answer_to.register
 def _(error: ClientDisconnect, scope):
-    return Answer({"error": "The body broke off"}, 400)  # for the log: nobody is there to read it
+    return _error({"error": "The body broke off"}, 400)  # for the log: nobody is there to read it
 
 
 @answer_to.register(OSError)
@@ -42,38 +43,51 @@ def _(error: ClientDisconnect, scope):
 def _(error, scope):
     _log.error("%s: %s", scope["pymdc.record"], error)
     if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or "disk is full" in str(error):
-        return Answer({"error": "No space left on the bridge"}, 507)
-    return Answer({"error": "The bridge cannot read or write its data"}, 503)
+        return _error({"error": "No space left on the bridge"}, 507)
+    return _error({"error": "The bridge cannot read or write its data"}, 503)
 
 
 @answer_to.register
 def _(error: Undone, scope):
     _log.error("%s: %s", scope["pymdc.record"], error)
-    return Answer({"error": "The bridge could not keep it: try again"}, 503, {"Retry-After": "1"})
+    return _error({"error": "The bridge could not keep it: try again"}, 503, {"Retry-After": "1"})
 
 
 @answer_to.register
 def _(error: Away, scope):
     _log.error("%s: %s", scope["pymdc.record"], error)
-    return Answer({"error": "The bridge cannot reach its database: try again"}, 503, {"Retry-After": "5"})
+    return _error({"error": "The bridge cannot reach its database: try again"}, 503, {"Retry-After": "5"})
 
 
 @answer_to.register
 def _(error: StoreAway, scope):
     _log.error("%s: %s", scope["pymdc.record"], error.strerror)
-    return Answer({"error": "The bridge cannot reach its store: try again"}, 503, {"Retry-After": "5"})
+    return _error({"error": "The bridge cannot reach its store: try again"}, 503, {"Retry-After": "5"})
 
 
-class Answer(JSON):
-    """One that is sent at once, also when the body of the request is still on its way."""
+def _error(content, status, headers=None, page=None):
+    return Answer(page or JSON(content, status, headers))
+
+
+class Answer:
+    """
+    One that is sent at once, also when the body of the request is still on its way.
+
+    :param response: what is sent.
+    """
+
+    def __init__(self, response: Response):
+        self._response = response
+        self.status_code = response.status_code
 
     async def __call__(self, scope, receive, send):
+        response = self._response
         if not has_body(scope) or scope["pymdc.body_read"]():
-            await super().__call__(scope, receive, send)
+            await response(scope, receive, send)
             return
-        self.headers["Connection"] = "close"
-        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-        await send({"type": "http.response.body", "body": self.body, "more_body": True})
+        response.headers["Connection"] = "close"
+        await send({"type": "http.response.start", "status": response.status_code, "headers": response.raw_headers})
+        await send({"type": "http.response.body", "body": response.body, "more_body": True})
         await _drain(receive)
         await send({"type": "http.response.body", "body": b""})
 

@@ -13,7 +13,9 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.routing import Route, Router, WebSocketRoute
 
-from ..handlers import buckets, channel, content, files, keys, operations, resets, tokens, uploads, users
+from ..handlers import (
+    buckets, channel, content, files, keys, links, operations, pages, resets, tokens, uploads, users, welcome,
+)
 from ..passwords import WAITING
 from ..refusal import Refusal
 from ..request.call import Call, JSON
@@ -28,13 +30,19 @@ SMALL = 4 * 1024  # bytes of a body, or of headers, that do not count: who sends
 SPARE_THREADS = 8  # for calls with a password that is known, or cannot be compared now
 
 
+async def welcome_or_describe(call: Call) -> Response:
+    return welcome.page(call) if pages.wanted(call) else JSON(_DESCRIPTION, headers={"Vary": "Accept"})
+
+
 async def describe(call: Call) -> Response:
     return JSON(_DESCRIPTION)
 
 
 # A handler that is a coroutine reads the body itself, if it wants it; any other is given it, and runs on a thread.
 ROUTES = [
-    ("GET", "/", describe),
+    ("GET", "/", welcome_or_describe),
+    ("GET", "/openapi.json", describe),
+    ("GET", "/assets/{name}", pages.script),
     ("GET", "/health", operations.health),
     ("GET", "/metrics", operations.metrics),
     ("POST", "/users", users.create),
@@ -63,17 +71,20 @@ ROUTES = [
     ("DELETE", "/buckets/{bucket}/files/{hash}", files.delete),
     ("GET", "/buckets/{bucket}/files/{hash}/content", content.show),
     ("GET", "/shards/{hash}", content.shard),
+    ("GET", "/links/{token}", links.show),
+    ("POST", "/links/{token}", links.follow),
+    ("GET", "/links/{token}/{name}", links.download),
 ]
 _ONCE = (
     "authorization", "content-type", "host", "if-range", "range", "x-filesize", "x-pubkey", "x-signature", "x-token",
 )
 _HASHING = (users.create, resets.use)
 _WITHOUT_PASSWORD = (
-    users.activate, resets.show_asking, resets.create, resets.show, content.shard, operations.health,
-    operations.metrics,
+    users.activate, resets.show_asking, resets.create, resets.show, content.shard, links.show, links.follow,
+    links.download, operations.health, operations.metrics,
 )
 _WHATEVER_COMES = (operations.health, operations.metrics)  # for who asks why nobody else is served
-_WITH_HEAD = ("/", "/health")  # elsewhere a HEAD would spend what a GET spends
+_WITH_HEAD = ("/", "/health", "/links/{token}", "/links/{token}/{name}")  # elsewhere it would spend what a GET spends
 
 
 def make_app(services: Services):
@@ -117,10 +128,11 @@ class _Endpoint:
 
     async def _response(self, handler, scope, receive) -> Response:
         silence = self._services.settings.silence
-        call = _call(self._services, scope, _chunks(scope, receive, silence))
+        streams = inspect.iscoroutinefunction(handler)
+        call = _call(self._services, scope, _chunks(scope, receive, silence, streams))
         if handler in _HASHING or handler not in _WITHOUT_PASSWORD and call.needs_password:
             call.limiter = self._threads
-        if inspect.iscoroutinefunction(handler):
+        if streams:
             return await handler(call)
         with self._bodies.room(_size_of_headers(scope)) as body:
             if has_body(scope):
@@ -178,9 +190,10 @@ def _headers(scope):
     return headers
 
 
-async def _chunks(scope, receive, silence):
+async def _chunks(scope, receive, silence, apart):
     """
-    Yield the body as it comes.  A sender who leaves in the middle of it raises ClientDisconnect.
+    Yield the body as it comes; what is large of it is received *apart*, if it may be.  A sender who leaves in the
+    middle of it raises ClientDisconnect.
 
     A chunk is good until the next is asked for.  None, which can have 256 KiB, is held while the next is waited for.
     """
@@ -192,7 +205,7 @@ async def _chunks(scope, receive, silence):
             if message["type"] == "http.disconnect":
                 raise ClientDisconnect()
             more = message.get("more_body", False)
-            body = more and scope["method"] == "PUT" and scope["pymdc.take_body"]()
+            body = more and apart and scope["pymdc.take_body"]()
             yield message.pop("body", b"")
             if body:
                 async for block in body.blocks(silence):

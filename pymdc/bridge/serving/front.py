@@ -29,7 +29,7 @@ _CORS = [
      b"content-range, etag, retry-after, x-metadisk, x-next, x-nonce, x-request-id"),
     (b"vary", b"Origin"),
 ]
-_WITHOUT_CORS = ("/health", "/metrics")
+_WITHOUT_CORS = ("/health", "/metrics", "/links/")
 
 
 class Front:
@@ -142,7 +142,7 @@ class _Exchange:
             headers += _WITH_TLS
         origin = dict(self._scope["headers"]).get(b"origin")
         page = present.get(b"content-type", b"").startswith(b"text/html")
-        if origin is not None and not page and self._scope["path"] not in _WITHOUT_CORS:
+        if origin is not None and not page and not self._scope["path"].startswith(_WITHOUT_CORS):
             headers += [(b"access-control-allow-origin", origin), *_CORS]
         return [(name, value) for name, value in headers if name not in present]
 

@@ -55,6 +55,18 @@ class Incoming:
         self._write_rest()
         self._fill(data)
 
+    def end(self):
+        """Let what has come be all of it, though more was to come."""
+        self._size -= self._left
+        self._left = 0
+        if self._rest:
+            return
+        if self._writer is not None and not self._writer.size:
+            self._writer.discard()
+            self._writer = None
+            self._leave_place()
+        self._leave_next_place()
+
     def finish(self):
         """Wait until all that goes to the store is there for good."""
         if self._left:
@@ -80,7 +92,8 @@ class Incoming:
         for writer in (self._kept, self._writer):
             if writer is not None:
                 left += writer.discard()
-        self._leave_places()
+        self._leave_next_place()
+        self._leave_place()
         return left + self._store.delete([shard["object"] for shard in self.shards if not self._inline])
 
     def _fill(self, data):
@@ -120,9 +133,11 @@ class Incoming:
         self._place = place.result()
         self._writer = self._store.create(self.id, self._number())
 
-    def _leave_places(self):
+    def _leave_next_place(self):
         if self._next_place is not None and not self._next_place.cancel():
             self._next_place.result().give_back()
+
+    def _leave_place(self):
         if self._place is not None:
             self._place.give_back()
 

@@ -38,7 +38,8 @@ def test_the_description_names_every_route(wire):
     assert description["info"]["title"] == "Metadisk Bridge"
     assert description["info"]["version"] == pymdc.__version__
     routes = {(method, path.replace(":path", "")) for method, path, _ in ROUTES}
-    assert described == routes | {("HEAD", "/"), ("HEAD", "/health")}
+    heads = {("HEAD", path) for path in ("/", "/health", "/links/{token}", "/links/{token}/{name}")}
+    assert described == routes | heads
 
 
 def test_head_spends_nothing(wire, local):

@@ -61,6 +61,9 @@ class World:
             "changePassword": self._choose_account, "deleteUser": self._choose_account, "deleteKey": self._choose_key,
             "uploadFile": self._announce, "getContent": self._choose_range, "copyFile": self._choose_content,
             "createToken": self._choose_file, "revokeToken": self._choose_token,
+            "showLink": self._choose_link_to_file, "showLinkHead": self._choose_link_to_file,
+            "followLink": self._choose_link_by_body, "followTicket": self._choose_ticket,
+            "followTicketHead": self._choose_ticket,
         }.get(name(case))
         if complete is not None:
             complete(case)
@@ -126,6 +129,26 @@ class World:
         if is_valid(case, Location.PATH) and not self._nth(4, "choose", case):
             token = self._ask_for_token(case.path_parameters["bucket"], "PULL")
             case.path_parameters["token"] = hashlib.sha256(token.encode()).hexdigest()[:32]
+
+    def _choose_link_to_file(self, case):
+        if is_valid(case, Location.PATH) and not self._nth(4, "choose", case):
+            case.path_parameters["token"] = self._account.share(self._bucket, self._file)
+
+    def _choose_link_by_body(self, case):
+        if not is_valid(case, Location.PATH):
+            return
+        if case.media_type == FORM and isinstance(case.body, dict):
+            case.path_parameters["token"] = self._ask_for_token(self._bucket, "PUSH")
+        else:
+            self._choose_link_to_file(case)
+
+    def _choose_ticket(self, case):
+        if is_valid(case, Location.PATH) and not self._nth(4, "choose", case):
+            link = "/links/" + self._account.share(self._bucket, self._file)
+            ticket = self._nobody.post(link).headers["Location"]
+            case.path_parameters.update(token=ticket.split("/")[-2])
+            if case.method == "GET":
+                self._choose_range(case)
 
     def _announce(self, case):
         """Say what comes: a form, which heeds no query, or the file itself, which heeds no x-filesize."""
