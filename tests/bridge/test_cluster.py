@@ -198,7 +198,7 @@ def test_what_pg_restore_has_made_takes_no_request_from_before(postgresql, url, 
         account.signed.post("/buckets", {"name": "since"})
         spent = account.signed.last.copy()
 
-    said = command("restored", "--data-dir", tmp_path, "--database-url", dump)
+    said = command("restored", "--database-url", dump)
 
     assert (said.returncode, said.stderr) == (0, "")
     with LocalBridge(tmp_path, database_url=dump) as bridge:
