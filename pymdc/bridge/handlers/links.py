@@ -73,8 +73,12 @@ def _hashed(call):
 
 
 def _find(call):
-    with contextlib.suppress(Refusal):
+    """Return the link, or None when it leads nowhere any more: it may have been followed by this very click."""
+    try:
         return call.metadata.links.find(_hashed(call), call.now())
+    except Refusal as refusal:
+        if refusal.status != 404:
+            raise
 
 
 def _told(link):

@@ -48,8 +48,14 @@ def changed(email: str) -> HTMLResponse:
     return pages.words("Your password is changed", f"You can use it now, as {email}. This page can be closed.")
 
 
-def no_good(bridge: str) -> HTMLResponse:
-    """:param bridge: its public URL."""
+def refused(refusal: Refusal, bridge: str) -> HTMLResponse:
+    """
+    Return the page that says why a link is good for nothing.
+
+    :param bridge: its public URL.
+    """
+    if refusal.status != 400:
+        return pages.words("That did not work", refusal.text + ".", status=refusal.status, headers=refusal.headers)
     return pages.page("This link is not good any more", (
         "<h1>This link is not good any more</h1>"
         "<p>A link works once, within an hour, and ends when the password is changed otherwise. If it was you who has "

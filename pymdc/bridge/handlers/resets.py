@@ -45,8 +45,8 @@ def show(call: Call) -> Response:
     """Show the form for another password; it spends nothing."""
     try:
         reset = call.metadata.resets.find(auth.hash_token(call.ids["token"]), call.now())
-    except Refusal:
-        return _no_good(call)
+    except Refusal as refusal:
+        return _refused(call, refusal)
     return reset_pages.choosing(reset["email"])
 
 
@@ -55,8 +55,8 @@ def use(call: Call) -> Response:
     token, services = auth.hash_token(call.ids["token"]), call.services
     try:
         email = call.metadata.resets.find(token, call.now())["email"]
-    except Refusal:
-        return _no_good(call)
+    except Refusal as refusal:
+        return _refused(call, refusal)
     call.record["account"] = email
     try:
         hashed = services.passwords.hash(_password(call))
@@ -67,8 +67,8 @@ def use(call: Call) -> Response:
     mail = changed_password_mail(email, services.public_url, services.sender)
     try:
         account = services.with_mail(mail, lambda: call.metadata.resets.use(token, hashed, call.now()))
-    except Refusal:
-        return _no_good(call)
+    except Refusal as refusal:
+        return _refused(call, refusal)
     limits.forgive_guesses(call, email)
     return reset_pages.changed(email) if pages.wanted(call) else JSON(user(account))
 
@@ -87,7 +87,7 @@ class _Late:
 
 def _mail_link(call, email):
     account = call.metadata.accounts.find(email)
-    if account is None or not account["activated"]:
+    if account is None or not account["activated"] or account["disabled"] is not None:
         return
     limits.count_reset(call, email)
     token, services = secrets.token_hex(32), call.services
@@ -95,10 +95,11 @@ def _mail_link(call, email):
     services.with_mail(mail, lambda: call.metadata.resets.add(email, auth.hash_token(token), call.now()))
 
 
-def _no_good(call):
+def _refused(call, refusal):
+    """Return what a link leads to that is good for nothing."""
     if pages.wanted(call):
-        return reset_pages.no_good(call.services.public_url)
-    raise Refusal(400, "Invalid reset token")
+        return reset_pages.refused(refusal, call.services.public_url)
+    raise refusal
 
 
 def _is_form(call):

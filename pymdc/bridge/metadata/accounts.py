@@ -25,6 +25,7 @@ FIND = select(accounts).where(accounts.c.email == _EMAIL)
 OLDEST = select(*_WHO).order_by(accounts.c.created).limit(_MANY)
 ANY_OF = select(exists().where(tuple_(*_WHO).in_(bindparam("others", expanding=True))))
 ADD = insert(accounts).on_conflict_do_nothing().execution_options(preserve_rowcount=True)
+CHANGE = update(accounts).where(accounts.c.email == _EMAIL)
 ACTIVATE = update(accounts).where(accounts.c.email == _EMAIL).values(activated=True)
 _WAITS_FOR_NOTHING = (
     accounts.c.activated.is_(False), ~exists().where(registrations.c.email == accounts.c.email),
@@ -35,7 +36,6 @@ FORGET_WAITING = delete(accounts).where(
     accounts.c.email.in_(bindparam("emails", expanding=True)), *_WAITS_FOR_NOTHING
 )
 
-SET_PASSWORD = update(accounts).where(accounts.c.email == _EMAIL).values(password=bindparam("new"))
 #: What was asked for by the password, and not by a key.
 LAPSE_WITH_PASSWORD = [delete(table).where(table.c.point.is_(None), table.c.bucket.in_(OWN)) for table in HANDED_OUT]
 LAPSE_RESETS = delete(resets).where(resets.c.email == _EMAIL)
@@ -50,9 +50,12 @@ HELD_SHARDS = select(shards.c.id).where(shards.c.id.in_(
 )).order_by(shards.c.id).with_for_update(**ROWS)
 
 REGISTER = insert(registrations)
-REGISTRATION = (
-    select(registrations).join_from(accounts, registrations).where(registrations.c.token == bindparam("token_"), _ALIVE)
-    .with_for_update(**ROWS, of=[accounts, registrations])
+_REGISTRATION = (
+    select(registrations).join_from(accounts, registrations).with_for_update(**ROWS, of=[accounts, registrations])
+)
+REGISTRATION = _REGISTRATION.where(registrations.c.token == bindparam("token_"), _ALIVE)
+NEWEST_REGISTRATION = (
+    _REGISTRATION.where(registrations.c.email == _EMAIL).order_by(registrations.c.created.desc()).limit(1)
 )
 WAITS_ELSEWHERE = select(exists().where(
     registrations.c.point == bindparam("point_"), registrations.c.email != _EMAIL, _ALIVE
@@ -126,14 +129,14 @@ class Accounts:
         with self._database.write() as db:
             wanted = {"token_": token, "long_ago": now - REGISTRATION_LIFE}
             chosen = db.execute(REGISTRATION, wanted).mappings().first()
-            if chosen is None:
-                raise Refusal(400, "Invalid activation token")
-            email, point = chosen["email"], chosen["point"]
-            db.execute(ACTIVATE, {"email_": email, "password": chosen["password"]})
-            if point is not None:
-                db.execute(ADD_KEY, {"email": email, "point": point, "text": chosen["text"], "proved": False})
-            db.execute(LAPSE_REGISTRATIONS, {"email_": email})
-            return _account(db, email), chosen["redirect"]
+            return _activate(db, chosen), chosen["redirect"]
+
+    def activate_newest(self, email: str) -> int:
+        """Let the newest registration of an e-mail decide, as :meth:`activate`; return when that was made."""
+        with self._database.write() as db:
+            chosen = db.execute(NEWEST_REGISTRATION, {"email_": email}).mappings().first()
+            _activate(db, chosen)
+            return chosen["created"]
 
     def change_password(self, email: str, old: str, new: str):
         """
@@ -147,8 +150,24 @@ class Accounts:
             _lock(db, email, old)
             return set_password(db, email, new)
 
-    def delete(self, email: str, password: str):
-        """Delete an account with its keys, its buckets and all that is in them; as :meth:`change_password`."""
+    def set_password(self, email: str, new: str):
+        """As :meth:`change_password`, whatever the old one is."""
+        with self._database.write() as db:
+            _lock(db, email)
+            set_password(db, email, new)
+
+    def change(self, email: str, **values):
+        """Let an account have other values, of those that an operator sets: ``disabled``, ``storage``."""
+        with self._database.write() as db:
+            _lock(db, email)
+            db.execute(CHANGE, {"email_": email, **values})
+
+    def delete(self, email: str, password: str | None = None):
+        """
+        Delete an account with its keys, its buckets and all that is in them; as :meth:`change_password`.
+
+        :param password: None where it does not matter.
+        """
         own = {"email_": email}
         with self._database.write() as db:
             _lock(db, email, password)
@@ -162,17 +181,29 @@ class Accounts:
 def set_password(db, email: str, hashed: str):
     """Let an account, which is locked, have another password, and end what the old one has made; return its row."""
     own = {"email_": email}
-    db.execute(SET_PASSWORD, {**own, "new": hashed})
+    db.execute(CHANGE, {**own, "password": hashed})
     for statement in (*LAPSE_WITH_PASSWORD, LAPSE_RESETS):
         db.execute(statement, own)
     return _account(db, email)
 
 
-def _lock(db, email, password):
-    """Lock an account whose password has this hash."""
+def _activate(db, chosen):
+    """Activate the account of a registration, given by its row, if there is one; return the account's."""
+    if chosen is None:
+        raise Refusal(400, "Invalid activation token")
+    email, point = chosen["email"], chosen["point"]
+    db.execute(ACTIVATE, {"email_": email, "password": chosen["password"]})
+    if point is not None:
+        db.execute(ADD_KEY, {"email": email, "point": point, "text": chosen["text"], "proved": False})
+    db.execute(LAPSE_REGISTRATIONS, {"email_": email})
+    return _account(db, email)
+
+
+def _lock(db, email, password=None):
+    """Lock an account; one whose password has this hash, if there is one."""
     lock_accounts(db, email)
     account = _account(db, email)
-    if account is None or account["password"] != password:
+    if account is None or password not in (None, account["password"]):
         raise Refusal(401, WRONG_PASSWORD)
 
 

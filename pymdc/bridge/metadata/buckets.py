@@ -8,8 +8,8 @@ from ..refusal import Refusal
 from . import pages
 from .compiled import Compiled
 from .database import repeating
-from .keys import check_count, check_registered, lapse_in_bucket, lock_asker
-from .locks import BUCKET, BUCKET_AND_ACCOUNT, ROWS
+from .keys import check_count, check_enabled, check_registered, lapse_in_bucket, lock_asker
+from .locks import BUCKET, BUCKET_AND_ACCOUNT, FIND_BUCKET, ROWS
 from .shards import free
 from .tables import bucket_keys, buckets, file_shards, files, shards, tokens
 
@@ -27,7 +27,7 @@ _ITS_KEYS = bucket_keys.c.bucket == bindparam("bucket_")
 #: The ids of an account's buckets.
 OWN = select(buckets.c.id).where(_OF_ACCOUNT)
 
-FIND = Compiled(select(buckets).where(_THIS))
+FIND = Compiled(FIND_BUCKET)
 PAGE = pages.paged(select(buckets).where(_OF_ACCOUNT), buckets.c.number)
 COUNT = select(func.count()).where(_OF_ACCOUNT)
 ADD = insert(buckets)
@@ -126,11 +126,19 @@ def charge(db, bucket_id: str, more: int):
 
 
 def find_bucket(db, bucket_id: str, email: str | None = None, statement=FIND):
-    """Return a bucket's row; another account's is as good as none."""
+    """Return a bucket's row; another account's is as good as none.  Refuse it where its account is disabled."""
     row = statement.first(db, bucket_=bucket_id)
     if row is None or email not in (None, row["email"]):
         raise Refusal(404, "Bucket not found")
+    check_enabled(row)
     return row
+
+
+def check_account_of(db, bucket_id: str):
+    """Raise Refusal for a bucket whose account is disabled; it may be gone."""
+    row = FIND.first(db, bucket_=bucket_id)
+    if row is not None:
+        check_enabled(row)
 
 
 def lock_bucket(db, bucket_id: str):

@@ -1,6 +1,6 @@
 """Public keys."""
 
-from sqlalchemy import bindparam, delete, exists, func, select, update
+from sqlalchemy import bindparam, delete, exists, func, null, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from ..refusal import Refusal
@@ -8,7 +8,7 @@ from . import pages
 from .compiled import Compiled
 from .database import repeating
 from .locks import lock_accounts
-from .tables import bucket_keys, buckets, keys, registrations, shard_tokens, tickets, tokens
+from .tables import accounts, bucket_keys, buckets, keys, registrations, shard_tokens, tickets, tokens
 
 WRONG_PASSWORD = "Invalid email or password"
 KEY_TAKEN = "Public key is already registered"
@@ -20,8 +20,12 @@ HANDED_OUT = (tokens, shard_tokens, tickets)
 _POINT, _EMAIL = bindparam("point_"), bindparam("email_")
 _UNPROVED = (keys.c.point == _POINT, keys.c.proved.is_(False))
 
-FIND = Compiled(select(keys.c.email, keys.c.text).where(keys.c.point == _POINT))
-FIND_WAITING = Compiled(select(registrations.c.email, registrations.c.text).where(registrations.c.point == _POINT))
+FIND = Compiled(
+    select(keys.c.email, keys.c.text, accounts.c.disabled).join_from(keys, accounts).where(keys.c.point == _POINT)
+)
+FIND_WAITING = Compiled(
+    select(registrations.c.email, registrations.c.text, null().label("disabled")).where(registrations.c.point == _POINT)
+)
 PAGE = pages.paged(select(keys).where(keys.c.email == _EMAIL), keys.c.id)
 COUNT = select(func.count()).where(keys.c.email == _EMAIL)
 TAKEN = select(exists().where(keys.c.point == _POINT))
@@ -57,7 +61,10 @@ class Keys:
         self._database = database
 
     def find(self, point: str):
-        """Return ``email``, ``text`` and ``activated`` of a key, also of one that waits with its account; or None."""
+        """
+        Return ``email`` and ``text`` of a key, also of one that waits with its account, which is not ``activated``
+        then, and when that was ``disabled``; or None.
+        """
         with self._database.read() as db:
             for statement, activated in ((FIND, True), (FIND_WAITING, False)):
                 row = statement.first(db, point_=point)
@@ -98,6 +105,12 @@ class Keys:
                 raise Refusal(404, "Public key was not found")
             db.execute(UNLIST, {"point_": point, "email_": email})
             _lapse_in_account(db, point, email)
+
+
+def check_enabled(account):
+    """Raise Refusal for what is of an account that is disabled, given by a row that tells so."""
+    if account["disabled"] is not None:
+        raise Refusal(403, "Account is disabled: whoever runs the bridge can enable it")
 
 
 def check_count(db, count, email: str, most: int, what: str):

@@ -5,7 +5,7 @@ import functools
 from sqlalchemy import bindparam, insert, select, update
 
 from ..refusal import Refusal
-from .buckets import lock_bucket, lock_bucket_and_account
+from .buckets import check_account_of, lock_bucket, lock_bucket_and_account
 from .database import repeating
 from .entries import find
 from .files import SHARDS, Part, check_transfer, shards_of, take_part, wanted_file
@@ -38,6 +38,7 @@ class Links:
             row = db.execute(FIND_TOKEN, {"hash_": token, "now": now}).mappings().first()
             if row is None or (row["operation"] == "PULL" and row["file"] is None):
                 raise gone()
+            check_account_of(db, row["bucket"])
             return {**row, **_offered(_file(db, row), row)} if row["file"] else dict(row)
 
     def open(self, token: str, ticket: dict, uses: int, again: bool, since: int, most: int) -> str:
@@ -71,6 +72,7 @@ class Links:
         """Return the row of a ticket, given by its hash, with the ``size`` of its file."""
         with self._database.read() as db:
             row = _ticket(db, ticket, now)
+            check_account_of(db, row["bucket"])
             return {**row, "size": _file(db, row)["size"]}
 
     def take(self, ticket: str, choose, now: int) -> tuple[dict, Part]:

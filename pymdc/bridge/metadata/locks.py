@@ -16,11 +16,13 @@ ACCOUNTS = (
     select(accounts.c.email).where(accounts.c.email.in_(bindparam("emails", expanding=True)))
     .order_by(accounts.c.email).with_for_update(**ROWS)
 )
-BUCKET = Compiled(select(buckets).where(buckets.c.id == bindparam("bucket_")).with_for_update(**ROWS))
-BUCKET_AND_ACCOUNT = Compiled(
-    select(buckets).join_from(accounts, buckets).where(buckets.c.id == bindparam("bucket_"))
-    .with_for_update(**ROWS, of=[accounts, buckets])
+#: A bucket, with what an operator says of its account.
+FIND_BUCKET = (
+    select(buckets, accounts.c.disabled, accounts.c.storage.label("account_storage")).join_from(accounts, buckets)
+    .where(buckets.c.id == bindparam("bucket_"))
 )
+BUCKET = Compiled(FIND_BUCKET.with_for_update(**ROWS, of=buckets))
+BUCKET_AND_ACCOUNT = Compiled(FIND_BUCKET.with_for_update(**ROWS, of=[accounts, buckets]))
 
 
 def free_rows(key, condition):

@@ -5,6 +5,7 @@ from sqlalchemy import bindparam, delete, insert, select
 from ..refusal import Refusal
 from .accounts import set_password
 from .database import repeating
+from .keys import check_enabled
 from .locks import ROWS, free_rows, lock_accounts
 from .tables import accounts, resets
 
@@ -13,10 +14,8 @@ LIFE = 60 * 60 * 1000  # milliseconds in which a link can be used
 _ALIVE = resets.c.token == bindparam("token_"), resets.c.created > bindparam("long_ago")
 
 ADD = insert(resets)
-FIND = select(resets).where(*_ALIVE)
-USE = (
-    select(resets).join_from(accounts, resets).where(*_ALIVE).with_for_update(**ROWS, of=[accounts, resets])
-)
+FIND = select(resets, accounts.c.disabled).join_from(accounts, resets).where(*_ALIVE)
+USE = FIND.with_for_update(**ROWS, of=[accounts, resets])
 FORGET_OLD = delete(resets).where(free_rows(resets.c.token, resets.c.created <= bindparam("long_ago")))
 
 
@@ -35,7 +34,7 @@ class Resets:
             db.execute(ADD, {"email": email, "token": token, "created": now})
 
     def find(self, token: str, now: int):
-        """Return the row of a link that can be used."""
+        """Return the row of a link that can be used; refuse it while its account is disabled."""
         with self._database.read() as db:
             return _found(db, FIND, token, now)
 
@@ -54,4 +53,5 @@ def _found(db, statement, token, now):
     row = db.execute(statement, {"token_": token, "long_ago": now - LIFE}).mappings().first()
     if row is None:
         raise Refusal(400, "Invalid reset token")
+    check_enabled(row)
     return row

@@ -34,7 +34,7 @@ class Room:
     """
     What an upload has to fit into.
 
-    :ivar account: how many bytes all buckets of one account may hold.
+    :ivar account: how many bytes all buckets of one account may hold, unless that has a figure of its own.
     :ivar at_once: how many uploads of one account there may be at a time.
     :ivar disk: returns how many bytes more the disk can take.
     :ivar written: returns how many bytes each upload under way has on the disk already, by its id; less is no harm.
@@ -68,12 +68,14 @@ def check_quotas(db, bucket, size: int, account: int, now: int):
 
 
 def _check_quotas(bucket, used, size, account):
+    own = bucket["account_storage"]
+    allowed_account = account if own is None else int(own * GIGABYTE)
     needed, words = counted(size), f"{size} bytes"
     if needed > size:
         words += f", counted as {needed},"
     limits = [
         ("Bucket", bucket["stored"] + used["bucket_coming"], int(bucket["storage"] * GIGABYTE)),
-        ("Account", used["account_stored"] + used["account_coming"], account),
+        ("Account", used["account_stored"] + used["account_coming"], allowed_account),
     ]
     for whose, taken, allowed in limits:
         if taken + needed > allowed:

@@ -4,11 +4,11 @@ from sqlalchemy import and_, bindparam, delete, exists, func, insert, or_, selec
 
 from ..refusal import Refusal
 from . import pages
-from .buckets import OWN, find_bucket, lock_bucket_and_account
+from .buckets import OWN, check_account_of, find_bucket, lock_bucket_and_account
 from .database import repeating
 from .keys import check_may_ask, check_registered
 from .locks import ROWS, free_rows
-from .tables import files, shard_tokens, tickets, tokens, uploads
+from .tables import accounts, buckets, files, shard_tokens, tickets, tokens, uploads
 
 _PATIENCE = 60  # seconds that who has too many is told to wait, since some of them expire all the time
 
@@ -16,10 +16,13 @@ _THIS, _UNEXPIRED = tokens.c.hash == bindparam("hash_"), tokens.c.expires > bind
 _OF_BUCKET, _EXPIRED = tokens.c.bucket == bindparam("bucket_"), tokens.c.expires <= bindparam("now")
 #: Of a token: an upload by its link is under way.
 _IS_HELD = exists().where(uploads.c.id == tokens.c.upload, uploads.c.expires > bindparam("steady"))
+_IS_DISABLED = exists().where(
+    buckets.c.id == tokens.c.bucket, accounts.c.email == buckets.c.email, accounts.c.disabled.is_not(None)
+)
 
 KEEP = insert(tokens)
 HAS_FILE = select(exists().where(files.c.bucket == bindparam("bucket_"), files.c.hash == bindparam("file_")))
-SPEND = delete(tokens).where(_THIS, _UNEXPIRED, tokens.c.upload.is_(None)).returning(tokens)
+SPEND = delete(tokens).where(_THIS, _UNEXPIRED, tokens.c.upload.is_(None), ~_IS_DISABLED).returning(tokens)
 SPEND_LEFT = delete(tokens).where(_THIS).returning(tokens)
 LOCK = select(tokens).where(_THIS, _UNEXPIRED).with_for_update(**ROWS)
 IS_HELD = select(_IS_HELD).where(_THIS)
@@ -122,12 +125,15 @@ class Tokens:
 
     def _free(self, db, token, now):
         """
-        Return the row of a token that no upload holds, locked; None if there is none.
+        Return the row of a token that no upload holds, locked; None if there is none.  Refuse one whose account is
+        disabled.
 
         Whether one does is asked after that: to a statement that has waited for the lock, PostgreSQL shows an upload
         that has begun meanwhile in the token's row, and not in its own.
         """
         row = db.execute(LOCK, {"hash_": token, "now": now}).mappings().first()
+        if row is not None:
+            check_account_of(db, row["bucket"])
         held = row and row["upload"] and db.execute(IS_HELD, {"hash_": token, "steady": self._steady()}).scalar()
         return None if held else row
 

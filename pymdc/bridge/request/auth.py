@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import coincurve
 
-from ..metadata.keys import WRONG_PASSWORD
+from ..metadata.keys import WRONG_PASSWORD, check_enabled
 from ..refusal import Refusal
 from . import fields, limits
 from .call import Call
@@ -67,6 +67,7 @@ def _check_registered(signature, key):
         raise Refusal(401, "Public key not registered")
     if not key["activated"]:
         raise Refusal(401, "User account has not been activated")
+    check_enabled(key)
 
 
 def identify_by_password(call: Call):
@@ -230,6 +231,7 @@ def _check_password(call: Call, email: str, password: str):
     limits.forgive_guesses(call, email)
     if not account["activated"]:
         raise Refusal(401, "User account has not been activated")
+    check_enabled(account)
     return account
 
 
