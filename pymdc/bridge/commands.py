@@ -15,6 +15,7 @@ from click.core import ParameterSource
 import pymdc
 
 from . import log, parameters
+from .accounts import accounts
 from .metadata import check_url, migrate_postgresql
 from .serving.server import Server, Site
 from .serving.workers import Workers
@@ -52,6 +53,9 @@ def main():
     Without a command it serves: see "serve --help" for the options.
     """
     os.umask(0o077)  # what it writes is nobody else's business
+
+
+main.add_command(accounts)
 
 
 @main.command(context_settings=parameters.CONTEXT)

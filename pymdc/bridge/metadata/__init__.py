@@ -12,6 +12,7 @@ from sqlalchemy import URL, delete
 from . import copy, tables
 from .accounts import Accounts
 from .buckets import GIGABYTE, Buckets
+from .census import Census
 from .contents import Contents, inline_name, is_inline
 from .database import Database, check_url
 from .files import Files
@@ -56,6 +57,7 @@ class Metadata:
         self.revision, self.clock = database.revision, database.clock
         self.accounts = Accounts(database)
         self.buckets = Buckets(database)
+        self.census = Census(database)
         self.contents = Contents(database)
         self.files = Files(database)
         self.keys = Keys(database)

@@ -208,14 +208,14 @@ def upgraded(folder, next_version):
 
 @pytest.mark.parametrize("arguments", [
     ["serve", "--port", "0"], ["serve", "--new", "--port", "0"], ["scrub"], ["scrub", "--new"], ["upgrade"],
-    ["backup", "target"], ["backup", "--new", "target"],
+    ["backup", "target"], ["backup", "--new", "target"], ["accounts", "list"],
 ])
 def test_every_command_refuses_a_newer_database_in_words(upgraded, tmp_path, arguments):
     before = known(upgraded.database)
 
     target = [tmp_path / "target"] if arguments[-1] == "target" else []
-    name, *options = arguments[:-1] if target else arguments
-    ended = command(name, "--data-dir", upgraded.path, *options, *target)
+    options = arguments[:-1] if target else arguments
+    ended = command(*options, "--data-dir", upgraded.path, *target)
 
     refused(ended, f"a newer version: its schema has revision {NEXT}", f"knows {NOW} at most", "use that version, or")
     assert known(upgraded.database) == before
