@@ -282,7 +282,7 @@ def test_a_held_token_is_revoked_or_spent_with_its_file(memory, new_account):
                        lambda: memory.tokens.revoke(account.email, bucket, id_of(token)))
 
         assert sum(refused(results)) == 1
-        assert len(memory.files.page(account.email, bucket)[0]) == refused(results)[1]
+        assert len(memory.names.page(bucket, Within(), None, None)[0]) == refused(results)[1]
 
 
 def ask_for_pointers(memory, bucket, name, token):
