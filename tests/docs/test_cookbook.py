@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import pytest
 from cryptography.exceptions import InvalidTag
 from IPython.core.interactiveshell import InteractiveShell
+from traitlets.config import Config
 
 import pymdc
 from proxy import Proxy, certificate
@@ -141,8 +142,8 @@ def kitchen(bridge, place, monkeypatch, capsys):
 
 @pytest.fixture
 def shell():
-    """What executes the cells of a notebook."""
-    return InteractiveShell()
+    """What executes the cells of a notebook; without a history, which would outlive its folder."""
+    return InteractiveShell(config=Config({"HistoryManager": {"enabled": False}}))
 
 
 @pytest.mark.parametrize("recipe", sorted(RECIPES.keys() - {NOTEBOOK, PROXY}))
