@@ -3,9 +3,10 @@
 from __future__ import absolute_import, division, print_function
 
 from . import api, errors, keypair
+from ._transfer.content import content_hash
 from .rest import Client, configure
 
-__all__ = ["Client", "__version__", "api", "configure", "errors", "keypair"]
+__all__ = ["Client", "__version__", "api", "configure", "content_hash", "errors", "keypair"]
 
 __version__ = "1.0.0"
 

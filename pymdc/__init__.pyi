@@ -1,13 +1,17 @@
 import os
 from collections.abc import Callable, Mapping
+from typing import Protocol
 
 from . import api as api
 from . import errors as errors
 from . import keypair as keypair
 
-__all__ = ["Client", "__version__", "api", "configure", "errors", "keypair"]
+__all__ = ["Client", "__version__", "api", "configure", "content_hash", "errors", "keypair"]
 
 __version__: str
+
+class _Readable(Protocol):
+    def read(self, size: int, /) -> bytes | None: ...
 
 class Client:
     api_url: str
@@ -42,3 +46,4 @@ def configure(
     clock: Callable[[], float] = ...,
     patience: float = 30,
 ) -> None: ...
+def content_hash(path: str | bytes | os.PathLike[str] | _Readable) -> str: ...

@@ -5,10 +5,9 @@ from __future__ import absolute_import, division, print_function
 import errno
 import io
 import os
-import tempfile
 
 from ._compat import native_path, to_path
-from ._folder import sync_folder
+from ._folder import write_whole
 from .errors import InvalidKey
 
 __all__ = ["read", "write"]
@@ -22,18 +21,7 @@ def write(path, content):
 
     :raises EnvironmentError: there is a file already, or what else the file system says.
     """
-    path = os.path.abspath(_checked(path))
-    descriptor, name = tempfile.mkstemp(dir=os.path.dirname(path))  # which others cannot open
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        _give_name(name, path)
-    finally:
-        if os.path.lexists(name):
-            os.remove(name)
-    sync_folder(os.path.dirname(path))
+    write_whole(os.path.abspath(_checked(path)), content, _give_name)
 
 
 def read(path):

@@ -14,8 +14,8 @@ PACKAGE = Path(__file__).parent.parent.parent / "pymdc"
 #: What is raised, by the names of the classes, and where among their arguments the text stands.
 _PLACES = {name: 0 for name, each in vars(builtins).items() if isinstance(each, type) and issubclass(each, Exception)}
 _PLACES.update(dict.fromkeys((
-    "Away", "ClickException", "Delayed", "InDoubt", "InsecureTransport", "IntegrityError", "InvalidKey", "Refused",
-    "Timeout", "TransportError", "Unreachable", "UsageError",
+    "Away", "Broken", "ClickException", "Delayed", "Failure", "InDoubt", "InsecureTransport", "IntegrityError",
+    "InvalidKey", "Misuse", "Refused", "Timeout", "TransportError", "Unreachable", "UsageError",
 ), 0))
 _PLACES.update(dict.fromkeys(("Refusal", "StoreAway", "Unruly"), 1))
 _VARYING = {"…"}  # what an expression stands for that is not plain

@@ -70,6 +70,7 @@ def store(bucket: pymdc.api.Bucket, progress: list[int]) -> File:
     with open("photo.jpg", "rb") as photo:
         stored = files.upload(photo, files.token("PUSH"), progress=lambda done, total: progress.append(done))
     assert_type(stored, File)
+    assert_type(pymdc.content_hash("photo.jpg"), str)
     assert_type(files.share(stored, filename="us.jpg")["link"], str)
     assert_type(files.upload(io.BytesIO(b"content"), filename="name", callback=print), Future[File])
     assert_type(files.upload(pathlib.Path("photo.jpg"), None, print), Future[File])

@@ -1,0 +1,44 @@
+"""Many files, of which one may fail."""
+
+from __future__ import absolute_import, division, print_function
+
+import contextlib
+
+from ..errors import APIError, IntegrityError, PymdcError
+from .failure import Failure, in_words
+
+__all__ = ["Batch"]
+
+
+class Batch(object):
+    """
+    What is done to some files, each for itself.
+
+    :ivar bool whole: whether none has failed.
+    """
+
+    def __init__(self, screen):
+        self.whole = True
+        self._screen = screen
+
+    @contextlib.contextmanager
+    def each(self, name):
+        """Tell what fails in this context, and go on, unless all that follows would fail as well."""
+        try:
+            yield
+        except (PymdcError, EnvironmentError, ValueError, Failure) as error:
+            if not _is_of_one_file(error):
+                raise
+            self.whole = False
+            self.tell(name, in_words(error))
+
+    def tell(self, name, words):
+        """Say something about a file."""
+        known = words.startswith(name + u": ")  # as the system says it
+        self._screen.remark(words if known else u"{0}: {1}".format(name, words))
+
+
+def _is_of_one_file(error):
+    if isinstance(error, APIError):
+        return error.body["error"] == "File not found"
+    return isinstance(error, IntegrityError) or not isinstance(error, PymdcError)

@@ -1,0 +1,218 @@
+"""Files on their way from the bucket."""
+
+from __future__ import absolute_import, division, print_function
+
+import io
+import json
+import os
+import signal
+
+import pytest
+
+import pymdc
+from pymdc._command.failure import Failure
+from pymdc._command.target import Target, path_of
+from pymdc.testing import Fault
+from shells import finished
+from waiting import eventually
+
+TREE = {"photos/a.txt": b"a", "photos/b/c.txt": b"c" * 5000, "photos/b/d/e.txt": b"", u"photos/\u8c93 \xe9.txt": b"cat"}
+
+
+@pytest.fixture
+def stored(shell, user):
+    """Some files in the bucket."""
+    for name, content in TREE.items():
+        shell.files(user).upload(io.BytesIO(content), filename=name)
+
+
+def files_in(folder):
+    """Return the content of each file below a folder, by its path from there."""
+    found = {}
+    for at, _, names in os.walk(str(folder).encode("utf-8")):
+        for name in names:
+            path = os.path.join(at, name)
+            with open(path, "rb") as file:
+                found[os.path.relpath(path, str(folder).encode("utf-8")).decode("utf-8")] = file.read()
+    return found
+
+
+@pytest.mark.parametrize("options, path", [
+    ([], "c.txt"), (["--as", "x.txt"], "x.txt"), (["--to", "new/folder"], "new/folder/c.txt"),
+    (["--to", "new", "--as", "x.txt"], "new/x.txt"),
+])
+def test_a_file_is_written_by_its_name_or_another(shell, stored, options, path):
+    said = shell("get", "photos/b/c.txt", *options)
+
+    assert (said.out, said.err) == (path + "\n", "")
+    assert files_in(shell.folder) == {path: TREE["photos/b/c.txt"]}
+
+
+def test_a_file_is_written_to_standard_output(shell, user):
+    content = bytes(bytearray(range(256))) * 10000
+    shell.files(user).upload(io.BytesIO(content), filename="a.bin")
+    process = shell.start("get", "a.bin", "--as", "-")
+
+    out, err = process.communicate()
+
+    assert (process.returncode, out, err) == (0, content, b"")
+    assert files_in(shell.folder) == {}
+
+
+@pytest.mark.parametrize("arguments, cut, put", [
+    (["photos"], "", ""), (["photos/"], "", ""), (["/"], "", ""), (["photos/b"], "photos/", ""),
+    (["/photos", "--to", "x"], "", "x/"), (["photos", "--as", "x"], "photos", "x"),
+])
+def test_a_folder_is_written_with_all_that_is_in_it(shell, stored, arguments, cut, put):
+    shell("get", *arguments)
+
+    begin = arguments[0].strip("/")
+    assert files_in(shell.folder) == {
+        put + name[len(cut):]: content for name, content in TREE.items() if name.startswith(begin)
+    }
+
+
+def test_a_folder_once_more_moves_only_what_is_new(shell, user, stored):
+    shell("get", "photos")
+    assert shell("get", "photos").out == ""
+
+    shell.folder.join("photos", "a.txt").write("b")
+    shell.folder.join("photos", "b", "c.txt").remove()
+    assert shell("get", "photos").out == "photos/a.txt\nphotos/b/c.txt\n"
+
+    assert files_in(shell.folder) == TREE
+
+
+def test_a_name_that_is_a_file_and_a_folder_is_told_apart_by_a_slash(shell, user, stored):
+    shell.files(user).upload(io.BytesIO(b"a file"), filename="photos")
+
+    shell("get", "photos", "--as", "file")
+    shell("get", "photos/", "--as", "folder")
+
+    assert shell.folder.join("file").read() == "a file"
+    assert shell.folder.join("folder", "a.txt").read() == "a"
+
+
+def test_of_one_name_the_newest_is_taken(shell, user, stored):
+    for content in b"1", b"3", b"2":
+        shell.files(user).upload(io.BytesIO(content), filename="photos/a.txt")
+
+    assert shell("get", "photos/a.txt", "--as", "-").out == "2"
+    shell("get", "photos")
+    assert shell.folder.join("photos", "a.txt").read() == "2"
+
+
+def test_what_is_not_there_does_not_hold_up_the_others(shell, stored):
+    said = shell("get", "missing", "photos/a", "photos/a.txt", code=1)
+
+    assert said.err == ("missing: there is no missing in the bucket: ls tells what there is\n"
+                        "photos/a: there is no photos/a in the bucket: ls tells what there is\n")
+    assert files_in(shell.folder) == {"a.txt": b"a"}
+
+
+@pytest.mark.parametrize("arguments, words", [
+    (["photos", "--as", "-"], "a folder does not go to standard output"),
+    (["a", "b", "--as", "c"], "--as is for one file or folder"),
+    ([], "NAME"),
+])
+def test_what_means_nothing_is_wrong_use(shell, stored, arguments, words):
+    assert words in shell("get", *arguments, code=2).err or not arguments
+
+
+def test_two_files_do_not_become_one(shell, user):
+    for name in ("a/x.txt", "b/x.txt"):
+        shell.files(user).upload(io.BytesIO(name.encode("ascii")), filename=name)
+
+    said = shell("get", "a/x.txt", "b/x.txt", code=1)
+
+    assert said.err == "b/x.txt: left out: another file that came now has its name here\n"
+    assert files_in(shell.folder) == {"x.txt": b"a/x.txt"}
+
+
+def test_names_that_are_the_same_on_disk_do_not_become_one(tmpdir):
+    """As where capitals do not count, for which a second name of the same file stands here."""
+    target = Target(str(tmpdir))
+    with target.place(u"folder/a.txt") as path:
+        tmpdir.join("folder", "a.txt").write("a")
+    os.link(path, str(tmpdir.join("folder", "A.TXT")))
+
+    with pytest.raises(Failure):
+        with target.place(u"folder/A.TXT"):
+            pass
+
+
+@pytest.mark.parametrize("name", [
+    "../evil", "photos/../../evil", "/evil", "photos//evil", "photos/./evil", "..", ".", "photos/", "\\evil",
+    "photos\\..\\..\\evil", "photos/..\\evil", "C:\\evil", "evil\0",
+])
+def test_no_name_leads_out_of_the_folder(behind_wire, wire, name):
+    entries = [entry(name), entry("photos/good.txt")]
+    answer = json.dumps(sorted(entries, key=lambda file: file["filename"])).encode("ascii")
+    wire.faults.append(Fault("answer", "GET", "/buckets/*/files", nth=0, status=200, body=answer,
+                             headers={"x-metadisk": "direct"}))
+    wire.faults.append(Fault("answer", "GET", "/buckets/*/content", nth=0, status=200, body=b"x",
+                             headers={"x-metadisk": "direct"}))
+
+    said = behind_wire("get", "/", "--to", "target", code=1)
+
+    assert "left out: such a name may lead elsewhere" in said.err
+    assert files_in(behind_wire.folder) == {"target/photos/good.txt": b"x"}
+    assert sorted(path.basename for path in behind_wire.home.listdir()) == ["config", "work"]
+    assert not os.path.exists("/evil")
+
+
+def entry(name):
+    return {"filename": name, "hash": pymdc.content_hash(io.BytesIO(b"x")), "size": 1, "created": "2016"}
+
+
+@pytest.mark.parametrize("part", [u"C:", u"a:b", u"con", u"NUL.txt", u"a.", u"a ", u"a*"])
+def test_windows_gets_no_name_that_it_takes_for_another(part):
+    with pytest.raises(Failure):
+        path_of(part, windows=True)
+
+
+@pytest.mark.parametrize("part", [u"a.b", u"console", u".hidden", u"a b", u"\u8c93"])
+def test_windows_gets_its_other_names(part):
+    assert path_of(part, windows=True)
+
+
+@pytest.mark.parametrize("link", ["photos", "photos/b", "photos/b/c.txt"])
+def test_no_link_is_followed_out_of_the_folder(shell, stored, link):
+    elsewhere = shell.home.mkdir("elsewhere")
+    elsewhere.join("c.txt").write("mine")
+    path = shell.folder.join(*link.split("/"))
+    path.dirpath().ensure(dir=True)
+    path.mksymlinkto(elsewhere.join("c.txt") if link.endswith("txt") else elsewhere)
+
+    said = shell("get", "photos", code=1)
+
+    assert "left out: a link is in its place here" in said.err
+    assert files_in(elsewhere) == {"c.txt": b"mine"}
+
+
+def test_what_was_there_is_whole_when_it_is_interrupted_and_the_next_goes_on(behind_wire, wire):
+    content = b"0123456789" * 300000
+    behind_wire.files(behind_wire.user).upload(io.BytesIO(content), filename="a.bin")
+    behind_wire.folder.join("a.bin").write("old")
+    wire.faults.append(Fault("stall", "GET", "/buckets/*/content", received=1000000))
+    process = behind_wire.start("get", "a.bin")
+    eventually(lambda: any(path.endswith("/content") for _, path in wire.requests))
+
+    os.kill(process.pid, signal.SIGINT)
+    said = finished(process)
+
+    assert (said.code, said.out, said.err) == (130, "", "interrupted\n")
+    assert behind_wire.folder.join("a.bin").read() == "old"
+    behind_wire("get", "a.bin")
+    assert files_in(behind_wire.folder) == {"a.bin": content}
+
+
+def test_two_runs_at_once_leave_the_whole_file(shell, user):
+    content = os.urandom(3000000)
+    shell.files(user).upload(io.BytesIO(content), filename="a.bin")
+    processes = [shell.start("get", "a.bin") for _ in range(2)]
+
+    codes = [finished(process).code for process in processes]
+
+    assert 0 in codes and set(codes) <= {0, 1}
+    assert files_in(shell.folder) == {"a.bin": content}
