@@ -197,14 +197,27 @@ class Client(KeepsSecrets):
 
     def is_direct(self, secret=True):
         """
-        Return whether the bridge has what those of 2016 lack.  One that was not heard of yet is asked.
+        Return whether the bridge has what those of 2016 lack, as far as it says.  One not heard of yet is asked.
 
         :param bool secret: as of :class:`Call`.
         """
+        try:
+            return self._says_direct(secret)
+        except APIError:
+            return False
+
+    def check_direct(self, what, secret=True):
+        """Raise APIError for a bridge of 2016, which has no such thing, and for one that cannot be asked just now."""
+        if not self._says_direct(secret):
+            raise _of_2016.lacks(what)
+
+    def _says_direct(self, secret):
         if self._direct is None:
             try:
                 self.request(Call("HEAD", "/", repeat=UNCONNECTED, secret=secret))
-            except APIError:
+            except APIError as error:
+                if error.status in _TRANSIENT_STATUSES:  # of somebody who may be none of the bridge
+                    raise
                 self._direct = False
             except TransportError as error:
                 if not error.sent:

@@ -395,6 +395,7 @@ def test_folders_that_a_server_tells_of_become_items(server, version, member):
 
     assert found == ["a", "b", "b/"]
     assert below[0]["filename"] == "b/c" and below[1:] == [{"prefix": "b/d/"}]
+    assert [file["filename"] for file in member.bucket.files.list(prefix="b/")] == ["b/c", "b/d/e", "b/d/f"]
 
 
 def test_a_name_is_cut_to_its_last_part(server, version, member):

@@ -109,8 +109,8 @@ class Transfers(Resource):
         return handed, partial(_telling_of, token, self._upload, handed, token, filename, mimetype, progress, replace)
 
     def _upload(self, handed, token, filename, mimetype, progress, replace):
-        if replace and not self._client_in_use().is_direct():
-            raise _of_2016.lacks("way to replace a file")
+        if replace:
+            self._client_in_use().check_direct("way to replace a file")
         with Source(handed, filename, mimetype) as source:
             def body(maybe_done):
                 if self._client_in_use().is_direct():

@@ -2,7 +2,7 @@
 
 from __future__ import absolute_import, division, print_function
 
-from .. import _of_2016
+from .._transfer.filename import checked_name
 from ..errors import TransportError
 from ._arguments import bytes_at_most, file_hash_text, name_text, seconds, token_id_text
 from ._transfers import Transfers
@@ -89,7 +89,7 @@ class Links(Transfers):
     def _share(self, file_hash, expires_in, filename):
         wanted = {"file": file_hash_text(file_hash)}
         if filename is not None:
-            wanted["filename"] = name_text(filename).replace("\\", "/")
+            wanted["filename"] = checked_name(name_text(filename))
         return self._link("PULL", expires_in, wanted)
 
     def _invite(self, expires_in, max_size):
@@ -114,8 +114,7 @@ class Links(Transfers):
     def _check_direct(self, what):
         """Raise APIError for a bridge of 2016, which has no such thing."""
         self._check_identified()
-        if not self._client_in_use().is_direct():
-            raise _of_2016.lacks(what)
+        self._client_in_use().check_direct(what)
 
 
 def __dir__():

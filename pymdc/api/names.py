@@ -110,8 +110,7 @@ class Names(Resource):
         fields = {"hash": file_hash, "filename": _not_empty(checked_name(filename))}
         if mimetype is not None:
             fields["mimetype"] = checked_mimetype(mimetype)
-        if not self._knows_names():
-            raise _of_2016.lacks("way to give content another name")
+        self._client_in_use().check_direct("way to give content another name", secret=False)
         return self._request("POST", _FILES, self._ids, fields)
 
     def _remove(self, file_hash, filename):

@@ -163,6 +163,7 @@ def test_links_take_a_callback(bucket):
 @pytest.mark.parametrize("call", [
     lambda files: files.share("0" * 39), lambda files: files.share({"error": "no"}),
     lambda files: files.share("0" * 40, expires_in="soon"), lambda files: files.share("0" * 40, filename=7),
+    lambda files: files.share("0" * 40, filename="a/../b"),
     lambda files: files.invite(max_size=-1), lambda files: files.invite(max_size=1.5),
     lambda files: files.invite(expires_in=None),
 ])

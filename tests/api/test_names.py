@@ -9,6 +9,8 @@ import itertools
 import pytest
 
 import pymdc
+from pymdc._transfer.handed import Handed
+from pymdc._transfer.upload import Source
 from pymdc.api import names
 from pymdc.errors import APIError, Refusal, TransportError
 from pymdc.testing import Fault
@@ -176,6 +178,14 @@ def test_two_halves_of_a_character_are_that_or_refused(bucket):
     except ValueError as refused:
         assert str(refused) == "filename holds half a character: pass another"
         assert bucket.files.list() == []
+
+
+def test_a_form_has_the_last_part_of_a_name_alone():
+    with Source(Handed(io.BytesIO(b"x"), "read"), "photos\\2016/cat.jpg") as source:
+        _, _, body = source.form()
+        sent = b"".join(body)
+
+    assert b'filename="cat.jpg"' in sent and b"2016" not in sent
 
 
 def test_the_name_of_a_path_has_none_of_its_folders(bucket, tmpdir):

@@ -194,14 +194,33 @@ def test_a_file_that_is_not_there_is_asked_for_once(wire, files, tmpdir):
     assert tmpdir.listdir() == []
 
 
-def test_a_bridge_that_does_not_say_whether_it_is_direct_is_asked_again_next_time(wire, files):
+@pytest.mark.parametrize("fault", [
+    dict(kind="truncate"), dict(kind="answer", status=429), dict(kind="answer", status=502),
+    dict(kind="answer", status=503), dict(kind="answer", status=504),
+])
+def test_a_bridge_that_does_not_say_whether_it_is_direct_is_asked_again_next_time(wire, files, fault):
     client = pymdc.Client(wire.url, retries=0)
-    wire.faults = [Fault("truncate", method="HEAD")]
+    wire.faults = [Fault(method="HEAD", **fault)]
 
     said = [client.is_direct() for _ in range(3)]
 
     assert said == [False, True, True]
     assert asked(wire) == ["HEAD "] * 2
+
+
+@pytest.mark.parametrize("call", [
+    lambda files, stored: files.copy(stored, "b"), lambda files, stored: files.tokens(),
+    lambda files, stored: files.upload(io.BytesIO(b"y"), filename="a", replace=True),
+])
+def test_a_bridge_that_is_away_when_it_is_first_asked_is_not_taken_for_one_of_2016(wire, files, call):
+    stored = files.upload(io.BytesIO(b"x"), filename="a")
+    files._client._direct = None
+    wire.faults = [Fault("answer", method="HEAD", status=503)]
+
+    with pytest.raises(pymdc.errors.APIError, match="the bridge answered 503"):
+        call(files, stored)
+
+    assert "error" not in call(files, stored)
 
 
 def test_an_unregistered_key_is_told_so(files):
