@@ -29,11 +29,11 @@ def texts() -> dict[str | None, list[str]]:
 
     None stands for what is said in words of somebody else, such as another error's.
     """
-    paths = {path.relative_to(PACKAGE).as_posix(): path for path in PACKAGE.rglob("*.py")}
-    modules = {name: _Module(ast.parse(path.read_text("utf-8"))) for name, path in sorted(paths.items())}
-    said = {}
+    modules, said = {}, {}
+    for name, tree in trees():
+        modules[name] = _Module(tree, modules)
     for name, module in modules.items():
-        for line, text in module.texts(modules):
+        for line, text in module.texts():
             said.setdefault(text, []).append(f"{name}:{line}")
     for text in (*(words for _, words, _ in network._PERMANENT), *network._WORDS.values(), _pem._NOTHING,
                  *(words for _, words in _pem._OTHERS)):
@@ -41,11 +41,32 @@ def texts() -> dict[str | None, list[str]]:
     return said
 
 
-class _Module:
-    """One module, and what its names stand for, as far as that is plain."""
+def unknown_classes() -> set[str]:
+    """Return the public classes of errors that are not looked for, and have a text all the same."""
+    defined = [each for _, tree in trees() for each in ast.walk(tree) if isinstance(each, ast.ClassDef)]
+    bases = {each.name: {_name(base) for base in each.bases} for each in defined}
+    errors = {*_PLACES, "SQLAlchemyError"}
+    while more := {name for name, of in bases.items() if of & errors} - errors:
+        errors |= more
+    return {name for name in errors & bases.keys() - _PLACES.keys() if not name.startswith("_")}
 
-    def __init__(self, tree):
+
+def trees():
+    """Yield the name of each module of pymdc, as a path, and its tree."""
+    for path in sorted(PACKAGE.rglob("*.py")):
+        yield path.relative_to(PACKAGE).as_posix(), ast.parse(path.read_text("utf-8"))
+
+
+class _Module:
+    """
+    One module, and what its names stand for, as far as that is plain.
+
+    :param modules: all of them, by their names.
+    """
+
+    def __init__(self, tree, modules):
         self._tree = tree
+        self._modules = modules
         self._constants = _assigned(tree.body)
         self._all_functions = [each for each in ast.walk(tree) if isinstance(each, _FUNCTION)]
         self._functions = {each.name: each for each in self._all_functions}
@@ -55,10 +76,8 @@ class _Module:
             alias.name: each.module
             for each in ast.walk(tree) if isinstance(each, ast.ImportFrom) for alias in each.names
         }
-        self._modules = {}
 
-    def texts(self, modules):
-        self._modules = modules
+    def texts(self):
         for function in [None, *self._all_functions]:
             for node in _own(function or self._tree):
                 expression = _said_by(node)
@@ -68,8 +87,11 @@ class _Module:
 
     def _resolved(self, node, function, depth=0):
         """Return the texts that an expression in a function stands for; none where that is not plain."""
+        if depth > _DEEPEST:  # names may go round in a circle
+            return set()
+
         def inner(each):
-            return self._resolved(each, function, depth + 1) if depth < _DEEPEST else set()
+            return self._resolved(each, function, depth + 1)
 
         match node:
             case ast.Constant(value=str(text)):
@@ -109,7 +131,7 @@ class _Module:
                 return self._of_calls(function, names.index(name), name, depth)
         if not values:
             values, inside = self._constants.get(name, []), None
-        if not values and (home := self._home_of(name)) is not None:
+        if not values and depth <= _DEEPEST and (home := self._home_of(name)) is not None:
             return home._named(name, None, depth + 1)
         return _all_plain(self._resolved(value, inside, depth + 1) for value in values)
 

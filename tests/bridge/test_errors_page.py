@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from refusing import texts
+from refusing import texts, unknown_classes
 
 PAGE = (Path(__file__).parent.parent.parent / "docs" / "errors.md").read_text("utf-8")
 TERMS = re.findall(r"`([^`]+)`", "\n".join(re.findall(r"^(`.*`)$", PAGE, re.MULTILINE)))
@@ -52,3 +52,11 @@ def test_each_text_that_is_told_is_said():
 
 def test_words_of_others_are_told_where_they_have_to_be():
     assert {place.partition(":")[0] for place in SAID[None]} == OTHERS_WORDS
+
+
+def test_each_class_of_errors_is_looked_for():
+    assert unknown_classes() == {
+        "APIError", "PymdcError", "RefusedLookup",  # tell what a bridge has said
+        "CallersError", "NotSent", "Undone",  # are told in other words
+        "NotThere", "NotTried", "Otherwise",  # verdicts of pymdc.conformance
+    }
