@@ -15,6 +15,7 @@ import requests
 
 from needed import is_missing
 from pymdc.bridge.handlers.attachment import disposition
+from pymdc.bridge.request.call import Call
 from used_bridge import UsedBridge, flip_a_byte
 from wire import BOUNDARY, get, hash_of, multipart, put, race
 
@@ -545,6 +546,12 @@ def test_no_byte_is_sent_of_a_shard_that_is_damaged_anywhere(tmp_path, asked):
         assert fetch(url, "bytes=-1").status_code == 410
         store(account, bucket, content)
         assert fetch(ticket(share(account, bucket, hash_of(content)))).content == content
+
+
+def test_no_link_is_in_what_python_shows_of_a_request():
+    call = Call(None, "GET", b"/links/secret", b"", {"x-token": "secret"}, {"token": "secret"}, "::1", None, {})
+
+    assert "secret" not in repr(call)
 
 
 def test_no_link_and_no_ticket_reaches_the_log(alice, bucket, caplog):

@@ -15,8 +15,6 @@ from needed import is_missing
 from pymdc.bridge import LocalBridge
 from wire import hash_of, put, registered
 
-pytestmark = pytest.mark.skipif(is_missing("chromium"), reason="needs chromium, which .ci/run installs")
-
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 PHONE, DESKTOP = {"width": 320, "height": 640}, {"width": 1200, "height": 800}
 NAMES = [
@@ -44,6 +42,8 @@ def bucket(account):
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory):
+    if is_missing("chromium"):
+        pytest.skip("needs chromium, which .ci/run installs")
     browser = Browser(tmp_path_factory.mktemp("browser"))
     yield browser
     browser.close()
