@@ -57,6 +57,6 @@ def test_words_of_others_are_told_where_they_have_to_be():
 def test_each_class_of_errors_is_looked_for():
     assert unknown_classes() == {
         "APIError", "PymdcError", "RefusedLookup",  # tell what a bridge has said
-        "CallersError", "NotSent", "Undone",  # are told in other words
+        "CallersError", "NotSent", "OutputLost", "Undone",  # are told in other words
         "NotThere", "NotTried", "Otherwise",  # verdicts of pymdc.conformance
     }
