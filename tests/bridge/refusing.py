@@ -2,6 +2,7 @@
 
 import ast
 import builtins
+import functools
 import itertools
 import string
 from pathlib import Path
@@ -51,10 +52,11 @@ def unknown_classes() -> set[str]:
     return {name for name in errors & bases.keys() - _PLACES.keys() if not name.startswith("_")}
 
 
-def trees():
-    """Yield the name of each module of pymdc, as a path, and its tree."""
-    for path in sorted(PACKAGE.rglob("*.py")):
-        yield path.relative_to(PACKAGE).as_posix(), ast.parse(path.read_text("utf-8"))
+@functools.cache
+def trees() -> list[tuple[str, ast.Module]]:
+    """Return the name of each module of pymdc, as a path, and its tree."""
+    paths = sorted(PACKAGE.rglob("*.py"))
+    return [(path.relative_to(PACKAGE).as_posix(), ast.parse(path.read_text("utf-8"))) for path in paths]
 
 
 class _Module:
@@ -65,21 +67,26 @@ class _Module:
     """
 
     def __init__(self, tree, modules):
-        self._tree = tree
         self._modules = modules
         self._constants = _assigned(tree.body)
-        self._all_functions = [each for each in ast.walk(tree) if isinstance(each, _FUNCTION)]
-        self._functions = {each.name: each for each in self._all_functions}
-        self._calls = [each for each in ast.walk(tree) if isinstance(each, ast.Call)]
-        self._around = {node: each for each in self._all_functions for node in _own(each)}
+        functions = [each for each in ast.walk(tree) if isinstance(each, _FUNCTION)]
+        self._functions = {each.name: each for each in functions}
+        self._own = {each: _own(each) for each in functions}
+        self._assigned = {each: _assigned(own) for each, own in self._own.items()}
+        self._around = {node: each for each, own in self._own.items() for node in own}
+        self._own[None] = _own(tree)
+        self._calls = {}
+        for each in ast.walk(tree):
+            if isinstance(each, ast.Call):
+                self._calls.setdefault(_name(each.func), []).append(each)
         self._imported = {
             alias.name: each.module
             for each in ast.walk(tree) if isinstance(each, ast.ImportFrom) for alias in each.names
         }
 
     def texts(self):
-        for function in [None, *self._all_functions]:
-            for node in _own(function or self._tree):
+        for function, own in self._own.items():
+            for node in own:
                 expression = _said_by(node)
                 if expression is not None:
                     for text in self._resolved(expression, function) or {None}:
@@ -120,13 +127,13 @@ class _Module:
         if home is None or name not in home._functions:
             return set()
         function = home._functions[name]
-        values = [each.value for each in _own(function) if isinstance(each, ast.Return) and each.value is not None]
+        values = [each.value for each in home._own[function] if isinstance(each, ast.Return) and each.value is not None]
         return set().union(*(home._resolved(value, function, depth + 1) for value in values))
 
     def _named(self, name, function, depth):
         values, inside = [], function
         if function is not None:
-            values = _assigned(_own(function)).get(name, [])
+            values = self._assigned[function].get(name, [])
             if not values and name in (names := [each.arg for each in function.args.args]):
                 return self._of_calls(function, names.index(name), name, depth)
         if not values:
@@ -148,11 +155,10 @@ class _Module:
 
     def _handed(self, called, place, name, depth):
         """Yield the texts of one argument, for each call here of what has this name."""
-        for call in self._calls:
-            if _name(call.func) == called:
-                given = {**{each.arg: each.value for each in call.keywords}, **dict(enumerate(call.args))}
-                for value in [given[key] for key in (place, name) if key in given]:
-                    yield self._resolved(value, self._around.get(value), depth + 1)
+        for call in self._calls.get(called, ()):
+            given = {**{each.arg: each.value for each in call.keywords}, **dict(enumerate(call.args))}
+            for value in [given[key] for key in (place, name) if key in given]:
+                yield self._resolved(value, self._around.get(value), depth + 1)
 
     def _home_of(self, name):
         """Return the module that a name is imported from."""
