@@ -107,7 +107,7 @@ CALLS = {
     "files.iterate": (plain(lambda s: list(s.bucket.files.iterate())), ALWAYS, "GET /buckets/*/files"),
     "files.copy": (plain(lambda s: s.bucket.files.copy(s.stored, "copy")), ALWAYS, "POST /buckets/*/files"),
     "files.token": (plain(lambda s: s.bucket.files.token("PUSH")), ALWAYS, "POST /buckets/*/tokens"),
-    "files.delete": (plain(lambda s: s.bucket.files.delete(s.stored)), ALWAYS, "DELETE /buckets/*/files/*"),
+    "files.delete": (plain(lambda s: s.bucket.files.delete(s.stored["hash"])), ALWAYS, "DELETE /buckets/*/files/*"),
     "files.delete by name": (
         plain(lambda s: s.bucket.files.delete(s.stored, filename=s.stored["filename"])),
         ALWAYS, "DELETE /buckets/*/files/*",

@@ -3,6 +3,7 @@
 from __future__ import absolute_import, division, print_function
 
 from .. import _of_2016
+from .._compat import text_type
 from .._transfer.filename import checked_name, spelled
 from .._transfer.mimetype import checked_mimetype
 from ..errors import TransportError
@@ -65,15 +66,16 @@ class Names(Resource):
 
     def delete(self, file_hash, callback=None, filename=None):
         """
-        Delete content, under all its names or under one, and return an empty dict.
+        Delete a file, or all files with some content, and return an empty dict.
 
-        :param file_hash: as of :meth:`download`: a dict stands for its hash, so *filename* has to be given here too.
-        :param filename: the one name to delete.  A bridge of 2016 knows one name for each content, so there it is
-            looked up first, and another is no file.
+        :param file_hash: 40 hex digits: the content goes, under all its names.  Or the dict that the bridge returned
+            for a file: this one goes alone.
+        :param filename: the one name to delete.  A bridge of 2016 knows one name for each content, and heeds none; so
+            there it is looked up first, and another is no file.
 
         Source: ``DELETE /buckets/:id/files/:hash`` (docs/protocol, "Names").
         """
-        return self._run(callback, lambda: self._remove(file_hash_text(file_hash), filename))
+        return self._run(callback, lambda: self._remove(file_hash, filename))
 
     def _listed(self, within):
         if not within or self._knows_names():
@@ -113,14 +115,14 @@ class Names(Resource):
         self._client_in_use().check_direct("way to give content another name", secret=False)
         return self._request("POST", _FILES, self._ids, fields)
 
-    def _remove(self, file_hash, filename):
-        ids = dict(self._ids, file_hash=file_hash)
-        if filename is None:
+    def _remove(self, file, filename):
+        ids = dict(self._ids, file_hash=file_hash_text(file))
+        name = _name_in(file) if filename is None else _not_empty(spelled(filename))
+        if name is None:
             return self._delete(_FILE, ids)
-        filename = _not_empty(spelled(filename))
         if self._knows_names():
-            return self._delete(_FILE, ids, {"filename": filename})
-        _of_2016.check_only_name(self._all(), file_hash, filename)
+            return self._delete(_FILE, ids, {"filename": name})
+        _of_2016.check_only_name(self._all(), ids["file_hash"], name)
         return self._delete(_FILE, ids)
 
     def _knows_names(self):
@@ -134,6 +136,12 @@ def _within(prefix, delimiter):
         raise ValueError("delimiter must be '/', which separates folders, not {0!r}".format(delimiter))
     given = {"prefix": None if prefix is None else spelled(prefix, "prefix"), "delimiter": delimiter}
     return {name: value for name, value in given.items() if value}
+
+
+def _name_in(file):
+    """Return the name that the bridge's dict of a file tells; None when it is none, or only a hash."""
+    name = file.get("filename") if isinstance(file, dict) else None
+    return name if isinstance(name, text_type) else None
 
 
 def _not_empty(filename):

@@ -297,8 +297,18 @@ def test_one_name_is_deleted_or_all_of_the_content(bucket):
     assert bucket.files.delete(stored[0], lambda answer: None, filename=u"\u732b".encode("utf-8")).result(60) == {}
     assert bucket.files.list() == [stored[0]]
     put(bucket, "z")
-    assert bucket.files.delete(stored[0]) == {}
+    assert bucket.files.delete(stored[0]["hash"]) == {}
     assert bucket.files.list() == []
+
+
+def test_what_the_bridge_has_told_of_a_file_deletes_this_one_alone(bucket):
+    for name in ("kept/a", "temporary/a", "temporary/b"):
+        put(bucket, name)
+
+    for file in bucket.files.iterate(prefix="temporary/"):
+        assert bucket.files.delete(file) == {}
+
+    assert names_of(bucket.files.list()) == ["kept/a"]
 
 
 def test_a_lost_answer_to_a_deletion_by_name_is_no_error(wire, wired_bucket):
@@ -315,9 +325,8 @@ def test_a_bridge_whose_proxy_hides_that_it_knows_names_deletes_no_others(bridge
     files._client.is_direct = lambda secret=True: False
     stored = [put(bucket, name) for name in ("a", "b")]
 
-    answer = files.delete(stored[0], filename="a")
-
-    assert answer == {"error": "This bridge, as those of 2016, has no way to delete one name of several"}
+    for answer in files.delete(stored[0]), files.delete(stored[0]["hash"], filename="a"):
+        assert answer == {"error": "This bridge, as those of 2016, has no way to delete one name of several"}
     assert bucket.files.list() == stored
 
 
