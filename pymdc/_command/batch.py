@@ -9,6 +9,8 @@ from .failure import Failure, in_words
 
 __all__ = ["Batch"]
 
+_LOST = 410  # what the bridge says of a file whose shards are damaged or gone
+
 
 class Batch(object):
     """
@@ -40,5 +42,5 @@ class Batch(object):
 
 def _is_of_one_file(error):
     if isinstance(error, APIError):
-        return error.body["error"] == "File not found"
+        return error.status == _LOST or error.body["error"] == "File not found"
     return isinstance(error, IntegrityError) or not isinstance(error, PymdcError)

@@ -50,8 +50,10 @@ def look_up(files, argument):
     """
     Return what a bucket has by what was typed.
 
-    :raises Failure: nothing.
+    :raises Failure: nothing, or nothing was typed, as where a script has an empty variable.
     """
+    if not argument:
+        raise Failure(u"a name is needed: / is for all there is")
     found = find(files, typed(argument))
     if not found.files and not found.is_folder:
         raise Failure(u"there is no {0} in the bucket: ls tells what there is".format(found.name))

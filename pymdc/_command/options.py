@@ -50,7 +50,7 @@ def _login(commands):
 
 def _ls(commands):
     command = _command(commands, ls, "list what is in the bucket, or in a folder of it")
-    command.add_argument("name", nargs="?", default="", metavar="NAME", help="a folder, or a file")
+    command.add_argument("name", nargs="?", default="/", metavar="NAME", help="a folder, or a file")
     command.add_argument("-l", "--long", action="store_true", help="tell size in bytes and time of arrival, too")
     command.add_argument("-r", "--recursive", action="store_true", help="list what is in folders, too")
 

@@ -24,10 +24,8 @@ class Shell(object):
         self.home = home
         self.folder = home.mkdir("work")
         self.config = home.join("config", "metadisk")
-        self.environment = {
-            name: value for name, value in os.environ.items()
-            if not name.startswith(("XDG_", "PYMDC_", "LC_")) and name not in ("LANG", "COLUMNS")
-        }
+        kept = ("PATH", "PYTHONPATH", "TMPDIR")
+        self.environment = {name: os.environ[name] for name in kept if name in os.environ}
         self.environment.update(HOME=str(home), XDG_CONFIG_HOME=str(home.join("config")), LC_ALL="C.UTF-8")
 
     def start(self, *arguments, **process):

@@ -110,6 +110,20 @@ def test_what_is_not_there_does_not_hold_up_the_others(shell, stored):
     assert files_in(shell.folder) == {"a.txt": b"a"}
 
 
+@pytest.mark.parametrize("status, words", [(410, "The shard is lost"), (404, "File not found")])
+def test_what_the_bridge_has_lost_does_not_hold_up_the_others(behind_wire, wire, status, words):
+    files = behind_wire.files(behind_wire.user)
+    lost = files.upload(io.BytesIO(b"lost"), filename="photos/a.txt")
+    files.upload(io.BytesIO(b"b"), filename="photos/b.txt")
+    wire.faults.append(Fault("answer", "GET", "/buckets/*/{0}/content".format(lost["hash"]), status=status,
+                             body=json.dumps({"error": words}).encode("ascii")))
+
+    said = behind_wire("get", "photos", code=1)
+
+    assert (said.out, said.err) == ("photos/b.txt\n", "photos/a.txt: {0}\n".format(words))
+    assert files_in(behind_wire.folder) == {"photos/b.txt": b"b"}
+
+
 @pytest.mark.parametrize("arguments, words", [
     (["photos", "--as", "-"], "a folder does not go to standard output"),
     (["a", "b", "--as", "c"], "--as is for one file or folder"),

@@ -82,6 +82,14 @@ def test_all_of_one_name_go_and_the_same_content_stays_under_another(shell, user
     assert shell.names(user) == ["b.txt"] + NAMES[1:]
 
 
+@pytest.mark.parametrize("command", [["rm", "-r", ""], ["get", ""], ["ls", ""]])
+def test_nothing_does_not_stand_for_everything(shell, user, stored, command):
+    assert "a name is needed: / is for all there is" in shell(*command, code=1).err
+
+    assert shell.names(user) == NAMES
+    assert shell.folder.listdir() == []
+
+
 def test_everything_is_removed_where_that_is_said(shell, user, stored):
     shell("rm", "-r", "/")
 
