@@ -45,7 +45,7 @@ error_log {root}/run/nginx-error.log;
 {user}
 events {{}}
 http {{
-    access_log off;
+    access_log {root}/run/nginx-access.log;
     client_body_temp_path {root}/run/body;
     proxy_temp_path {root}/run/proxy;
     fastcgi_temp_path {root}/run/fastcgi;
@@ -170,11 +170,13 @@ class Customer:
         self._stored[self._files.upload(io.BytesIO(content))["hash"]] = content
 
     def check(self):
-        """Read everything."""
+        """Read everything, and the newest by a link too."""
         for file_hash, content in self._stored.items():
             target = io.BytesIO()
             self._files.download(file_hash, target)
             assert target.getvalue() == content
+        link = self._files.share(file_hash)["link"]
+        assert requests.post(link, verify=str(CERTIFICATES / "localhost.crt"), timeout=30).content == content
 
     @contextlib.contextmanager
     def storing(self):
@@ -217,6 +219,9 @@ def test_the_page_is_executed_in_order_and_nothing_is_lost_on_the_way(machine, m
     machine.go_through("Watching it")
 
     customer.check()
+    logs = [(machine.root / "run" / name).read_text() for name in ("nginx-access.log", "nginx-error.log")]
+    assert "/buckets/" in logs[0]
+    assert not re.search("/(links|activations|resets)/", "".join(logs))
     addresses = [f"http://127.0.0.1:{machine.port(number)}" for number in ("6382", "6383")]
     requests.get(f"{addresses[0]}/keys", auth=("nobody@example.com", "wrong"), timeout=30)
     assert not undefined("".join(requests.get(f"{each}/metrics", timeout=30).text for each in addresses))
