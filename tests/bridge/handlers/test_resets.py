@@ -153,14 +153,15 @@ def test_a_link_that_is_none_is_refused(local, token):
 def test_there_is_a_mail_a_minute_and_five_a_day_and_what_came_before_is_good(tmp_path, later):
     with LocalBridge(tmp_path, rates="on") as bridge:
         account = registered(bridge)
+        sent = []
         for minute in range(8):
             for _ in range(2):
                 assert told(account.nobody.post("/resets", {"email": account.email})) == (200, {})
+            sent.append(len(links(bridge, account.email)))
             later(61 * (minute + 1))
 
-        sent = links(bridge, account.email)
-        assert len(sent) == 5
-        assert account.nobody.post(sent[-1], {"password": NEW}).status_code == 200
+        assert sent == [1, 2, 3, 4, 5, 5, 5, 5]
+        assert account.nobody.post(links(bridge, account.email)[-1], {"password": NEW}).status_code == 200
 
         later(24 * 60 * 60)
         account.nobody.post("/resets", {"email": account.email})
