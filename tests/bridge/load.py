@@ -112,7 +112,7 @@ class Guest(Account):
         self.keys = []  # the texts of those registered
         self.buckets = []
         for wire in (self.basic, self.signed, self.nobody):
-            wire.send_again = functools.partial(client.deliver, wire)
+            wire.deliver = functools.partial(client.deliver, wire)
 
 
 class Client:
@@ -146,9 +146,9 @@ class Client:
         finally:
             self._session.close()
 
-    def deliver(self, wire):
-        """Send the newest request of *wire* once, and note what it spends when it is answered."""
-        request, wire.last = wire.last, None  # which may be large
+    def deliver(self, wire, request):
+        """Send a request of *wire* once, and note what it spends when it is answered."""
+        wire.last = None  # which may be large
         with self._gate:
             if request.method in ("PUT", "DELETE"):
                 self._doubt(request.method)

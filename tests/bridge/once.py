@@ -36,7 +36,7 @@ class Once:
         self.sent, self.passed, self._failure = [], [], None
         self._over = threading.Event()
         for wire in (self._account.signed, self._account.nobody):
-            wire.send_again = lambda wire=wire: self._send_twice(wire.last)
+            wire.deliver = self._send_twice
 
     @contextlib.contextmanager
     def running(self):

@@ -64,9 +64,9 @@ def test_a_token_is_good_once(cluster, account):
 
 
 def test_a_signed_request_is_good_once(cluster, account):
-    account.signed.send_again = lambda: None
+    account.signed.deliver = lambda request: None
     account.signed.post("/buckets", {"name": "once"})
-    del account.signed.send_again
+    del account.signed.deliver
     prepared = account.signed.last
 
     def again(number):

@@ -62,9 +62,9 @@ def test_once_means_once_across_two_bridges_with_workers_that_share_a_data_folde
     account = registered(first)
     bucket, urls = account.bucket(), [first.url, second.url]
     token = account.token(bucket)
-    account.signed.send_again = lambda: None
+    account.signed.deliver = lambda request: None
     account.signed.post("/buckets", {"name": "once"})
-    del account.signed.send_again
+    del account.signed.deliver
     prepared = account.signed.last.copy()
 
     def again(number):

@@ -63,12 +63,15 @@ class Wire:
 
     def send(self, method, path, body=None, headers=None, auth=None):
         request = requests.Request(method, self.url + path, data=body, headers=headers, auth=auth or (lambda r: r))
-        self.last = request.prepare()
-        return self.send_again()
+        self.last = prepared = request.prepare()
+        return self.deliver(prepared)
 
     def send_again(self):
+        return self.deliver(self.last)
+
+    def deliver(self, prepared):
         with requests.Session() as session:
-            return session.send(self.last, allow_redirects=False, timeout=60)
+            return session.send(prepared, allow_redirects=False, timeout=60)
 
 
 class Basic(Wire):

@@ -176,7 +176,7 @@ def test_one_signed_request_races_for_one_transfer(alice, bucket):
 
 def _prepared(signed, path):
     """Return a signed request that nobody has sent."""
-    signed.send_again = lambda: None
+    signed.deliver = lambda request: None
     signed.get(path)
     return signed.last
 

@@ -103,9 +103,9 @@ def test_both_written_forms_of_a_key_share_one_window(alice, now):
 def test_of_racing_copies_of_a_request_one_passes(alice, now):
     alice.signed.get("/keys", nonce=now)
     bucket = Signed(alice.signed.url, alice.key_pair)
-    bucket.send_again = lambda: None
+    bucket.deliver = lambda request: None
     bucket.post("/buckets", {"name": "once"}, nonce=now + 5)
-    del bucket.send_again
+    del bucket.deliver
 
     answers = race(50, lambda _: bucket.send_again().status_code)
 

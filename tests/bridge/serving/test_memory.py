@@ -274,7 +274,8 @@ def long_list(started):
     bucket = account.bucket()
     rows = ((bucket, f"{number:040}", "n" * 4096) for number in range(LONG))
     with contextlib.closing(sqlite3.connect(started.data_dir + "/bridge.sqlite")) as db, db:
-        db.executemany("INSERT INTO files (bucket, hash, filename, mimetype, size) VALUES (?, ?, ?, 'a/b', 0)", rows)
+        columns = "bucket, hash, filename, mimetype, size, created"
+        db.executemany(f"INSERT INTO files ({columns}) VALUES (?, ?, ?, 'a/b', 0, 0)", rows)
     return account, f"/buckets/{bucket}/files"
 
 

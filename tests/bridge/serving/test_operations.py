@@ -243,9 +243,9 @@ def test_of_racing_copies_of_a_request_one_passes_whichever_worker_gets_it(runni
     account = registered(running("--workers", "3"))
     bucket = account.bucket()
     token = account.token(bucket)
-    account.signed.send_again = lambda: None
+    account.signed.deliver = lambda request: None
     account.signed.post("/buckets", {"name": "once"})
-    del account.signed.send_again
+    del account.signed.deliver
 
     def upload(_):
         return account.nobody.put(f"/buckets/{bucket}/files", multipart(b"once"), token, 4).status_code

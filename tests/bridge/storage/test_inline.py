@@ -93,10 +93,10 @@ def test_small_content_gives_the_store_nothing_to_do(world, monkeypatch):
         file_hash = world.account.upload(world.bucket, b"small")
     delete(world, world.bucket, file_hash)
 
-    def fail(db, file, shards):
+    def fail(*arguments):
         raise sqlalchemy.exc.OperationalError("INSERT", {}, sqlite3.OperationalError("database or disk is full"))
 
-    monkeypatch.setattr(uploads, "_enter", fail)
+    monkeypatch.setattr(uploads, "enter", fail)
     failed = world.account.nobody.put(f"/buckets/{world.bucket}/files", multipart(b"small"), token, 5)
 
     assert failed.status_code == 507

@@ -340,10 +340,10 @@ def test_an_upload_whose_commit_fails_gives_everything_back(world, monkeypatch, 
     bucket = world.account.bucket(storage=0.00002)
     token = world.account.token(bucket)
 
-    def fail(db, file, shards):
+    def fail(*arguments):
         raise sqlalchemy.exc.OperationalError("INSERT", {}, sqlite3.OperationalError("database or disk is full"))
 
-    monkeypatch.setattr(uploads, "_enter", fail)
+    monkeypatch.setattr(uploads, "enter", fail)
     answer = world.account.nobody.put(f"/buckets/{bucket}/files", multipart(b"x" * size), token, size)
     monkeypatch.undo()
 
