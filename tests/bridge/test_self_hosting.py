@@ -5,10 +5,12 @@ import io
 import os
 import re
 import shutil
+import socket
 import stat
 import subprocess
 import sys
 import threading
+import urllib.parse
 from pathlib import Path
 
 import pytest
@@ -206,6 +208,7 @@ def test_the_page_is_executed_in_order_and_nothing_is_lost_on_the_way(machine, m
     monkeypatch.setenv("PYMDC_TEST_OUTBOX", str(machine.root / "var/lib/pymdc/outbox"))
     for section in ("A service", "nginx"):
         machine.go_through(section)
+    eventually(lambda: listens(machine.url))  # nginx opens its port some time after it was told to
     customer = Customer(machine)
     customer.store(b"small")
     customer.store(os.urandom(9_000_000))
@@ -225,6 +228,12 @@ def test_the_page_is_executed_in_order_and_nothing_is_lost_on_the_way(machine, m
     addresses = [f"http://127.0.0.1:{machine.port(number)}" for number in ("6382", "6383")]
     requests.get(f"{addresses[0]}/keys", auth=("nobody@example.com", "wrong"), timeout=30)
     assert not undefined("".join(requests.get(f"{each}/metrics", timeout=30).text for each in addresses))
+
+
+def listens(url):
+    """Return whether somebody takes connections there."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", urllib.parse.urlsplit(url).port)) == 0
 
 
 def undefined(told):
