@@ -23,11 +23,11 @@ except ImportError:
 
 from . import api, keypair
 from ._compat import urlsplit
+from ._passage import Passage, answer_length, read_head, request_length
 from .rest import Client
 
 __all__ = ["Account", "Fault", "Wire", "account"]
 
-_BLOCK = 65536
 _PATIENCE = 120  # seconds after which a connection that nobody uses is given up
 
 #: What :func:`account` returns: an activated :class:`pymdc.api.Users`, and a key pair that it has registered.
@@ -228,7 +228,7 @@ class Wire(object):
 
     def _exchange(self, client):
         """Pass on one request and its answer; return whether the connection goes on."""
-        head, rest = _read_head(client)
+        head, rest = read_head(client)
         if not head:
             return False
         method, target, _ = head.split(b"\r\n", 1)[0].decode("latin-1").split(" ", 2)
@@ -238,7 +238,7 @@ class Wire(object):
         bridge.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._hold(bridge)
         try:
-            request = _Passage(client, rest, _ALL if _is_upgrade(head) else _length(head, 0))
+            request = Passage(client, rest, request_length(head))
             if fault and fault.kind == "answer":
                 return _answer(client, request, fault)
             bridge.sendall(head)
@@ -252,8 +252,8 @@ class Wire(object):
             self._release(bridge)
 
     def _pass_answer(self, bridge, client, request_head, fault):
-        head, rest = _read_head(bridge)
-        answer = _Passage(bridge, head + rest, _answer_length(request_head, head))
+        head, rest = read_head(bridge)
+        answer = Passage(bridge, head + rest, answer_length(request_head, head))
         answer.pass_on(client, fault.received if fault else None)
         if fault:
             _happen(fault, client, bridge)
@@ -274,82 +274,8 @@ class Wire(object):
         each.close()
 
 
-_ALL = float("inf")
-
-
 class _Broken(Exception):
     """A fault has ended the connection."""
-
-
-class _Passage(object):
-    """
-    So many bytes from one socket on their way to another.
-
-    :param bytes begun: what has been read of them already.
-    :param length: how many there are in all; infinite when they end with the connection.
-    """
-
-    def __init__(self, source, begun, length):
-        self.length = length
-        self._source = source
-        self._begun = begun
-        self._passed = 0
-
-    def pass_on(self, target, limit=None):
-        """Pass on all that is to come, or only up to *limit* bytes in all."""
-        end = self.length if limit is None else min(limit, self.length)
-        while self._passed < end:
-            block = self._next(end - self._passed)
-            if not block:
-                return
-            target.sendall(block)
-
-    def pass_on_quietly(self, target):
-        """Pass on all; what breaks is for the other direction to tell."""
-        try:
-            self.pass_on(target)
-        except EnvironmentError:
-            pass
-
-    @property
-    def done(self):
-        """Whether as many bytes have passed as were to pass."""
-        return self._passed >= self.length
-
-    def _next(self, most):
-        most = int(min(most, _BLOCK))
-        block, self._begun = self._begun[:most], self._begun[most:]
-        if not block:
-            block = self._source.recv(most)  # and no more, which would be of the next request
-        self._passed += len(block)
-        return block
-
-
-def _read_head(source):
-    data = b""
-    while b"\r\n\r\n" not in data:
-        block = source.recv(_BLOCK)
-        if not block:
-            return b"", b""
-        data += block
-    head, separator, rest = data.partition(b"\r\n\r\n")
-    return head + separator, rest
-
-
-def _length(head, otherwise):
-    found = re.search(br"(?i)\r\ncontent-length: *(\d+)", head)
-    return int(found.group(1)) if found else otherwise
-
-
-def _is_upgrade(head):
-    return b"\r\nupgrade: websocket" in head.lower()
-
-
-def _answer_length(request_head, head):
-    status = head.split(b" ", 2)[1] if head else b""
-    if status in (b"204", b"304") or request_head.startswith(b"HEAD "):
-        return len(head)
-    return len(head) + _length(head, _ALL)
 
 
 def _answer(client, request, fault):

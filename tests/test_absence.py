@@ -9,6 +9,7 @@ import pytest
 
 import pymdc
 from canned_server import CannedServer
+from pymdc._call import Call
 from pymdc._transfer.pointers import Pointers
 from pymdc.errors import APIError, TransportError
 from pymdc.testing import Fault, Wire
@@ -221,7 +222,7 @@ def test_the_error_tells_the_attempts_of_a_shard_and_of_its_new_pointers(client,
     def ask():
         tries.append(1)
         if len(tries) > 1:
-            return client.request(pymdc.rest.Call("GET", "/no/such/route"))
+            return client.request(Call("GET", "/no/such/route"))
         return [{"hash": stored["hash"], "token": u"0" * 40, "url": client.api_url + u"/shards/" + stored["hash"]}]
 
     pointers = Pointers(ask, True, client.network, client.tries)

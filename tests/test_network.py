@@ -16,7 +16,7 @@ import urllib3
 
 import pymdc
 from canned_server import CannedServer
-from pymdc._http import connection, network
+from pymdc._http import connection, reply
 from pymdc._http.network import Network
 from pymdc._transfer import channel
 from pymdc._transfer.pointers import Pointers
@@ -117,7 +117,7 @@ def test_an_answer_that_only_says_that_it_is_not_compressed_is_read(canned, enco
 
 @pytest.mark.parametrize("status", ["200 OK", "400 Bad Request", "302 Found"])
 def test_an_answer_is_read_up_to_a_limit(canned, monkeypatch, status):
-    monkeypatch.setattr(network, "MAX_ANSWER", 1000)
+    monkeypatch.setattr(reply, "MAX_ANSWER", 1000)
     body = b'{"error": "' + b"x" * 987 + b'"}'
     fits, large = canned(answer(status, body)), canned(answer(status, body + b" "))
 
@@ -132,7 +132,7 @@ def test_an_answer_is_read_up_to_a_limit(canned, monkeypatch, status):
 
 
 def test_the_limit_is_256_mib():
-    assert network.MAX_ANSWER == 256 * 1024 * 1024
+    assert reply.MAX_ANSWER == 256 * 1024 * 1024
 
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"

@@ -1,14 +1,11 @@
-"""One request over the network: proxies, certificates, timeouts; what requests raises becomes an error of ours."""
+"""The way to other hosts: proxies, certificates, timeouts."""
 
 from __future__ import absolute_import, division, print_function
 
-import email.utils
 import logging
 import os
 import re
-import socket
 import ssl
-import time
 
 import requests
 import urllib3
@@ -18,21 +15,19 @@ from requests.utils import (
 )
 from urllib3.util import parse_url
 
-from .._compat import monotonic, urljoin, urlsplit
+from .._compat import monotonic, urlsplit
 from .._fork import PerProcess
 from .._secret import KeepsSecrets
-from ..errors import Timeout, TransportError
+from ..errors import TransportError
 from .address import is_loopback, origin
-from .connection import Adapter, Unruly
+from .connection import Adapter
+from .failure import permanent_fault, translated
+from .reply import Reply
 
-__all__ = ["Network", "Reply", "permanent_fault", "reason"]
+__all__ = ["Network"]
 
-MAX_ANSWER = 256 * 1024 * 1024  # bytes, of an answer that is read whole
-_CHUNK = 256 * 1024
 _HEADERS = dict(default_headers())
 _HEADERS["Accept-Encoding"] = "identity"  # a few bytes could stand for more than fits the memory
-_DIGITS = re.compile(r"[0-9]{1,15}\Z")
-_GOOD_LOGIN = "put user name and password into its address: http://user:password@proxy.example:3128"
 
 
 class Network(KeepsSecrets):
@@ -125,7 +120,7 @@ class Network(KeepsSecrets):
             asked = monotonic()
             response = self._adapter.get().exchange(method, target, proxy, fields, body)
         except (requests.RequestException, urllib3.exceptions.HTTPError, EnvironmentError) as error:
-            failure = _translated(error, url)
+            failure = translated(error, url)
         else:
             reply = Reply(response, url, method, monotonic() - asked)
             if reply.status != 407 or not proxy:
@@ -136,85 +131,6 @@ class Network(KeepsSecrets):
 
     def close(self):
         self._adapter.get().close()
-
-
-class Reply(object):
-    """
-    The answer to one request; the body comes when it is read.
-
-    :ivar str location: where a redirect leads, scheme and host alone: the rest may hold a token.
-    :ivar float clock_ahead: by how many seconds this machine's clock is ahead of the other's, by its ``Date``, or None.
-    :ivar bool leads_back: whether a redirect leads to the same path, say by https.
-    :ivar float retry_after: the seconds that the other side asks to wait, or None.
-    :ivar float seconds: from the question to the beginning of the answer.
-    """
-
-    def __init__(self, response, url, method="GET", seconds=0.0):
-        self.status = response.status
-        self.reason = response.reason or ""
-        self.headers = response.headers
-        self.location, path = _led(url, response.headers.get("Location"))
-        date = _timestamp(response.headers.get("Date", ""))
-        self.clock_ahead = None if date is None else time.time() - date
-        self.retry_after = _retry_after(response.headers.get("Retry-After", ""), time.time() if date is None else date)
-        self.seconds = seconds
-        self.leads_back = path == urlsplit(url).path
-        self._response = response
-        self._url = url
-        self._method = method
-
-    def chunks(self):
-        """Yield the body as bytes, as it comes."""
-        if self.headers.get("Content-Encoding", "").strip().lower() not in ("", "identity"):
-            self.close()
-            raise TransportError(
-                "the answer of {0} is compressed, which was not asked for".format(origin(self._url)),
-                passing=self.status >= 500,
-            )
-        chunks, count = self._response.stream(_CHUNK, decode_content=False), 0
-        while True:
-            chunk, failure = self._next(chunks)
-            if failure is None and chunk is None and self.length() not in (None, count):
-                failure = TransportError("the answer of {0} was cut short".format(origin(self._url)))
-            if failure is not None:
-                raise failure
-            if chunk is None:
-                return
-            count += len(chunk)
-            yield chunk
-
-    def _next(self, chunks):
-        try:
-            return next(chunks, None), None
-        except (requests.RequestException, urllib3.exceptions.HTTPError, EnvironmentError) as error:
-            return None, _translated(error, self._url)
-
-    def length(self):
-        """Return how many bytes were announced, or None.  Older versions of urllib3 do not compare."""
-        if self._method == "HEAD":
-            return None
-        length = self.headers.get("Content-Length", "")
-        return int(length) if _DIGITS.match(length) else None
-
-    def read(self):
-        """Return the whole body as bytes, if it fits the memory."""
-        chunks, count = [], 0
-        for chunk in self.chunks():
-            count += len(chunk)
-            if count > MAX_ANSWER:
-                raise TransportError("the answer of {0} does not end".format(origin(self._url)), passing=False)
-            chunks.append(chunk)
-        return b"".join(chunks)
-
-    def close(self):
-        self._response.close()
-        self._response.release_conn()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *exception):
-        self.close()
 
 
 def _fields(method, target, headers, body, sign):
@@ -233,156 +149,6 @@ def _length(body):
     if body is None:
         return 0
     return len(body) if isinstance(body, bytes) else body.len
-
-
-def _led(url, location):
-    """Return in words where a ``Location`` leads, and its path; None and the path of *url* without one."""
-    try:
-        target = urljoin(url, location or "")
-        return origin(target) if location is not None else None, urlsplit(target).path
-    except ValueError:
-        return "an address that is none", None
-
-
-def _retry_after(text, now):
-    """Return the seconds of a ``Retry-After``, given as such or as a date by the clock that says *now*."""
-    if _DIGITS.match(text):
-        return float(text)
-    date = _timestamp(text)
-    return None if date is None else max(0.0, date - now)
-
-
-def _timestamp(text):
-    """Return the seconds since the epoch of an HTTP date; None for what is none."""
-    try:
-        date = email.utils.parsedate_tz(text)
-        return email.utils.mktime_tz(date) if date else None
-    except (OverflowError, TypeError, ValueError):
-        return None
-
-
-def _translated(error, url):
-    where, causes = origin(url), list(_causes(error))
-
-    def caused_by(*classes):
-        return any(isinstance(cause, classes) for cause in causes)
-
-    failure = permanent_fault(causes[-1], where)
-    if failure is not None:
-        return failure
-    if caused_by(requests.exceptions.InvalidURL, urllib3.exceptions.LocationValueError):
-        return TransportError("no request can be made to {0}".format(where), sent=False, passing=False)
-    if caused_by(urllib3.exceptions.NewConnectionError):
-        failure = TransportError(_nobody(where, is_loopback(url)), sent=False)
-        failure.away = True
-        return failure
-    if caused_by(urllib3.exceptions.ConnectTimeoutError):
-        return Timeout("connecting to {0} took too long".format(where), sent=False)
-    if caused_by(requests.exceptions.SSLError, urllib3.exceptions.SSLError):
-        broken = any("EOF" in str(cause) or "eof" in str(cause) for cause in causes)  # by whom, ssl does not tell
-        return TransportError("no secure connection to {0}: {1}".format(where, reason(causes[-1])), passing=broken)
-    if caused_by(requests.Timeout, urllib3.exceptions.TimeoutError, socket.timeout):
-        return Timeout("{0} was silent for too long".format(where))
-    if caused_by(Unruly):
-        return TransportError("{0} cannot be talked to: {1}".format(where, reason(causes[-1])), passing=False)
-    return TransportError("the connection to {0} broke: {1}".format(where, reason(causes[-1])))
-
-
-# What cannot pass: what the text of an error holds, which libraries word in so many ways; what to say, and what to do.
-_PERMANENT = [(re.compile(pattern, re.IGNORECASE), words, hint) for pattern, words, hint in (
-    ("missing dependencies for socks|pysocks module not found|python socks is needed",
-     "the proxy on the way to {0} speaks SOCKS, for which a package is missing",
-     "install PySocks, and for websockets python-socks"),
-    ("(tunnel connection failed|via proxy status): 407|socks5 authentication|authentication methods were rejected",
-     "the proxy on the way to {0} wants a password: 407 Proxy Authentication Required", _GOOD_LOGIN),
-    (r"(tunnel connection failed|via proxy status): 4\d\d",
-     "the proxy on the way to {0} refuses to lead there", "ask who runs it, or go without: proxies={{}}"),
-    ("malformed and could be missing the host|(not supported|unsupported) proxy|proxy protocols are supported",
-     "the address of the proxy on the way to {0} cannot be used", "check proxies=, HTTPS_PROXY and HTTP_PROXY"),
-    ("(hostname|ip address) mismatch|doesn't match|not valid for",
-     "no secure connection to {0}: its certificate is for another name", "check the address"),
-    ("certificate.?verify.?failed",
-     "no secure connection to {0}: nobody vouches for its certificate{1}",
-     'if it is of its owner\'s own making, name it: verify="cert.pem"'),
-    ("no.certificate.or.crl.found|ca certificate loading failed|pem.lib",
-     "no secure connection to {0}: the CA bundle cannot be read", "check verify=, or REQUESTS_CA_BUNDLE"),
-    ("wrong.version.number|unknown.protocol|record.layer.failure|packet.length.too.long",
-     "no secure connection to {0}: it does not speak TLS there", "is its address one of http:// or ws://?"),
-)]
-
-
-def permanent_fault(error, where):
-    """Return the error of ours that stands for a library's, if what that says cannot pass; else None."""
-    text = _text(error)
-    for pattern, words, hint in _PERMANENT:
-        if pattern.search(text):
-            why = re.search("certificate has expired|self.signed certificate", text)
-            failure = TransportError(words.format(where, ": " + why.group() if why else ""), sent=False, passing=False)
-            failure.hint = hint.format()
-            return failure
-    return None
-
-
-def _text(error):
-    try:
-        return str(error)
-    except UnicodeError:  # Python 2: one that quotes what is not ASCII
-        return repr(error)
-
-
-def _nobody(where, loopback):
-    if loopback:
-        return "no bridge at {0}: start one with python -m pymdc.bridge".format(where)
-    return (
-        "no bridge at {0}: check the address (pymdc.configure or PYMDC_API_URL), the network and the proxy"
-    ).format(where)
-
-
-def _causes(error):
-    """Yield *error* and what it was made from, as requests and urllib3 nest it."""
-    for _ in range(8):
-        yield error
-        inner = getattr(error, "reason", None)
-        if not isinstance(inner, BaseException):
-            inner = next((arg for arg in error.args if isinstance(arg, BaseException)), None)
-        if inner is None:
-            return
-        error = inner
-
-
-_CLOSED, _CUT = "it was closed before an answer came", "the answer was cut short"
-_NOT_HTTP, _NO_CHANNEL = "what came is not HTTP", "what came is no data channel's"
-#: What errors mean of which only the class tells, by its name, which is the same on every Python.
-_WORDS = {
-    "RemoteDisconnected": _CLOSED,
-    "BadStatusLine": _NOT_HTTP,
-    "UnknownProtocol": _NOT_HTTP,
-    "LineTooLong": "a line of the answer does not end",
-    "HTTPException": "the answer has too many headers",
-    "InvalidHeader": "the headers of the answer contradict each other",
-    "IncompleteRead": _CUT,
-    "ProtocolError": _CUT,
-    "InvalidChunkLength": "the answer was cut short, or is not in chunks as it says",
-    "WebSocketConnectionClosedException": "it was closed",
-    "WebSocketAddressException": "nobody knows an address of that name",
-    "WebSocketBadStatusException": "no data channel is opened there",
-    "WebSocketException": _NO_CHANNEL,
-    "WebSocketProtocolException": _NO_CHANNEL,
-    "WebSocketPayloadException": _NO_CHANNEL,
-    "IndexError": _NO_CHANNEL,  # of old versions of websocket-client
-    "ValueError": _NO_CHANNEL,
-}
-
-
-def reason(error):
-    """Return in words why a connection broke, as far as the error tells."""
-    said = getattr(error, "verify_message", None) or getattr(error, "strerror", None)
-    if said:
-        return said
-    name = type(error).__name__
-    if name == "BadStatusLine" and str(error).startswith("No status line"):  # Python 2 has no class for that
-        return _CLOSED
-    return _WORDS.get(name, name)
 
 
 class _HideActivations(logging.Filter):

@@ -29,7 +29,7 @@ class Beginning(object):
     What has come of a file, from its first byte on.
 
     :param ask: asks for a part of the file, where that can be: is given header fields, what takes the
-        :class:`pymdc._http.network.Reply`, and whether it may be asked again.
+        :class:`pymdc._http.reply.Reply`, and whether it may be asked again.
     :param begin: is called at the start of each attempt.
     :param write: is given the bytes as they come, unverified.
     :param progress: is given the number of bytes so far, and of those of the file.

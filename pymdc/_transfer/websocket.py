@@ -15,7 +15,7 @@ import websocket
 from websocket import ABNF
 
 from .._http.connection import Pace
-from .._http.network import permanent_fault, reason
+from .._http.failure import permanent_fault, reason
 from ..errors import Timeout, TransportError
 
 __all__ = ["FAILURES", "FarmerSocket", "translated"]

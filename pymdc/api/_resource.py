@@ -3,6 +3,7 @@
 from __future__ import absolute_import, division, print_function
 
 from .. import _of_2016, rest
+from .._call import Call
 from .._secret import KeepsSecrets
 from .._signing import Basic
 from ..errors import APIError
@@ -35,7 +36,7 @@ class Resource(KeepsSecrets):
 
     def _request(self, method, route, ids=None, fields=None, **options):
         options.setdefault("auth", self._auth)
-        call = rest.Call(method, route, ids=ids, fields=fields, **options)
+        call = Call(method, route, ids=ids, fields=fields, **options)
         return self._client_in_use().request(call)
 
     def _client_in_use(self):

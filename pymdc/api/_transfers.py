@@ -5,6 +5,7 @@ from __future__ import absolute_import, division, print_function
 from functools import partial
 
 from .. import _of_2016, _options
+from .._call import ALWAYS, UNCONNECTED
 from .._compat import integer_types
 from .._transfer.download import download
 from .._transfer.handed import Handed, guarded, own_errors
@@ -13,7 +14,6 @@ from .._transfer.reader import open_file
 from .._transfer.upload import Source
 from ..errors import APIError, TransportError, as_answer
 from ..keypair import ECDSA
-from ..rest import ALWAYS, UNCONNECTED
 from ._arguments import file_hash_text, token_text
 from ._resource import Resource
 

@@ -2,7 +2,7 @@
 
 from __future__ import absolute_import, division, print_function
 
-from ..rest import UNDONE
+from .._call import UNDONE
 from ._arguments import bucket_id_text, gigabytes, name_text, public_key_texts
 from ._resource import Resource
 from .files import Files

@@ -2,9 +2,9 @@
 
 from __future__ import absolute_import, division, print_function
 
+from .._call import UNDONE, may_be_done
 from .._signing import Basic
 from ..errors import APIError, TransportError
-from ..rest import UNDONE, may_be_done
 from ._arguments import activation_token, email_text, password_bytes
 from ._resource import Resource
 

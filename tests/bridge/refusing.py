@@ -8,7 +8,7 @@ import string
 from pathlib import Path
 
 from pymdc import _pem
-from pymdc._http import network
+from pymdc._http import failure
 
 PACKAGE = Path(__file__).parent.parent.parent / "pymdc"
 
@@ -36,7 +36,7 @@ def texts() -> dict[str | None, list[str]]:
     for name, module in modules.items():
         for line, text in module.texts():
             said.setdefault(text, []).append(f"{name}:{line}")
-    for text in (*(words for _, words, _ in network._PERMANENT), *network._WORDS.values(), _pem._NOTHING,
+    for text in (*(words for _, words, _ in failure._PERMANENT), *failure._WORDS.values(), _pem._NOTHING,
                  *(words for _, words in _pem._OTHERS)):
         said.setdefault(_shown(text), []).append("a table")
     return said

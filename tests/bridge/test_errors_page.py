@@ -22,10 +22,10 @@ INTERNAL_TEXTS = {
 }
 #: Where somebody else's words are told.
 OTHERS_WORDS = {
-    "_command/screen.py", "_http/network.py", "_pem.py", "_transfer/target.py", "bridge/commands.py",
+    "_command/screen.py", "_http/failure.py", "_pem.py", "_transfer/target.py", "bridge/commands.py",
     "bridge/mail/postman.py", "bridge/mail/relay.py", "bridge/metadata/commits.py",
     "bridge/metadata/postgresqlengine.py", "bridge/parameters.py", "bridge/request/fields.py",
-    "bridge/serving/protocol.py", "errors.py",
+    "bridge/serving/websocket.py", "errors.py",
 }
 
 

@@ -12,7 +12,8 @@ import pytest
 import pymdc
 from line import Line
 from pymdc._compat import monotonic
-from pymdc.testing import Wire, _answer_length, _Passage, _read_head
+from pymdc._passage import Passage, answer_length, read_head
+from pymdc.testing import Wire
 from running_bridge import RunningBridge, new_bucket
 
 SHARD = 8 * 1024 * 1024
@@ -40,8 +41,8 @@ class Gate(Wire):
         if b" /shards/" not in request_head:
             return super(Gate, self)._pass_answer(bridge, client, request_head, fault)
         self._begin()
-        head, rest = _read_head(bridge)
-        answer = _Passage(bridge, head + rest, _answer_length(request_head, head))
+        head, rest = read_head(bridge)
+        answer = Passage(bridge, head + rest, answer_length(request_head, head))
         answer.pass_on(client, answer.length - 1)
         self._end()
         answer.pass_on(client)

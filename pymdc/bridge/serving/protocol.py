@@ -1,20 +1,16 @@
-"""HTTP and websockets as uvicorn speaks them, but with time limits, and with refusals in JSON."""
+"""HTTP as uvicorn speaks it, but with time limits, and with refusals in JSON."""
 
 import collections
 import contextlib
-import fcntl
 import json
 import sys
-import termios
 
 import httptools
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
-from websockets.frames import CloseCode
-from websockets.server import ServerProtocol
 
 from .body import Body
+from .patient import Patient
 
 MAX_HEADERS = 64 * 1024  # bytes of a request's line and headers
 HEADER_COST = 128  # bytes that a header counts as besides: what it takes in memory, and short ones come in thousands
@@ -25,62 +21,8 @@ FULL = "pymdc.full"  # what in the state of a scope says that its connection is 
 PIECE = 4096  # bytes that are parsed at once where nothing tells how many requests they are
 READ = 16 * 1024  # bytes that are read at once, for many connections may hold as many
 READ_UPLOAD = 256 * 1024
-MAX_FRAGMENTS = 1000  # of a message; also of empty ones there would be no end
-FRAMES = 16 * 1024  # bytes of frames that are parsed at once
 
 _TOO_LONG = f"The headers are longer than {MAX_HEADERS} bytes"
-
-
-class _Patient:
-    """Cuts the connection of a reader who takes nothing for *silence* seconds; one who takes a little is let be."""
-
-    def __init__(self, *arguments, silence, **options):
-        super().__init__(*arguments, **options)
-        self._silence = silence
-
-    _watch = None
-
-    def given_up_at(self) -> float | None:
-        """Return when this connection is left, unless something is asked; None while something is answered."""
-
-    def is_read(self) -> bool:
-        """Return whether nothing is left of what the reader has to take."""
-        return not (self.transport.get_write_buffer_size() or self._in_system())
-
-    def connection_lost(self, exc):
-        if self._watch is not None:
-            self._watch.cancel()
-        super().connection_lost(exc)
-
-    def pause_writing(self):
-        super().pause_writing()
-        self._expect_less_than(self._untaken())
-
-    def resume_writing(self):
-        self._watch.cancel()
-        super().resume_writing()
-
-    def _expect_less_than(self, size):
-        self._watch = self.loop.call_later(self._silence, self._look, size)
-
-    def _look(self, before):
-        size = self._untaken()
-        if size >= before:
-            self.transport.abort()
-        elif size:
-            self._expect_less_than(size)
-
-    def _untaken(self):
-        """Return how many bytes the reader has still to take."""
-        size = self.transport.get_write_buffer_size()
-        return size + self._in_system() if size else 0
-
-    def _in_system(self):
-        """Return how many of them wait in the system, where it tells; Linux does."""
-        with contextlib.suppress(OSError, AttributeError):
-            waiting = fcntl.ioctl(self.transport.get_extra_info("socket").fileno(), termios.TIOCOUTQ, bytes(4))
-            return int.from_bytes(waiting, sys.byteorder)
-        return 0
 
 
 class _Flow(FlowControl):
@@ -95,7 +37,7 @@ class _Flow(FlowControl):
             super().resume_reading()
 
 
-class Protocol(_Patient, HttpToolsProtocol):
+class Protocol(Patient, HttpToolsProtocol):
     """
     HTTP.
 
@@ -287,7 +229,7 @@ class Protocol(_Patient, HttpToolsProtocol):
 
     def _see_off(self):
         """Cut an idle connection once all is taken: under TLS, closing waits for a client who may sleep."""
-        if self._in_system():
+        if self.in_system():
             self.loop.call_later(0.5, self._see_off)
         else:
             self.transport.abort()
@@ -325,79 +267,3 @@ class Protocol(_Patient, HttpToolsProtocol):
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
-
-
-class WebSocketProtocol(_Patient, WebSocketsSansIOProtocol):
-    """The data channel's websocket."""
-
-    _asked = False  # for a shard
-
-    def __init__(self, *arguments, **options):
-        super().__init__(*arguments, **options)
-        self.conn = _Connection(max_size=self.config.ws_max_size, logger=self.logger)
-
-    def data_received(self, data: bytes):
-        for start in range(0, len(data), FRAMES):
-            if not self.transport.is_closing():
-                super().data_received(data[start:start + FRAMES])
-        if not self.writable.is_set():  # each ping is answered: who reads no answer may not send on
-            self.transport.pause_reading()
-
-    def resume_writing(self):
-        super().resume_writing()
-        if not self.read_paused:
-            self.transport.resume_reading()
-
-    def shutdown(self):
-        if not self._asked:  # else the shard is sent, and then the channel is closed anyway
-            super().shutdown()
-
-    async def send(self, message):
-        """Send as uvicorn does, but with *more_body* only a fragment of a message."""
-        self.conn.goes_on = message.get("more_body", False)
-        await super().send(message)
-
-    def handle_cont(self, event):
-        if len(self.frames) < MAX_FRAGMENTS:
-            super().handle_cont(event)
-        elif not self.transport.is_closing():
-            self.conn.fail(CloseCode.MESSAGE_TOO_BIG)
-            self.handle_parser_exception()
-
-    def send_receive_event_to_app(self):
-        self._asked = True
-        if self.curr_msg_data_type == "text" and not _is_text(b"".join(self.frames)):
-            self.conn.send_close(CloseCode.INVALID_DATA)  # as uvicorn does, but it logs a traceback besides
-            self.handle_parser_exception()
-        else:
-            super().send_receive_event_to_app()
-
-
-def _is_text(data):
-    try:
-        data.decode("utf-8")
-    except UnicodeDecodeError:
-        return False
-    return True
-
-
-class _Connection(ServerProtocol):
-    """
-    Refuses in JSON what is no handshake, and sends messages in fragments.
-
-    :ivar bool goes_on: whether the bytes that come next are not the last of their message.
-    """
-
-    goes_on = False
-
-    def send_binary(self, data, fin=True):
-        if self.expect_continuation_frame:
-            self.send_continuation(data, not self.goes_on)
-        else:
-            super().send_binary(data, not self.goes_on)
-
-    def reject(self, status, text: str):
-        response = super().reject(status, json.dumps({"error": text.strip()}))
-        del response.headers["Content-Type"]
-        response.headers["Content-Type"] = "application/json; charset=utf-8"
-        return response

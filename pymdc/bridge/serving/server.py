@@ -26,7 +26,8 @@ from ..storage.datafolder import data_folder
 from ..storage.upgrade import upgrade
 from .app import make_app
 from .parent import end_with
-from .protocol import Protocol, WebSocketProtocol
+from .protocol import Protocol
+from .websocket import WebSocketProtocol
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8  # of mallopt, in malloc.h
 MIB = 1024 * 1024

@@ -19,7 +19,7 @@ from running_bridge import RunningBridge
 from waiting import eventually
 from wire import BOUNDARY, Account, ending, fresh_nonce, multipart, part
 
-if not os.path.isdir("/proc/self/fd"):
+if not os.path.isdir("/proc/self/fd") and "CI" not in os.environ:
     pytest.skip("needs /proc", allow_module_level=True)
 
 MIB = 1024 * 1024
