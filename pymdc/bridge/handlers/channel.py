@@ -29,12 +29,12 @@ async def serve(call: Call, websocket: WebSocket):
         if (message.get("bytes") or b"")[:1] == bytes([binaryjs.FIRST_BYTE]):
             dialect = _BinaryJS(websocket)
         try:
-            row, outgoing = await run_in_threadpool(content.open_shard, call, *_wanted(dialect, message))
+            outgoing, give_back = await run_in_threadpool(content.open_shard, call, *_wanted(dialect, message))
         except Refusal as refusal:
             call.record["error"] = refusal.text
             await dialect.refuse(400, refusal.text)
             return
-        async for block in content.blocks(call, row["bucket"], outgoing, BLOCK):
+        async for block in content.blocks(call, give_back, outgoing, BLOCK):
             await dialect.send(block, more=outgoing.left > 0)
         if outgoing.damaged:
             await dialect.refuse(500, "The shard is damaged")

@@ -28,7 +28,7 @@ def show(call: Call) -> Response:
     """Give a file, or the range of it that is asked for."""
     headers = {"ETag": f'"{call.ids["hash"]}"', "Accept-Ranges": "bytes"}
     part = _take(call, functools.partial(choose, call, headers["ETag"]))
-    return send(call, call.ids["bucket"], part, headers, _open)
+    return send(call, part, headers, _open, _payer(call, call.ids["bucket"]))
 
 
 def choose(call: Call, entity_tag: str, size: int) -> tuple[int, int]:
@@ -37,11 +37,12 @@ def choose(call: Call, entity_tag: str, size: int) -> tuple[int, int]:
     return fields.byte_range(asked, size)
 
 
-def send(call: Call, bucket_id: str, part, headers: dict, open_shard) -> Response:
+def send(call: Call, part, headers: dict, open_shard, give_back) -> Response:
     """
     Answer with a part of a file that has been charged.
 
     :param open_shard: opens a shard, as :func:`_open` does.
+    :param give_back: is told how many of the last bytes have not been sent, when there are some.
     """
     def opened(row, start, end):
         return open_shard(call, row, start, end, lambda: call.metadata.shards.find(row["id"]))
@@ -49,12 +50,17 @@ def send(call: Call, bucket_id: str, part, headers: dict, open_shard) -> Respons
     try:
         outgoing = Outgoing(list(part.pieces()), opened)
     except BaseException:
-        call.metadata.files.give_back(bucket_id, part.end - part.start)
+        give_back(part.end - part.start)
         raise
     if outgoing.left == part.size:
-        return _answer(call, bucket_id, outgoing, headers)
+        return _answer(call, give_back, outgoing, headers)
     headers = {**headers, "Content-Range": f"bytes {part.start}-{part.end - 1}/{part.size}"}
-    return _answer(call, bucket_id, outgoing, headers, 206)
+    return _answer(call, give_back, outgoing, headers, 206)
+
+
+def _payer(call, bucket_id):
+    """Return what gives bytes that were not sent back to the bucket that was charged for them."""
+    return functools.partial(call.metadata.files.give_back, bucket_id)
 
 
 def _take(call, choose):
@@ -72,23 +78,23 @@ def _take(call, choose):
 
 
 def shard(call: Call) -> Response:
-    row, outgoing = open_shard(call, call.headers.get("x-token", ""), call.ids["hash"])
-    return _answer(call, row["bucket"], outgoing, {})
+    outgoing, give_back = open_shard(call, call.headers.get("x-token", ""), call.ids["hash"])
+    return _answer(call, give_back, outgoing, {})
 
 
-def _answer(call, bucket_id, outgoing, headers, status=200):
+def _answer(call, give_back, outgoing, headers, status=200):
     size = outgoing.left
     headers = {**headers, "Content-Length": str(size)}
     if size > BLOCK:
-        return _Stream(blocks(call, bucket_id, outgoing), status, headers, TYPE)
+        return _Stream(blocks(call, give_back, outgoing), status, headers, TYPE)
     try:
         content = b"".join(iter(lambda: outgoing.read(BLOCK), b""))
         if outgoing.damaged:
             raise Refusal(410, "The shard is damaged")
     except BaseException:
-        _settle(call, bucket_id, outgoing, unsent=size)
+        _settle(call, give_back, outgoing, unsent=size)
         raise
-    _settle(call, bucket_id, outgoing, unsent=0)
+    _settle(call, give_back, outgoing, unsent=0)
     return Response(content, status, headers, TYPE)
 
 
@@ -104,7 +110,7 @@ class _Stream(StreamingResponse):
 
 
 def open_shard(call: Call, token: str, shard_hash: str) -> tuple:
-    """Spend a shard token, and return the row of the shard and its bytes, to be read by blocks()."""
+    """Spend a shard token, and return the bytes of its shard, and what gives some of them back, for blocks()."""
     hashed = auth.hash_token(token)
 
     def wanted():
@@ -121,13 +127,15 @@ def open_shard(call: Call, token: str, shard_hash: str) -> tuple:
         outgoing.close()
         raise
     spent = True
-    return row, outgoing
+    return outgoing, _payer(call, row["bucket"])
 
 
-async def blocks(call: Call, bucket_id: str, outgoing: Outgoing, size=BLOCK):
+async def blocks(call: Call, give_back, outgoing: Outgoing, size=BLOCK):
     """
     Yield the bytes in blocks, and close them.  The next is read while one is sent.  They are accounted for before the
     last of them is gone.
+
+    :param give_back: as of :func:`send`.
     """
     def read_on():
         return asyncio.ensure_future(run_in_threadpool(outgoing.read, size))
@@ -137,7 +145,7 @@ async def blocks(call: Call, bucket_id: str, outgoing: Outgoing, size=BLOCK):
         while block := await asyncio.shield(reading):
             last = not outgoing.left
             if last:
-                await run_in_threadpool(_settle, call, bucket_id, outgoing, outgoing.unsent)
+                await run_in_threadpool(_settle, call, give_back, outgoing, outgoing.unsent)
             else:
                 reading = read_on()
             yield block
@@ -149,7 +157,7 @@ async def blocks(call: Call, bucket_id: str, outgoing: Outgoing, size=BLOCK):
         if not outgoing.settled:
             with anyio.CancelScope(shield=True):
                 held = await _result(reading)
-                await run_in_threadpool(_settle, call, bucket_id, outgoing, outgoing.unsent + len(held))
+                await run_in_threadpool(_settle, call, give_back, outgoing, outgoing.unsent + len(held))
 
 
 async def _result(reading) -> bytes:
@@ -159,7 +167,7 @@ async def _result(reading) -> bytes:
     return b"" if failed else reading.result()
 
 
-def _settle(call, bucket_id, outgoing, unsent):
+def _settle(call, give_back, outgoing, unsent):
     """Close a file, and take what nobody has to pay for off what was charged."""
     outgoing.settled = True
     outgoing.close()
@@ -167,7 +175,7 @@ def _settle(call, bucket_id, outgoing, unsent):
         _log.error("%s is damaged", outgoing.damaged["object"])
         call.metadata.shards.mark(outgoing.damaged, damaged=True)
     if unsent:
-        call.metadata.files.give_back(bucket_id, unsent)
+        give_back(unsent)
 
 
 def _open(call, row, start, end, find) -> tuple:

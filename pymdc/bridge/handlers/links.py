@@ -55,7 +55,8 @@ def download(call: Call) -> Response:
         ticket, part = call.metadata.links.take(
             _hashed(call), lambda file_hash, size: content.choose(call, f'"{file_hash}"', size), call.now(),
         )
-        return content.send(call, ticket["bucket"], part, _offered(ticket), content.open_verified)
+        give_back = functools.partial(call.metadata.links.give_back, ticket, part)
+        return content.send(call, part, _offered(ticket), content.open_verified, give_back)
 
 
 @contextlib.contextmanager

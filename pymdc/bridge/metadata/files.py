@@ -1,5 +1,6 @@
 """The files in buckets: their bytes, which are charged, and the tokens for their shards; further names, deletion."""
 
+import itertools
 from dataclasses import dataclass
 
 from sqlalchemy import bindparam, delete, insert, select, update
@@ -59,6 +60,11 @@ class Part:
             if start < end:
                 yield shard, start, end
             offset += shard["size"]
+
+    def within_last(self, size: int) -> int:
+        """Return of how many shards nothing is asked for but what is among the last so many bytes."""
+        lengths = [end - start for _, start, end in self.pieces()]
+        return sum(total <= size for total in itertools.accumulate(reversed(lengths)))
 
 
 @repeating

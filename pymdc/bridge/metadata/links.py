@@ -5,7 +5,7 @@ import functools
 from sqlalchemy import bindparam, insert, select, update
 
 from ..refusal import Refusal
-from .buckets import check_account_of, lock_bucket, lock_bucket_and_account
+from .buckets import charge, check_account_of, lock_bucket, lock_bucket_and_account
 from .database import repeating
 from .entries import find
 from .files import SHARDS, Part, check_transfer, shards_of, take_part, wanted_file
@@ -22,6 +22,7 @@ FIND_AGAIN = select(tickets).where(
 FIND_TICKET = select(tickets).where(_THIS, tickets.c.expires > bindparam("now"))
 _COUNT = bindparam("count")
 USE = update(tickets).where(_THIS, tickets.c.left >= _COUNT).values(left=tickets.c.left - _COUNT)
+USE_LESS = update(tickets).where(_THIS).values(left=tickets.c.left + _COUNT)
 
 
 @repeating
@@ -90,6 +91,13 @@ class Links:
             if not db.execute(USE, {"hash_": ticket, "count": count}).rowcount:
                 raise Refusal(403, "The download has been asked for too often: ask for another link")
             return row, part
+
+    def give_back(self, ticket: dict, part: Part, size: int):
+        """Give back the last bytes of a part, which nobody has got, and the uses for shards that hold no other."""
+        with self._database.write() as db:
+            charge(db, ticket["bucket"], -size)
+            if count := part.within_last(size):
+                db.execute(USE_LESS, {"hash_": ticket["hash"], "count": count})
 
 
 def _made_before(db, ticket, since):

@@ -19,11 +19,10 @@ class Account:
 
     def __init__(self):
         self.given_back, self.damaged = 0, False
-        self.files = types.SimpleNamespace(give_back=self._give_back)
         self.shards = types.SimpleNamespace(mark=self._mark)
         self.metadata = self
 
-    def _give_back(self, bucket, size):
+    def give_back(self, size):
         self.given_back += size
 
     def _mark(self, row, damaged):
@@ -48,7 +47,7 @@ def test_the_next_block_is_read_while_one_is_sent_and_not_paid_for_unless_it_is_
     account, shard = Account(), outgoing()
 
     async def download():
-        blocks = content.blocks(account, "bucket", shard, 3)
+        blocks = content.blocks(account, account.give_back, shard, 3)
         got = [await anext(blocks) for _ in range(taken)]
         await _until(lambda: shard.left == max(0, len(SHARD) - 3 * (taken + 1)))
         await blocks.aclose()
@@ -73,7 +72,7 @@ def test_a_download_that_is_given_up_while_the_next_block_is_read_waits_for_that
     shard.read = read_slowly
 
     async def download():
-        waiting = asyncio.ensure_future(anext(content.blocks(account, "bucket", shard, 3)))
+        waiting = asyncio.ensure_future(anext(content.blocks(account, account.give_back, shard, 3)))
         await _until(begun.is_set)
         waiting.cancel()
         await asyncio.wait([waiting], timeout=0.1)
@@ -90,7 +89,7 @@ def test_of_a_shard_that_turns_out_damaged_nothing_is_paid_for():
     account, shard = Account(), outgoing(b"012345678X")
 
     async def download():
-        return [block async for block in content.blocks(account, "bucket", shard, 3)]
+        return [block async for block in content.blocks(account, account.give_back, shard, 3)]
 
     assert asyncio.run(download()) == [b"012", b"345", b"678"]
     assert (account.given_back, account.damaged) == (len(SHARD), True)

@@ -1,5 +1,6 @@
 """Links: once, for whoever has one, and what is sent by them."""
 
+import errno
 import hashlib
 import html
 import json
@@ -8,6 +9,7 @@ import os
 import re
 import socket
 import subprocess
+import types
 import uuid
 
 import pytest
@@ -15,6 +17,7 @@ import requests
 
 from needed import is_missing
 from pymdc.bridge.handlers.attachment import disposition
+from pymdc.bridge.metadata.files import Part
 from pymdc.bridge.request.call import Call
 from used_bridge import UsedBridge, flip_a_byte
 from wire import BOUNDARY, get, hash_of, multipart, put, race
@@ -231,6 +234,58 @@ def test_a_file_can_be_had_three_times_by_shards_within_a_day(alice, bucket, lat
     assert fetch(other, "bytes=0-0").status_code == 206
     later(86_401)
     assert fetch(other, "bytes=0-0").status_code == 404
+
+
+def break_off(url, start=0):
+    """Ask for a file from there on, and go away after the first bytes of the answer."""
+    host, _, path = url.partition("//")[2].partition("/")
+    with socket.socket() as connection:
+        connection.settimeout(30)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)  # or shards that nobody has read have gone
+        connection.connect((host.split(":")[0], int(host.split(":")[1])))
+        connection.sendall(f"GET /{path} HTTP/1.1\r\nHost: {host}\r\nRange: bytes={start}-\r\n\r\n".encode())
+        stream = connection.makefile("rb")
+        status = int(stream.readline().split()[1])
+        while stream.readline() != b"\r\n":
+            pass
+        return types.SimpleNamespace(status_code=status, content=stream.read(50_000) if status < 300 else b"")
+
+
+def test_a_download_goes_on_however_often_it_breaks_off(alice, bucket):
+    content = os.urandom(3 * SHARD)
+    url = ticket(share(alice, bucket, store(alice, bucket, content)))
+    got = b""
+
+    for _ in range(5):
+        got += retried(lambda: break_off(url, len(got)), 403).content
+    rest = retried(lambda: fetch(url, f"bytes={len(got)}-"), 403)
+
+    assert (len(got), rest.status_code) == (250_000, 206)
+    assert got + rest.content == content
+
+
+def test_a_store_that_is_away_uses_nothing_of_a_link_up(alice, bucket, local, monkeypatch):
+    content = os.urandom(20_000)
+    url = ticket(share(alice, bucket, store(alice, bucket, content)))
+
+    def away(*where):
+        raise OSError(errno.EHOSTUNREACH, "the store is away")
+    with monkeypatch.context() as patch:
+        patch.setattr(local._server.services, "open", away)
+        statuses = [fetch(url).status_code for _ in range(4)]
+
+    assert statuses == [503] * 4
+    assert fetch(url).content == content
+
+
+@pytest.mark.parametrize("start, end, unsent, count", [
+    (0, 30, 0, 0), (0, 30, 9, 0), (0, 30, 10, 1), (0, 30, 19, 1), (0, 30, 29, 2), (0, 30, 30, 3),
+    (5, 25, 4, 0), (5, 25, 5, 1), (5, 25, 15, 2), (5, 25, 19, 2), (5, 25, 20, 3), (12, 13, 1, 1), (0, 0, 0, 0),
+])
+def test_what_was_not_sent_is_given_back_by_whole_shards(start, end, unsent, count):
+    part = Part(30, start, end, [{"size": 10}] * 3)
+
+    assert part.within_last(unsent) == count
 
 
 def test_an_empty_file_goes_by_a_link(alice, bucket):
