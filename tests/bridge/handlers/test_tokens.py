@@ -262,3 +262,18 @@ def test_of_a_token_that_is_revoked_while_it_is_used_nothing_is_left(alice, buck
             for pointer in pointers:
                 answer = Wire(alice.nobody.url).get("/shards/" + pointer["hash"], headers={"x-token": pointer["token"]})
                 assert answer.status_code == 401, answer.text
+
+
+def test_the_owner_says_when_a_token_expires(alice, bob, now):
+    bucket = alice.bucket(pubkeys=[bob.key])
+
+    def expiry(account, **fields):
+        return account.signed.post(f"/buckets/{bucket}/tokens", {"operation": "PUSH", **fields})
+
+    week = expiry(alice, expires_in=7 * 86400).json()["expires"]
+    assert abs(datetime.datetime.fromisoformat(week[:-1] + "+00:00").timestamp() - now / 1000 - 7 * 86400) < 60
+    assert expiry(bob).status_code == 200
+    assert expiry(bob, expires_in=60).status_code == 403
+    for nonsense in (0, -1, 7 * 86400 + 1, "60", True, [60]):
+        answer = expiry(alice, expires_in=nonsense)
+        assert (answer.status_code, answer.json()["error"][:40]) == (400, "Token validation failed: expires_in must")
