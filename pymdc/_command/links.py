@@ -2,9 +2,10 @@
 
 from __future__ import absolute_import, division, print_function
 
+from .._named import newest
+from .bucket import open_bucket
 from .failure import Failure
-from .names import look_up, newest
-from .remembered import open_bucket
+from .names import look_up
 
 __all__ = ["invite", "share"]
 

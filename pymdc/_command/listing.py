@@ -2,8 +2,9 @@
 
 from __future__ import absolute_import, division, print_function
 
-from .names import look_up, prefix
-from .remembered import open_bucket
+from .._named import prefix
+from .bucket import open_bucket
+from .names import look_up
 
 __all__ = ["ls"]
 

@@ -7,10 +7,10 @@ import re
 
 from .. import Client, api
 from .._compat import file_name, text_type
+from .._remembered import Broken, Login, key_pair, key_path, read, write
 from ..errors import APIError
 from . import dialogue
 from .failure import Failure, Misuse
-from .remembered import Broken, Login, key_pair, key_path, read, write
 
 __all__ = ["login"]
 

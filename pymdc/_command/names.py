@@ -3,13 +3,12 @@
 from __future__ import absolute_import, division, print_function
 
 import collections
-import itertools
-import operator
 
 from .._compat import file_name
+from .._named import is_folder, named, newest_of_each, prefix
 from .failure import Failure
 
-__all__ = ["Found", "below", "find", "joined", "look_up", "newest", "prefix", "typed"]
+__all__ = ["Found", "below", "find", "joined", "look_up", "typed"]
 
 #: A name without a slash at its end, the files that have it, and whether there are names below it.
 Found = collections.namedtuple("Found", "name files is_folder")
@@ -25,25 +24,12 @@ def joined(*parts):
     return u"/".join(part for part in parts if part)
 
 
-def prefix(folder):
-    """Return how the names in a folder begin."""
-    return folder + u"/" if folder else u""
-
-
 def find(files, asked):
     """Return what a bucket has by a name, as :class:`Found`."""
     name = asked.rstrip(u"/")
     if not name:
         return Found(name, [], True)
-    here, is_folder = [], False
-    for item in files.iterate(prefix=name, delimiter="/"):
-        found = item["prefix"] if "prefix" in item else item["filename"]
-        if found == name and asked == name:
-            here.append(item)
-        is_folder = is_folder or found == prefix(name)
-        if found.encode("utf-8") >= prefix(name).encode("utf-8"):
-            break
-    return Found(name, here, is_folder)
+    return Found(name, named(files, name) if asked == name else [], is_folder(files, name))
 
 
 def look_up(files, argument):
@@ -60,12 +46,6 @@ def look_up(files, argument):
     return found
 
 
-def newest(files):
-    """Return the newest of files with one name."""
-    return max(files, key=lambda file: file.get("created", u""))
-
-
 def below(files, folder):
-    """Yield the files in a folder and in those below it, of each name the newest, by the order of their names."""
-    for _, same in itertools.groupby(files.iterate(prefix=prefix(folder)), operator.itemgetter("filename")):
-        yield newest(same)
+    """Return an iterator over all files below a folder, of each name the newest, by the order of their names."""
+    return newest_of_each(files.iterate(prefix=prefix(folder)))

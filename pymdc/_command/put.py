@@ -6,11 +6,12 @@ import os
 import sys
 
 from .._compat import file_name
+from .._named import newest
 from .batch import Batch
+from .bucket import open_bucket
 from .failure import Failure, Misuse
 from .local import Local, holds, standard, walk
-from .names import below, find, joined, newest, typed
-from .remembered import open_bucket
+from .names import below, find, joined, typed
 
 __all__ = ["put"]
 

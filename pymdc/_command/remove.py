@@ -3,10 +3,11 @@
 from __future__ import absolute_import, division, print_function
 
 from .._compat import file_name
+from .._named import prefix
 from .batch import Batch
+from .bucket import open_bucket
 from .failure import Failure
-from .names import look_up, prefix
-from .remembered import open_bucket
+from .names import look_up
 
 __all__ = ["rm"]
 

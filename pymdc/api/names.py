@@ -3,7 +3,7 @@
 from __future__ import absolute_import, division, print_function
 
 from .. import _of_2016
-from .._compat import text_type
+from .._compat import integer_types, text_type
 from .._transfer.filename import checked_name, spelled
 from .._transfer.mimetype import checked_mimetype
 from ..errors import TransportError
@@ -14,7 +14,7 @@ __all__ = ["Names"]
 
 _FILES = "/buckets/{bucket_id}/files"
 _FILE = _FILES + "/{file_hash}"
-_PAGE = "1000"  # items, as many as a bridge tells at once
+_PAGE = 1000  # items, as many as a bridge tells at once
 
 
 class Names(Resource):
@@ -37,16 +37,17 @@ class Names(Resource):
         """
         return self._run(callback, lambda: self._listed(_within(prefix, delimiter)), listing=True)
 
-    def iterate(self, prefix=None, delimiter=None):
+    def iterate(self, prefix=None, delimiter=None, page=_PAGE):
         """
-        Return a generator of what :meth:`list` returns, which asks for 1000 items at a time, when it gets to them.
+        Return a generator of what :meth:`list` returns, which asks for some items at a time, when it gets to them.
 
         So memory does not grow with their number; but a bridge of 2016 tells all at once.  What comes or goes meanwhile
         is told or is not, and keeps nothing else from being told once.
 
+        :param int page: how many items to ask for at a time, 1 to 1000; few, where few are looked at.
         :raises APIError: when it gets there: the bridge said no, whatever ``raise_errors`` is.
         """
-        return self._pages(_within(prefix, delimiter))
+        return self._pages(_within(prefix, delimiter), _page(page))
 
     def copy(self, file_hash, filename, callback=None, mimetype=None):
         """
@@ -82,7 +83,7 @@ class Names(Resource):
             return self._request("GET", _FILES, self._ids, within)
         return _of_2016.within(self._all(), **within)
 
-    def _pages(self, within):
+    def _pages(self, within, size):
         """Yield the items of a listing, of which there is a page in memory."""
         if not self._knows_names():
             for item in _of_2016.within(self._all(), **within):
@@ -90,7 +91,7 @@ class Names(Resource):
             return
         place = None
         while True:
-            items, following = self._page(within, place)
+            items, following = self._page(within, size, place)
             for item in items:
                 yield item
             if following is None:
@@ -99,9 +100,9 @@ class Names(Resource):
                 raise TransportError("the bridge's pages lead nowhere: one leads on to itself", passing=False)
             place = following
 
-    def _page(self, within, place):
+    def _page(self, within, size, place):
         """Return the items of a page, and the place that the next comes after, or None."""
-        asked = dict(within, limit=_PAGE) if place is None else dict(within, limit=_PAGE, after=place)
+        asked = dict(within, limit=size) if place is None else dict(within, limit=size, after=place)
         items, following = self._request("GET", _FILES, self._ids, asked, header="x-next")
         return _checked_list(items), following
 
@@ -136,6 +137,13 @@ def _within(prefix, delimiter):
         raise ValueError("delimiter must be '/', which separates folders, not {0!r}".format(delimiter))
     given = {"prefix": None if prefix is None else spelled(prefix, "prefix"), "delimiter": delimiter}
     return {name: value for name, value in given.items() if value}
+
+
+def _page(size):
+    """Return how many items a page has, as the text that a bridge is told."""
+    if not isinstance(size, integer_types) or isinstance(size, bool) or not 1 <= size <= _PAGE:
+        raise ValueError("page must be a whole number of items, 1 to {0}".format(_PAGE))
+    return text_type(size)
 
 
 def _name_in(file):

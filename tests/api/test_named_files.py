@@ -11,7 +11,6 @@ import pytest
 import pymdc
 from pymdc._transfer.handed import Handed
 from pymdc._transfer.upload import Source
-from pymdc.api import names
 from pymdc.errors import APIError, Refusal, TransportError
 from pymdc.testing import Fault
 
@@ -61,12 +60,11 @@ def test_a_folder_is_an_item_of_its_own(named):
     assert named.files.list(prefix="a/c", delimiter="/") == [{"prefix": "a/c/"}]
 
 
-def test_what_is_iterated_over_comes_page_by_page_when_it_is_needed(wire, wired_bucket, monkeypatch):
-    monkeypatch.setattr(names, "_PAGE", "2")
+def test_what_is_iterated_over_comes_page_by_page_when_it_is_needed(wire, wired_bucket):
     stored = [put(wired_bucket, "file {0}".format(number)) for number in range(5)]
     del wire.requests[:]
 
-    items = wired_bucket.files.iterate(prefix="file")
+    items = wired_bucket.files.iterate(prefix="file", page=2)
 
     assert not listings(wire)
     assert [next(items), next(items)] == stored[:2] and len(listings(wire)) == 1
@@ -87,11 +85,10 @@ def wired_bucket(wire):
     return pymdc.api.Bucket(made, account.key_pair, client=client)
 
 
-def test_pages_go_on_behind_what_is_deleted_meanwhile(named, monkeypatch):
-    monkeypatch.setattr(names, "_PAGE", "2")
+def test_pages_go_on_behind_what_is_deleted_meanwhile(named):
     found = []
 
-    for item in named.files.iterate():
+    for item in named.files.iterate(page=2):
         found.append(item["filename"])
         named.files.delete(item)
 
@@ -99,10 +96,9 @@ def test_pages_go_on_behind_what_is_deleted_meanwhile(named, monkeypatch):
     assert named.files.list() == []
 
 
-def test_a_page_that_is_lost_is_asked_for_again(wire, wired_bucket, monkeypatch):
-    monkeypatch.setattr(names, "_PAGE", "2")
+def test_a_page_that_is_lost_is_asked_for_again(wire, wired_bucket):
     stored = [put(wired_bucket, "{0}".format(number)) for number in range(4)]
-    items = wired_bucket.files.iterate()
+    items = wired_bucket.files.iterate(page=2)
     found = [next(items), next(items)]
     wire.faults.append(Fault("reset", "GET"))
 
@@ -129,6 +125,12 @@ def test_what_no_listing_can_mean_is_refused_at_once(bucket, given, complaint):
             call(**given)
     answer = bucket.files.list(lambda answer: None, **given).result(60)
     assert isinstance(answer, Refusal) and complaint in answer["error"]
+
+
+@pytest.mark.parametrize("page", [0, 1001, True, 2.0, "2", None])
+def test_a_page_has_as_many_items_as_a_bridge_tells_at_once_or_fewer(bucket, page):
+    with pytest.raises(ValueError, match="1 to 1000"):
+        bucket.files.iterate(page=page)
 
 
 @pytest.mark.parametrize("body, headers, complaint", [

@@ -16,7 +16,7 @@ PACKAGE = Path(__file__).parent.parent.parent / "pymdc"
 _PLACES = {name: 0 for name, each in vars(builtins).items() if isinstance(each, type) and issubclass(each, Exception)}
 _PLACES.update(dict.fromkeys((
     "Away", "Broken", "ClickException", "Delayed", "Failure", "InDoubt", "InsecureTransport", "IntegrityError",
-    "InvalidKey", "Misuse", "Refused", "Timeout", "TransportError", "Unreachable", "UsageError",
+    "InvalidKey", "Misuse", "NoLogin", "Refused", "Timeout", "TransportError", "Unreachable", "UsageError",
 ), 0))
 _PLACES.update(dict.fromkeys(("Refusal", "StoreAway", "Unruly"), 1))
 _VARYING = {"…"}  # what an expression stands for that is not plain

@@ -25,7 +25,8 @@ OTHERS_WORDS = {
     "_command/screen.py", "_http/failure.py", "_pem.py", "_transfer/target.py", "bridge/commands.py",
     "bridge/mail/postman.py", "bridge/mail/relay.py", "bridge/metadata/commits.py",
     "bridge/metadata/postgresqlengine.py", "bridge/parameters.py", "bridge/request/fields.py",
-    "bridge/serving/websocket.py", "errors.py",
+    "bridge/serving/websocket.py", "errors.py", "filesystem/account.py", "filesystem/listing.py",
+    "filesystem/writing.py",
 }
 
 

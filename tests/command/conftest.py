@@ -7,7 +7,7 @@ import pytest
 
 import pymdc
 import pymdc.testing
-from pymdc._command import remembered
+from pymdc import _remembered as remembered
 from shells import Shell
 
 

@@ -10,7 +10,7 @@ import sys
 import pytest
 
 import pymdc
-from pymdc._command import remembered
+from pymdc import _remembered as remembered
 from pymdc.testing import Wire
 from shells import PASSWORD, finished
 from waiting import eventually

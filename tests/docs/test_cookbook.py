@@ -1,4 +1,4 @@
-"""docs/cookbook.md and docs/index.md are true: their files are written, commands run, and what is printed compared."""
+"""The cookbook, filesystem.md and index.md are true: files are written, commands run, and what is printed compared."""
 
 import contextlib
 import functools
@@ -23,9 +23,10 @@ from pymdc.bridge import LocalBridge
 
 ROOT = Path(__file__).parent.parent.parent
 START = (ROOT / "docs" / "index.md").read_text("utf-8")
-PAGE = (ROOT / "docs" / "cookbook.md").read_text("utf-8")
-RECIPES = dict(re.findall(r"^## (.*?)\n(.*?)(?=^## |\Z)", PAGE, re.MULTILINE | re.DOTALL))
+PAGES = [(ROOT / "docs" / name).read_text("utf-8") for name in ("cookbook.md", "filesystem.md")]
+RECIPES, OF_DATA = (dict(re.findall(r"^## (.*?)\n(.*?)(?=^## |\Z)", page, re.MULTILINE | re.DOTALL)) for page in PAGES)
 BEGINNING = RECIPES.pop("How each of them begins")
+BEGINNING_OF_DATA = OF_DATA.pop("How each of them begins")
 NOTEBOOK, PROXY, SEALING = "In a notebook", "Through a proxy, and with a CA of your own", "Encrypt before upload"
 #: A block, with the name of the file that it is, if it is one.
 BLOCK = re.compile(r"(?:`([\w.]+)`:\n\n)?```(\w+)\n(.*?)```", re.DOTALL)
@@ -151,6 +152,13 @@ def test_a_recipe_does_what_it_says(kitchen, recipe):
     kitchen.follow(BEGINNING)
 
     kitchen.follow(RECIPES[recipe])
+
+
+@pytest.mark.parametrize("recipe", sorted(OF_DATA))
+def test_a_recipe_for_data_does_what_it_says(kitchen, recipe):
+    kitchen.follow(BEGINNING_OF_DATA)
+
+    kitchen.follow(OF_DATA[recipe])
 
 
 def test_the_start_page_does_what_it_shows(kitchen, place):

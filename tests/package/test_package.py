@@ -15,7 +15,7 @@ import pytest
 import pymdc
 
 INSTALLED = os.path.dirname(os.path.dirname(os.path.abspath(pymdc.__file__)))
-MODERN = () if sys.version_info >= (3, 10) else ("pymdc.bridge.", "pymdc.conformance.")
+MODERN = () if sys.version_info >= (3, 10) else ("pymdc.bridge.", "pymdc.conformance.", "pymdc.filesystem.")
 NOT_BY_NAME = (".__init__", ".__main__", ".migrations.env")  # comes with its modules; run, not imported
 
 

@@ -10,12 +10,11 @@ import json
 import os
 import sys
 
-from .. import Client, api, keypair
-from .._compat import native_path, text_type
-from .._folder import write_whole
-from .failure import Failure
+from . import Client, keypair
+from ._compat import native_path, text_type
+from ._folder import write_whole
 
-__all__ = ["Broken", "Login", "folder", "key_pair", "key_path", "open_bucket", "read", "write"]
+__all__ = ["Broken", "Login", "NoLogin", "current", "folder", "key_pair", "key_path", "read", "write"]
 
 _LOGIN = "login.json"
 _LONGEST = 65536  # bytes of a file that may be a login
@@ -25,7 +24,11 @@ _FIRST = u"log in first: python -m pymdc login EMAIL"
 Login = collections.namedtuple("Login", "bridge email bucket")
 
 
-class Broken(Failure):
+class NoLogin(ValueError):
+    """Nobody is logged in, or not as it is needed."""
+
+
+class Broken(NoLogin):
     """The file with the login holds none."""
 
 
@@ -33,7 +36,7 @@ def read():
     """
     Return the login; None where there is none.
 
-    :raises Failure: it is broken, or others than its owner could change it.
+    :raises NoLogin: it is broken, or others than its owner could change it.
     """
     path = os.path.join(folder(), _LOGIN)
     try:
@@ -97,28 +100,32 @@ def _loaded(path):
     return None
 
 
-def open_bucket():
+def current(api_url=None):
     """
-    Return the bucket that is used, as :class:`pymdc.api.Bucket`.
+    Return the login, and the key pair for it.
 
-    :raises Failure: nobody is logged in.
+    :param api_url: where the caller means to go, if not where the environment says.
+    :raises NoLogin: nobody is logged in, or at another bridge, for which the key is not.
     """
     login = read()
     if login is None:
-        raise Failure(_FIRST)
-    _check_environment(login)
+        raise NoLogin(_FIRST)
+    _check_bridge(login, api_url)
     key = _loaded(key_path(login.bridge, login.email))
     if key is None:
-        raise Failure(u"the key of this login is gone: log in again: python -m pymdc login")
-    return api.Bucket(login.bucket, key, client=Client(login.bridge, raise_errors=True))
+        raise NoLogin(u"the key of this login is gone: log in again: python -m pymdc login")
+    return login, key
 
 
-def _check_environment(login):
-    """Raise Failure where a program would go to another bridge: the key is not for that."""
-    url = os.environ.get("PYMDC_API_URL")
-    if url and Client(url).api_url != login.bridge:
-        raise Failure(u"PYMDC_API_URL is {0}, but you are logged in at {1}: unset it, or log in there: "
-                      u"python -m pymdc login EMAIL".format(Client(url).api_url, login.bridge))
+def _check_bridge(login, api_url):
+    meant = api_url or os.environ.get("PYMDC_API_URL")
+    if not meant or Client(meant).api_url == login.bridge:
+        return
+    if api_url:
+        raise NoLogin(u"the bridge is to be {0}, but you are logged in at {1}: give a key pair, or log in there: "
+                      u"python -m pymdc login EMAIL".format(Client(meant).api_url, login.bridge))
+    raise NoLogin(u"PYMDC_API_URL is {0}, but you are logged in at {1}: unset it, or log in there: "
+                  u"python -m pymdc login EMAIL".format(Client(meant).api_url, login.bridge))
 
 
 def folder():
@@ -148,7 +155,7 @@ def _made_folder():
 
 def _check_private(path):
     if os.name == "posix" and os.stat(path).st_mode & 0o077:
-        raise Failure(u"others than its owner can get at what is remembered: chmod 700 {0}".format(_shown(path)))
+        raise NoLogin(u"others than its owner can get at what is remembered: chmod 700 {0}".format(_shown(path)))
 
 
 def _shown(path):
