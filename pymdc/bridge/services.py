@@ -19,6 +19,8 @@ from .settings import Settings
 from .storage.data import Data
 from .storage.datafolder import data_folder
 
+UPLOAD_LIFE = 10  # silences that an upload outlives without being renewed
+HOLD_LIFE = 2  # silences for which it then holds the link by which it comes
 TIDY_INTERVAL = 60  # seconds
 UPKEEP = "upkeep"  # the lease: among the rates, as what may be done once in that time
 _LEASE = 900  # milliseconds of each second of the interval
@@ -72,6 +74,15 @@ class Services(Data):
         result = self.metadata.together(work_and_write)
         self._postman.take(row)
         return result
+
+    def expiry(self, silences: int = UPLOAD_LIFE) -> int:
+        """Return when an upload is dead that lives for so many silences yet, also one whose store takes its time."""
+        lasting = int(silences * self.settings.silence * 1000)
+        return self.metadata.clock.steady() + lasting + self.store.settles
+
+    def expiry_of_hold(self) -> int:
+        """Return when an upload is dead that was renewed just in time to hold its link still."""
+        return self.expiry(UPLOAD_LIFE - HOLD_LIFE)
 
     def spare_space(self) -> int:
         """Return how many bytes more the disk may be given."""

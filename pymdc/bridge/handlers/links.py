@@ -163,9 +163,9 @@ class _Arrival:
         return self.call.metadata.together(self._let_in)
 
     def _let_in(self):
-        incoming = uploads.incoming(self.call, self._length)
-        link = self.call.metadata.tokens.hold(self._token, incoming.id, self.call.now())
-        uploads.begin(self.call, incoming, self._length, link["point"])
+        call, incoming = self.call, uploads.incoming(self.call, self._length)
+        link = call.metadata.tokens.hold(self._token, incoming.id, call.now(), call.services.expiry_of_hold())
+        uploads.begin(call, incoming, self._length, link["point"])
         return incoming
 
     def reader(self, incoming: Incoming) -> multipart.FileReader:
@@ -192,8 +192,9 @@ class _Arrival:
         return file, self.call.metadata.together(functools.partial(self._enter, incoming, file))
 
     def _enter(self, incoming, file):
+        replaced = self.call.metadata.uploads.finish(incoming.id, file, incoming.shards, self.call.steady())
         self.call.metadata.tokens.spend_held(self._token, incoming.id)
-        return self.call.metadata.uploads.finish(incoming.id, file, incoming.shards, self.call.steady())
+        return replaced
 
     def _too_large(self):
         return Refusal(413, f"File is too large: it may have {self._link['max_size']} bytes by this link")

@@ -18,7 +18,6 @@ from ..storage.incoming import Incoming
 from .files import told
 
 BATCH = 1024 * 1024  # bytes handed to a thread at a time
-LIFE = 10  # silences that an upload outlives without being renewed
 LEAST_PACE = 1024  # bytes a second, on the average of a silence: who is slower keeps others out of his room
 
 
@@ -91,7 +90,7 @@ def incoming(call: Call, size: int) -> Incoming:
 
 def begin(call: Call, incoming: Incoming, size: int, point: str | None):
     """Make room for a file that may come; *point* is the key that has asked for it, if one has."""
-    row = {"id": incoming.id, "bucket": call.ids["bucket"], "size": size, "expires": _expiry(call)}
+    row = {"id": incoming.id, "bucket": call.ids["bucket"], "size": size, "expires": call.services.expiry()}
     call.metadata.uploads.begin(row, _room(call), call.steady(), point)
 
 
@@ -125,11 +124,6 @@ def check_size(token, size: int):
         raise Refusal(413, f"File is too large: it may have {token['max_size']} bytes by this token, and not {size}")
 
 
-def _expiry(call):
-    """Return when an upload is dead, also one whose store takes its time."""
-    return call.steady() + int(LIFE * call.services.settings.silence * 1000) + call.services.store.settles
-
-
 def _reader(call, file, incoming):
     if file:
         return direct.FileReader(file, incoming)
@@ -144,7 +138,7 @@ async def _receive(call, incoming, reader):
         await run_in_threadpool(reader.feed, batch)
         if time.monotonic() - renewed >= silence:
             renewed = time.monotonic()
-            await run_in_threadpool(call.metadata.uploads.renew, incoming.id, _expiry(call))
+            await run_in_threadpool(call.metadata.uploads.renew, incoming.id, call.services.expiry())
     reader.finish()
     await _place(incoming, silence)
 

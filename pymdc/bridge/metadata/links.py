@@ -9,12 +9,11 @@ from .buckets import charge, check_account_of, lock_bucket, lock_bucket_and_acco
 from .database import repeating
 from .entries import find
 from .files import SHARDS, Part, check_transfer, shards_of, take_part, wanted_file
-from .tables import tickets, tokens
-from .tokens import LOCK, SPEND_LEFT, check_tickets, gone
+from .tables import tickets
+from .tokens import FIND, SPEND, check_tickets, gone
 
 _THIS = tickets.c.hash == bindparam("hash_")
 
-FIND_TOKEN = select(tokens).where(tokens.c.hash == bindparam("hash_"), tokens.c.expires > bindparam("now"))
 KEEP = insert(tickets)
 FIND_AGAIN = select(tickets).where(
     _THIS, tickets.c.token == bindparam("token_"), tickets.c.created > bindparam("since")
@@ -36,7 +35,7 @@ class Links:
         under which it is offered.
         """
         with self._database.read() as db:
-            row = db.execute(FIND_TOKEN, {"hash_": token, "now": now}).mappings().first()
+            row = db.execute(FIND, {"hash_": token, "now": now}).mappings().first()
             if row is None or (row["operation"] == "PULL" and row["file"] is None):
                 raise gone()
             check_account_of(db, row["bucket"])
@@ -53,17 +52,15 @@ class Links:
         """
         now = ticket["created"]
         with self._database.write() as db:
-            row = db.execute(LOCK, {"hash_": token, "now": now}).mappings().first()
+            row, bucket = _spend(db, token, now)
             if row is None and again:
                 return _made_before(db, ticket, since)["filename"]
             if row is None or row["file"] is None:
                 raise gone()
-            bucket = lock_bucket_and_account(db, row["bucket"])
             file = wanted_file(db, bucket, row["file"], row["point"])
             check_transfer(bucket, file["size"])
             count = len(shards_of(db, SHARDS, file["id"]))
             check_tickets(db, bucket["email"], most, now)
-            db.execute(SPEND_LEFT, {"hash_": token})
             filename = _offered(file, row)["filename"]
             shared = {name: row[name] for name in ("bucket", "file", "point")}
             db.execute(KEEP, {**ticket, **shared, "filename": filename, "left": count * uses})
@@ -98,6 +95,16 @@ class Links:
             charge(db, ticket["bucket"], -size)
             if count := part.within_last(size):
                 db.execute(USE_LESS, {"hash_": ticket["hash"], "count": count})
+
+
+def _spend(db, token, now):
+    """Return the row of a token, None where it is gone, and of its bucket, which is locked before that is spent."""
+    which = {"hash_": token, "now": now}
+    row = db.execute(FIND, which).mappings().first()
+    if row is None:
+        return None, None
+    bucket = lock_bucket_and_account(db, row["bucket"])
+    return db.execute(SPEND, which).mappings().first(), bucket
 
 
 def _made_before(db, ticket, since):

@@ -1,7 +1,8 @@
 """
 What a transaction locks, on PostgreSQL, where others run beside it.  The order is the same everywhere, or they would
-wait for each other: windows of nonces, accounts by e-mail, bucket, shards by id, and then what is inserted.  On SQLite
-one writes at a time, and these are statements like any other.
+wait for each other: windows of nonces, accounts by e-mail, bucket, shards by id, tokens and tickets, and then what is
+inserted.  A token that a request presents is spent before all of them, since one statement does it: whoever ends it at
+that moment may have to begin again.  On SQLite one writes at a time, and these are statements like any other.
 """
 
 from sqlalchemy import bindparam, select

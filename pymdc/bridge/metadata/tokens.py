@@ -14,8 +14,8 @@ _PATIENCE = 60  # seconds that who has too many is told to wait, since some of t
 
 _THIS, _UNEXPIRED = tokens.c.hash == bindparam("hash_"), tokens.c.expires > bindparam("now")
 _OF_BUCKET, _EXPIRED = tokens.c.bucket == bindparam("bucket_"), tokens.c.expires <= bindparam("now")
-#: Of a token: an upload by its link is under way.
-_IS_HELD = exists().where(uploads.c.id == tokens.c.upload, uploads.c.expires > bindparam("steady"))
+#: Of a token: an upload by its link is under way, and was renewed not long ago.
+_IS_HELD = exists().where(uploads.c.id == tokens.c.upload, uploads.c.expires > bindparam("renewed"))
 _IS_DISABLED = exists().where(
     buckets.c.id == tokens.c.bucket, accounts.c.email == buckets.c.email, accounts.c.disabled.is_not(None)
 )
@@ -24,7 +24,8 @@ KEEP = insert(tokens)
 HAS_FILE = select(exists().where(files.c.bucket == bindparam("bucket_"), files.c.hash == bindparam("file_")))
 SPEND = delete(tokens).where(_THIS, _UNEXPIRED, tokens.c.upload.is_(None), ~_IS_DISABLED).returning(tokens)
 SPEND_LEFT = delete(tokens).where(_THIS).returning(tokens)
-LOCK = select(tokens).where(_THIS, _UNEXPIRED).with_for_update(**ROWS)
+FIND = select(tokens).where(_THIS, _UNEXPIRED)
+LOCK = FIND.with_for_update(**ROWS)
 IS_HELD = select(_IS_HELD).where(_THIS)
 HOLD = update(tokens).where(_THIS)
 SPEND_HELD = delete(tokens).where(_THIS, tokens.c.upload == bindparam("upload_"))
@@ -70,33 +71,45 @@ class Tokens:
             bucket = lock_bucket_and_account(db, token["bucket"])
             check_may_ask(db, bucket, token["point"])
             _check_there(db, bucket["id"], token.get("file"))
-            db.execute(FORGET_EXPIRED, {"now": now, "steady": self._steady()})
+            db.execute(FORGET_EXPIRED, {"now": now, "renewed": self._database.clock.steady()})
             _check_count(db, COUNT, bucket["email"], most, "tokens")
             db.execute(KEEP, {**token, "created": now})
 
-    def spend(self, token: str, now: int):
-        """Return the row of the token with this hash, once."""
+    def spend(self, token: str, now: int, renewed: int):
+        """
+        Return the row of the token with this hash, once.
+
+        :param renewed: when an upload expires that was renewed just in time: if one by the token's link does so before,
+            it holds the token no more.
+        """
         with self._database.write() as db:
             row = db.execute(SPEND, {"hash_": token, "now": now}).mappings().first()
-            if row is None and self._free(db, token, now):
+            if row is None and _is_free(db, token, now, renewed):
                 return db.execute(SPEND_LEFT, {"hash_": token}).mappings().first()
             return row
 
-    def hold(self, token: str, upload_id: str, now: int):
+    def hold(self, token: str, upload_id: str, now: int, renewed: int):
         """
-        Let an upload by its link, which is about to begin, hold a token as long as it is alive.
+        Let an upload by its link, which is about to begin, hold a token until it ends or stalls.
 
+        :param renewed: as of :meth:`spend`.
         :returns: the row of the token.
         """
         with self._database.write() as db:
-            row = self._free(db, token, now)
+            row = db.execute(FIND, {"hash_": token, "now": now}).mappings().first()
             if row is None:
-                raise self._held_or_gone(db, token, now)
+                raise gone()
+            lock_bucket_and_account(db, row["bucket"])
+            row = _lock(db, token, now)
+            if row is None:
+                raise gone()
+            if _is_held(db, row, renewed):
+                raise Refusal(409, "The link is in use: a file is coming by it")
             db.execute(HOLD, {"hash_": token, "upload": upload_id})
             return row
 
     def spend_held(self, token: str, upload_id: str):
-        """Use up a token that an upload holds, whose file is about to be entered."""
+        """Use up a token that an upload holds, whose file has been entered in the same transaction."""
         with self._database.write() as db:
             if not db.execute(SPEND_HELD, {"hash_": token, "upload_": upload_id}).rowcount:
                 raise gone()
@@ -123,27 +136,28 @@ class Tokens:
             if not sum([db.execute(statement, which).rowcount for statement in (REVOKE, END, END_OF_SHARDS)]):
                 raise Refusal(404, "Token not found")
 
-    def _free(self, db, token, now):
-        """
-        Return the row of a token that no upload holds, locked; None if there is none.  Refuse one whose account is
-        disabled.
 
-        Whether one does is asked after that: to a statement that has waited for the lock, PostgreSQL shows an upload
-        that has begun meanwhile in the token's row, and not in its own.
-        """
-        row = db.execute(LOCK, {"hash_": token, "now": now}).mappings().first()
-        if row is not None:
-            check_account_of(db, row["bucket"])
-        held = row and row["upload"] and db.execute(IS_HELD, {"hash_": token, "steady": self._steady()}).scalar()
-        return None if held else row
+def _is_free(db, token, now, renewed):
+    """Return whether a token is there and no upload holds it; it is locked then.  Refuse one of a disabled account."""
+    row = _lock(db, token, now)
+    if row is None:
+        return False
+    check_account_of(db, row["bucket"])
+    return not _is_held(db, row, renewed)
 
-    def _held_or_gone(self, db, token, now):
-        if db.execute(LOCK, {"hash_": token, "now": now}).first():
-            return Refusal(409, "The link is in use: a file is coming by it")
-        return gone()
 
-    def _steady(self):
-        return self._database.clock.steady()
+def _lock(db, token, now):
+    return db.execute(LOCK, {"hash_": token, "now": now}).mappings().first()
+
+
+def _is_held(db, row, renewed):
+    """
+    Return whether an upload holds a token, given by its row, which is locked.
+
+    That is a statement by itself: to the one that has waited for the lock, PostgreSQL shows an upload that has begun
+    meanwhile in the token's row, and not in its own.
+    """
+    return row["upload"] and db.execute(IS_HELD, {"hash_": row["hash"], "renewed": renewed}).scalar()
 
 
 def gone() -> Refusal:

@@ -128,7 +128,7 @@ def spend_proof(call: Call, public_key: str, email: str) -> bool:
 def spend_token(call: Call) -> dict:
     """Return the token that the request presents; it is used up, whatever becomes of the request."""
     token = call.headers.get("x-token")
-    row = token and call.metadata.tokens.spend(hash_token(token), call.now())
+    row = token and call.metadata.tokens.spend(hash_token(token), call.now(), call.services.expiry_of_hold())
     if not row:
         raise Refusal(401, "Invalid or expired token")
     call.metadata.keep()

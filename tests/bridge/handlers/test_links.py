@@ -16,6 +16,7 @@ import pytest
 import requests
 
 from needed import is_missing
+from pymdc.bridge import clock
 from pymdc.bridge.handlers.attachment import disposition
 from pymdc.bridge.metadata.files import Part
 from pymdc.bridge.request.call import Call
@@ -474,6 +475,42 @@ def test_a_link_is_held_by_an_upload_and_given_back_when_that_breaks(alice, buck
     assert meanwhile[0].json() == {"error": "The link is in use: a file is coming by it"}
     assert answer.status_code == 200
     assert len(files(alice, bucket)) == 1
+
+
+@pytest.fixture
+def ahead(monkeypatch):
+    """A list of how many seconds the bridge's clock that nobody sets has gone on besides."""
+    ahead = [0]
+    for kind in (clock.HostClock, clock.ServerClock):
+        steady = kind.steady
+        passed = staticmethod if kind is clock.HostClock else lambda function: function
+        monkeypatch.setattr(kind, "steady", passed(lambda *self, steady=steady: steady(*self) + ahead[0] * 1000))
+    return ahead
+
+
+def by_form(account, bucket, link):
+    return send(link, b"photo")
+
+
+def by_token(account, bucket, link):
+    return account.nobody.put(f"/buckets/{bucket}/files", multipart(b"photo"), token_of(link), 5)
+
+
+@pytest.mark.parametrize("use, in_use", [(by_form, 409), (by_token, 401)])
+def test_an_upload_that_stalls_as_when_its_bridge_is_killed_holds_the_link_no_more(alice, bucket, ahead, use, in_use):
+    link, body = invite(alice, bucket), multipart(b"x" * 100_000)
+
+    with begin_upload(link, len(body)) as connection:
+        ahead[0] = 110  # of two silences of 60
+        early = use(alice, bucket, link)
+        ahead[0] = 130
+        late = use(alice, bucket, link)
+        connection.sendall(body)
+        stalled = connection.recv(10_000)
+
+    assert (early.status_code, late.status_code) == (in_use, 200)
+    assert b" 404 " in stalled.partition(b"\r\n")[0]
+    assert [file["hash"] for file in files(alice, bucket)] == [hash_of(b"photo")]
 
 
 def retried(call, status):

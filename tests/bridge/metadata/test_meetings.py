@@ -253,18 +253,68 @@ def test_a_link_takes_one_upload_at_a_time_and_no_token_is_spent_twice(memory, n
             token = account.ask(bucket)
 
             def hold():
-                upload = uuid.uuid4().hex[:16]
-                row = {"id": upload, "bucket": bucket, "size": 1, "expires": LATER}
+                return begin_by_link(memory, account, bucket, token)
 
-                def work():
-                    memory.tokens.hold(token, upload, 0)
-                    memory.uploads.begin(row, account.room(9), 0)
-                    return upload
-                return memory.together(work)
-
-            results = meet(hold, hold if other == "hold" else lambda: memory.tokens.spend(token, 0))
+            results = meet(hold, hold if other == "hold" else lambda: memory.tokens.spend(token, 0, 0))
 
             assert sum(isinstance(result, Refusal) or result is None for result in results) == 1
+
+
+def begin_by_link(memory, account, bucket, token):
+    upload = uuid.uuid4().hex[:16]
+    row = {"id": upload, "bucket": bucket, "size": 1, "expires": LATER}
+
+    def work():
+        memory.tokens.hold(token, upload, 0, 0)
+        memory.uploads.begin(row, account.room(9), 0)
+        return upload
+    return memory.together(work)
+
+
+def enter_by_link(memory, account, bucket, token, upload):
+    def work():
+        account.finish(upload, bucket, [1])
+        memory.tokens.spend_held(token, upload)
+    memory.together(work)
+
+
+def delete_account(account, bucket, name):
+    account.go()
+
+
+def delete_bucket(account, bucket, name):
+    account.delete_bucket(bucket)
+
+
+def delete_file(account, bucket, name):
+    account.delete(bucket, name)
+
+
+@pytest.mark.parametrize("use", ["open", "fetch", "begin", "enter"])
+@pytest.mark.parametrize("end", [delete_account, delete_bucket, delete_file])
+def test_who_uses_a_link_and_who_deletes_what_it_leads_to_do_not_wait_for_each_other(memory, new_account, use, end):
+    for meet in meetings(memory):
+        account = new_account()
+        bucket = account.bucket()
+        name = account.store(bucket, [1])
+        if use in ("open", "fetch"):
+            token = account.ask(bucket, operation="PULL", file=name)
+        else:
+            token = account.ask(bucket)
+        ticket = uuid.uuid4().hex
+        if use == "fetch":
+            open_link(memory, token, ticket)
+        upload = begin_by_link(memory, account, bucket, token) if use == "enter" else None
+        uses = {
+            "open": lambda: open_link(memory, token, ticket),
+            "fetch": lambda: memory.links.take(ticket, lambda file_hash, size: (0, size), 0),
+            "begin": lambda: begin_by_link(memory, account, bucket, token),
+            "enter": lambda: enter_by_link(memory, account, bucket, token, upload),
+        }
+
+        results = meet(uses[use], lambda: end(account, bucket, name))
+
+        assert not refused(results)[1]
 
 
 def test_a_held_token_is_revoked_or_spent_with_its_file(memory, new_account):
@@ -272,13 +322,9 @@ def test_a_held_token_is_revoked_or_spent_with_its_file(memory, new_account):
         account = new_account()
         bucket = account.bucket()
         token, upload = account.ask(bucket), account.begin(bucket)
-        memory.tokens.hold(token, upload, 0)
+        memory.tokens.hold(token, upload, 0, 0)
 
-        def enter():
-            memory.tokens.spend_held(token, upload)
-            account.finish(upload, bucket, [1])
-
-        results = meet(lambda: memory.together(enter),
+        results = meet(lambda: enter_by_link(memory, account, bucket, token, upload),
                        lambda: memory.tokens.revoke(account.email, bucket, id_of(token)))
 
         assert sum(refused(results)) == 1
@@ -287,7 +333,7 @@ def test_a_held_token_is_revoked_or_spent_with_its_file(memory, new_account):
 
 def ask_for_pointers(memory, bucket, name, token):
     def work():
-        if memory.tokens.spend(token, 0):
+        if memory.tokens.spend(token, 0, 0):
             made = {"hash": uuid.uuid4().hex, "left": 1, "expires": LATER}
             memory.files.hand_out(bucket, name, None, lambda: made, 9, 0, id_of(token))
     memory.together(work)
@@ -329,7 +375,7 @@ def test_a_token_is_spent_once(memory, new_account):
         account = new_account()
         token = account.ask(account.bucket())
 
-        results = meet(*[lambda: memory.tokens.spend(token, 0)] * 2)
+        results = meet(*[lambda: memory.tokens.spend(token, 0, 0)] * 2)
 
         assert results.count(None) == 1
 

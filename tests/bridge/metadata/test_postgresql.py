@@ -252,7 +252,7 @@ def test_once_is_once_across_processes(both, bucket):
             return "spent"
 
     assert race(8, spend).count("spent") == 3
-    assert len([row for row in race(8, lambda number: both[number % 2].tokens.spend("h", 0)) if row]) == 1
+    assert len([row for row in race(8, lambda number: both[number % 2].tokens.spend("h", 0, 0)) if row]) == 1
     assert race(8, lambda number: both[number % 2].nonces.see("p", 5.0, "text", 10, 10**6)).count(None) == 1
 
 
