@@ -6,7 +6,11 @@ import re
 import socket
 import threading
 
-_NO_SUCH_CALL = b"HTTP/1.1 405 Method Not Allowed\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+
+def answer(status, body=b"", *headers):
+    """Return an answer after which the connection is closed, and which says so: nobody may ask on it again."""
+    lines = ["HTTP/1.1 " + status, "Connection: close", "Content-Length: {0}".format(len(body))] + list(headers)
+    return "\r\n".join(lines + ["", ""]).encode("latin-1") + body
 
 
 class CannedServer(object):
@@ -52,15 +56,15 @@ class CannedServer(object):
 
     def _answer_one(self, connection):
         request = _read_request(connection)
-        if request.startswith(b"HEAD / "):
-            connection.sendall(_NO_SUCH_CALL)
+        if re.match(br"HEAD (http://[^/ ]+)?/ ", request):  # a proxy is given the whole URL
+            connection.sendall(answer("405 Method Not Allowed"))
             connection.close()
             return
         self.requests.append(request)
-        answer = self._answer(request) if callable(self._answer) else self._answer
-        if answer:
-            connection.sendall(answer)
-        if answer != b"":
+        given = self._answer(request) if callable(self._answer) else self._answer
+        if given:
+            connection.sendall(given)
+        if given != b"":
             connection.close()
 
 

@@ -8,7 +8,7 @@ import logging
 import pytest
 
 import pymdc
-from canned_server import CannedServer
+from canned_server import CannedServer, answer
 from pymdc._call import Call
 from pymdc._transfer.pointers import Pointers
 from pymdc.errors import APIError, TransportError
@@ -72,11 +72,6 @@ def canned():
     yield start
     for server in servers:
         server.close()
-
-
-def answer(status, body, *headers):
-    lines = ["HTTP/1.1 " + status, "Connection: close", "Content-Length: {0}".format(len(body))] + list(headers)
-    return "\r\n".join(lines + ["", ""]).encode("ascii") + body
 
 
 def refusal(status, text, *headers):

@@ -10,7 +10,7 @@ import traceback
 import pytest
 
 import pymdc
-from canned_server import CannedServer
+from canned_server import CannedServer, answer
 from pymdc.errors import APIError, InsecureTransport, Timeout, TransportError
 
 BUNDLE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "certificates", "localhost.crt")
@@ -28,11 +28,6 @@ def canned():
     yield start
     for server in servers:
         server.close()
-
-
-def answer(status, body=b"", *headers):
-    lines = ["HTTP/1.1 " + status, "Content-Length: {0}".format(len(body))] + list(headers)
-    return "\r\n".join(lines + ["", ""]).encode("ascii") + body
 
 
 def account(server_or_url, **options):

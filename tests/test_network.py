@@ -15,7 +15,7 @@ import pytest
 import urllib3
 
 import pymdc
-from canned_server import CannedServer
+from canned_server import CannedServer, answer
 from pymdc._http import connection, reply
 from pymdc._http.network import Network
 from pymdc._transfer import channel
@@ -40,11 +40,6 @@ def canned():
     yield start
     for server in servers:
         server.close()
-
-
-def answer(status, body=b"", *headers):
-    lines = ["HTTP/1.1 " + status, "Connection: close", "Content-Length: {0}".format(len(body))] + list(headers)
-    return "\r\n".join(lines + ["", ""]).encode("latin-1") + body
 
 
 def client_of(url, **options):
