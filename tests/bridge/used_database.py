@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pymdc
 from pymdc.bridge import LocalBridge
-from pymdc.bridge.metadata import Room, sqlite
+from pymdc.bridge.metadata import Asker, Room, sqlite
 from wire import Account, hash_of, put
 
 DATABASES = Path(__file__).parent / "databases"
@@ -58,8 +58,8 @@ def _leave_things_unfinished(memory):
     link = next(row["hash"] for row in memory.tokens.page(EMAIL, second, "", 0)[0] if row["file"])
     memory.links.open(link, {"hash": "a" * 64, "token": link[:32], "created": 1, "expires": FOR_EVER}, 3, False, 0, 9)
     room = Room(account=10**9, at_once=9, disk=lambda: 10**9, written=dict)
-    memory.uploads.begin({"id": "under way", "bucket": bucket, "size": 1, "expires": FOR_EVER}, room, 0)
-    memory.uploads.begin({"id": "given up", "bucket": bucket, "size": 1, "expires": 0}, room, 0)
+    memory.uploads.begin({"id": "under way", "bucket": bucket, "size": 1, "expires": FOR_EVER}, room, 0, Asker())
+    memory.uploads.begin({"id": "given up", "bucket": bucket, "size": 1, "expires": 0}, room, 0, Asker())
     memory.uploads.bury("given up", ["given-up"], 1)
     memory.shards.unneeded(2, kept=1)
     memory.shards.hold_back("a backup", FOR_EVER)

@@ -26,7 +26,7 @@ def create(call: Call) -> Response:
     call.services.check_space()
     if identity.key is not None and identity.key not in texts:
         texts.append(identity.key)
-    return JSON(_bucket(call.metadata.buckets.add(identity.email, call.now(), values, _points(texts), identity.point)))
+    return JSON(_bucket(call.metadata.buckets.add(identity.email, call.now(), values, _points(texts), identity.asker)))
 
 
 @reading
@@ -43,7 +43,7 @@ def update(call: Call) -> Response:
     if texts and len(texts) > len(call.metadata.buckets.find(call.ids["bucket"], identity.email)["pubkeys"]):
         call.services.check_space()
     points = None if texts is None else _points(texts)
-    row = call.metadata.buckets.change(identity.email, call.ids["bucket"], values, points, identity.point)
+    row = call.metadata.buckets.change(identity.email, call.ids["bucket"], values, points, identity.asker)
     return JSON(_bucket(row))
 
 
@@ -56,7 +56,7 @@ def delete(call: Call) -> Response:
 def _delete(call):
     """Delete a bucket, and return when that was."""
     identity, moment = auth.identify(call), call.now()
-    call.metadata.buckets.delete(identity.email, call.ids["bucket"], moment, identity.point)
+    call.metadata.buckets.delete(identity.email, call.ids["bucket"], moment, identity.asker)
     return moment
 
 

@@ -71,8 +71,8 @@ def _take(call, choose):
     lasts = auth.comes_by_token(call)
 
     def take():
-        point, _ = identify_reader(call)
-        return call.metadata.files.take(call.ids["bucket"], call.ids["hash"], point, choose, sync=lasts)
+        asker, _ = identify_reader(call)
+        return call.metadata.files.take(call.ids["bucket"], call.ids["hash"], asker, choose, sync=lasts)
 
     return call.together(take, sync=lasts)
 

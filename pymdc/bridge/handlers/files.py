@@ -6,7 +6,7 @@ import urllib.parse
 from starlette.responses import Response
 
 from ..clock import iso
-from ..metadata import GIGABYTE
+from ..metadata import GIGABYTE, Asker
 from ..refusal import Refusal
 from ..request import auth, fields, names
 from ..request.call import Call, JSON, one_transaction, reading
@@ -32,11 +32,11 @@ def show(call: Call) -> Response:
 def copy(call: Call) -> Response:
     """Let content have one more name."""
     bucket_id = call.ids["bucket"]
-    point = auth.identify_for_bucket(call, bucket_id).point
+    asker = auth.identify_for_bucket(call, bucket_id).asker
     file = {"bucket": bucket_id, "created": call.now(), **fields.another_name(call.fields)}
     call.services.check_space()
     room = int(call.services.settings.account_storage * GIGABYTE)
-    return JSON(told(call.metadata.files.copy(file, room, call.steady(), point)))
+    return JSON(told(call.metadata.files.copy(file, room, call.steady(), asker)))
 
 
 def delete(call: Call) -> Response:
@@ -49,28 +49,25 @@ def delete(call: Call) -> Response:
 def _delete(call):
     filename = fields.own_query(call.query, [b"filename"]).get("filename")
     identity = auth.identify(call)
-    call.metadata.files.delete(identity.email, call.ids["bucket"], call.ids["hash"], identity.point, filename)
+    call.metadata.files.delete(identity.email, call.ids["bucket"], call.ids["hash"], identity.asker, filename)
 
 
-def identify_reader(call: Call) -> tuple[str | None, str | None]:
-    """
-    Let in who may read a file of the bucket; return the key that has asked, or had asked for the token, if any, and the
-    id of the token, if there is one.
-    """
+def identify_reader(call: Call) -> tuple[Asker, str | None]:
+    """Let in who may read a file of the bucket; return by what that is, and the id of the token, if there is one."""
     bucket_id = call.ids["bucket"]
     if not auth.comes_by_token(call):
-        return auth.identify_for_bucket(call, bucket_id).point, None
+        return auth.identify_for_bucket(call, bucket_id).asker, None
     token = auth.spend_token(call)
     if token["operation"] != "PULL" or token["bucket"] != bucket_id:
         raise Refusal(401, "Not authorized to retrieve from bucket")
     if token["file"] not in (None, call.ids["hash"]):
         raise Refusal(401, "Token not valid for hash")
-    return token["point"], auth.id_of_token(token["hash"])
+    return Asker(token["point"]), auth.id_of_token(token["hash"])
 
 
 @one_transaction
 def pointers(call: Call) -> Response:
-    (point, token), bucket_id = identify_reader(call), call.ids["bucket"]
+    (asker, token), bucket_id = identify_reader(call), call.ids["bucket"]
     texts, moment, settings = [], call.now(), call.services.settings
     terms = {"left": settings.shard_token_uses, "expires": moment + settings.shard_token_life * 1000}
 
@@ -79,7 +76,7 @@ def pointers(call: Call) -> Response:
         return {"hash": auth.hash_token(texts[-1]), **terms}
 
     most = settings.account_tokens
-    shards = call.metadata.files.hand_out(bucket_id, call.ids["hash"], point, make_token, most, moment, token)
+    shards = call.metadata.files.hand_out(bucket_id, call.ids["hash"], asker, make_token, most, moment, token)
     return JSON([_pointer(call, shard, text) for shard, text in zip(shards, texts)])
 
 

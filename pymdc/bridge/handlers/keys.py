@@ -21,14 +21,14 @@ def create(call: Call) -> Response:
     text = fields.public_key(call.fields.get("key"))
     call.services.check_space()
     proved = identity.key != text and auth.spend_proof(call, text, identity.email)
-    call.metadata.keys.add(identity.email, fields.point(text), text, proved, identity.point)
+    call.metadata.keys.add(identity.email, fields.point(text), text, proved, identity.asker)
     return JSON(_key({"email": identity.email, "text": text}))
 
 
 @one_transaction
 def delete(call: Call) -> Response:
     identity = auth.identify(call)
-    call.metadata.keys.delete(identity.email, call.ids["key"], identity.point)
+    call.metadata.keys.delete(identity.email, call.ids["key"], identity.asker)
     return Response()
 
 

@@ -11,6 +11,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from ..clock import iso
+from ..metadata import Asker
 from ..metadata.tokens import gone
 from ..refusal import Refusal
 from ..request import auth, fields, multipart
@@ -165,7 +166,7 @@ class _Arrival:
     def _let_in(self):
         call, incoming = self.call, uploads.incoming(self.call, self._length)
         link = call.metadata.tokens.hold(self._token, incoming.id, call.now(), call.services.expiry_of_hold())
-        uploads.begin(call, incoming, self._length, link["point"])
+        uploads.begin(call, incoming, self._length, Asker(link["point"]))
         return incoming
 
     def reader(self, incoming: Incoming) -> multipart.FileReader:

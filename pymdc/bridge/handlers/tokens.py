@@ -26,8 +26,8 @@ def create(call: Call) -> Response:
     expires = moment + (life or call.services.settings.token_life * 1000)
     call.metadata.tokens.add({
         "hash": auth.hash_token(token), "bucket": bucket_id, "operation": operation, "expires": expires,
-        "point": identity.point, **wanted,
-    }, call.services.settings.account_tokens, moment)
+        **wanted,
+    }, identity.asker, call.services.settings.account_tokens, moment)
     call.services.metrics.tokens.labels(operation, "issued").inc()
     answer = {"bucket": bucket_id, "operation": operation, "expires": iso(expires), "token": token, "id": token}
     wanted = {name: value for name, value in wanted.items() if value is not None}
@@ -51,7 +51,7 @@ def revoke(call: Call) -> Response:
     identity, token_id = auth.identify(call), call.ids["token"].lower()
     if not re.fullmatch("[0-9a-f]{32}", token_id):
         raise Refusal(404, "Token not found")
-    call.metadata.tokens.revoke(identity.email, call.ids["bucket"], token_id, identity.point)
+    call.metadata.tokens.revoke(identity.email, call.ids["bucket"], token_id, identity.asker)
     return Response(status_code=204)
 
 

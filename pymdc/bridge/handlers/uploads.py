@@ -10,7 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from ..metadata import GIGABYTE, Room
+from ..metadata import GIGABYTE, Asker, Room
 from ..refusal import Refusal
 from ..request import auth, direct, fields, multipart
 from ..request.call import Call, JSON, one_transaction
@@ -62,8 +62,8 @@ def _store(call, file, content):
 @one_transaction
 def _store_at_once(call, file, content):
     """Let a file in and enter it; return it, and whether what was there before can go."""
-    size, point = _authorize(call, file)
-    call.metadata.uploads.admit(call.ids["bucket"], size, _room(call), call.steady(), point)
+    size, asker = _authorize(call, file)
+    call.metadata.uploads.admit(call.ids["bucket"], size, _room(call), call.steady(), asker)
     coming = incoming(call, size)
     direct.FileReader(file, coming).feed(content)
     entry = _entry(call, file, coming)
@@ -78,9 +78,9 @@ async def _take(call, file) -> dict:
 @one_transaction
 def _let_in(call, file) -> Incoming:
     """Check what can be known before the body is touched, in the order of the protocol, and make room for the file."""
-    size, point = _authorize(call, file)
+    size, asker = _authorize(call, file)
     coming = incoming(call, size)
-    begin(call, coming, size, point)
+    begin(call, coming, size, asker)
     return coming
 
 
@@ -88,10 +88,10 @@ def incoming(call: Call, size: int) -> Incoming:
     return Incoming(call.services.store, size, call.services.settings.inline)
 
 
-def begin(call: Call, incoming: Incoming, size: int, point: str | None):
-    """Make room for a file that may come; *point* is the key that has asked for it, if one has."""
+def begin(call: Call, incoming: Incoming, size: int, asker: Asker):
+    """Make room for a file that may come."""
     row = {"id": incoming.id, "bucket": call.ids["bucket"], "size": size, "expires": call.services.expiry()}
-    call.metadata.uploads.begin(row, _room(call), call.steady(), point)
+    call.metadata.uploads.begin(row, _room(call), call.steady(), asker)
 
 
 def _room(call):
@@ -103,10 +103,10 @@ def _room(call):
 
 
 def _authorize(call, file):
-    """Let in who may store in the bucket; return how many bytes are to come, and by whose key, if it is by one."""
+    """Let in who may store in the bucket; return how many bytes are to come, and by what that is."""
     bucket_id = call.ids["bucket"]
     if file and not auth.comes_by_token(call):
-        return file.size, auth.identify_for_bucket(call, bucket_id).point
+        return file.size, auth.identify_for_bucket(call, bucket_id).asker
     if file and file.replace and "x-token" in call.headers:  # which may be a stranger's, who could pick any name
         raise Refusal(403, "A token stores a file and replaces none: only the owner, or a listed key, does")
     token = auth.spend_token(call)
@@ -115,7 +115,7 @@ def _authorize(call, file):
     if token["operation"] != "PUSH" or token["bucket"] != bucket_id:
         raise Refusal(401, "Not authorized to store in bucket")
     check_size(token, size)
-    return size, token["point"]
+    return size, Asker(token["point"])
 
 
 def check_size(token, size: int):

@@ -11,6 +11,7 @@ from sqlalchemy import URL, delete
 
 from . import copy, tables
 from .accounts import Accounts
+from .askers import Asker
 from .buckets import GIGABYTE, Buckets
 from .census import Census
 from .contents import Contents, inline_name, is_inline
@@ -31,7 +32,7 @@ from .tokens import Tokens
 from .uploads import Uploads
 
 __all__ = [
-    "GIGABYTE", "Metadata", "Room", "Within", "check_known", "check_url",
+    "GIGABYTE", "Asker", "Metadata", "Room", "Within", "check_known", "check_url",
     "inline_name", "is_inline", "make_tables", "migrate",
     "migrate_postgresql", "sqlite",
 ]

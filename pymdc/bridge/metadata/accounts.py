@@ -4,11 +4,12 @@ from sqlalchemy import bindparam, delete, exists, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 
 from ..refusal import Refusal
+from .askers import WRONG_PASSWORD, Asker, lock_asker
 from .buckets import OWN
 from .database import repeating
 from .failures import Undone
 from .keys import ADD as ADD_KEY
-from .keys import HANDED_OUT, KEY_TAKEN, WRONG_PASSWORD, taken
+from .keys import HANDED_OUT, KEY_TAKEN, taken
 from .locks import ROWS, lock_accounts
 from .shards import free
 from .tables import accounts, buckets, file_shards, files, registrations, resets, shards, tokens
@@ -200,10 +201,10 @@ def _activate(db, chosen):
 
 
 def _lock(db, email, password=None):
-    """Lock an account; one whose password has this hash, if there is one."""
-    lock_accounts(db, email)
-    account = _account(db, email)
-    if account is None or password not in (None, account["password"]):
+    """Lock an account; where it is by its password that it asks for that, one that has this hash."""
+    if password is not None:
+        lock_asker(db, email, Asker(password=password))
+    elif not lock_accounts(db, email):
         raise Refusal(401, WRONG_PASSWORD)
 
 

@@ -6,9 +6,10 @@ from sqlalchemy import bindparam, delete, func, insert, select, update
 
 from ..refusal import Refusal
 from . import pages
+from .askers import Asker, check_enabled, check_owner, lock_asker
 from .compiled import Compiled
 from .database import repeating
-from .keys import check_count, check_enabled, check_registered, lapse_in_bucket, lock_asker
+from .keys import check_count, lapse_in_bucket
 from .locks import BUCKET, BUCKET_AND_ACCOUNT, FIND_BUCKET, ROWS
 from .shards import free
 from .tables import bucket_keys, buckets, file_shards, files, shards, tokens
@@ -70,26 +71,24 @@ class Buckets:
         with self._database.read() as db:
             return _with_keys(db, find_bucket(db, bucket_id, email))
 
-    def add(self, email: str, created: int, fields: dict, points: dict[str, str], signer: str | None):
+    def add(self, email: str, created: int, fields: dict, points: dict[str, str], asker: Asker):
         """
         Make a bucket.
 
         :param points: maps each public key, as written, to its point.
-        :param signer: the key that asks for it, if one does.
         """
         bucket_id = secrets.token_hex(12)
         with self._database.write() as db:
-            lock_asker(db, email, signer)
+            lock_asker(db, email, asker)
             check_count(db, COUNT, email, MAX_BUCKETS, "buckets")
             db.execute(ADD, {"id": bucket_id, "email": email, "created": created, **fields})
             _set_keys(db, email, bucket_id, points)
             return _with_keys(db, find_bucket(db, bucket_id, email))
 
-    def change(self, email: str, bucket_id: str, fields: dict, points: dict[str, str] | None, signer: str | None):
+    def change(self, email: str, bucket_id: str, fields: dict, points: dict[str, str] | None, asker: Asker):
         """Change those fields, and its keys if there are *points*; as :meth:`add`."""
         with self._database.write() as db:
-            lock_bucket_and_account(db, bucket_id, email)
-            check_registered(db, email, signer)
+            check_owner(db, lock_bucket_and_account(db, bucket_id, email), asker)
             if fields:
                 db.execute(CHANGE, {"bucket_": bucket_id, **fields})
             if points is not None:
@@ -99,11 +98,10 @@ class Buckets:
                     lapse_in_bucket(db, point, bucket_id)
             return _with_keys(db, find_bucket(db, bucket_id, email))
 
-    def delete(self, email: str, bucket_id: str, now: int, signer: str | None = None):
-        """Delete a bucket with its files; as :meth:`add`."""
+    def delete(self, email: str, bucket_id: str, now: int, asker: Asker):
+        """Delete a bucket with its files."""
         with self._database.write() as db:
-            lock_bucket_and_account(db, bucket_id, email)
-            check_registered(db, email, signer)
+            check_owner(db, lock_bucket_and_account(db, bucket_id, email), asker)
             held = db.execute(HELD_SHARDS, {"bucket_": bucket_id}).scalars().all()
             db.execute(DELETE, {"bucket_": bucket_id})
             db.execute(LAPSE_SOON, {"bucket_": bucket_id, "end": now + AFTERLIFE})

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from sqlalchemy import bindparam, delete, insert, select, update
 
 from ..refusal import Refusal
+from .askers import Asker, check_may_ask, check_owner
 from .buckets import GIGABYTE, charge, lock_bucket, lock_bucket_and_account
 from .compiled import Compiled
 from .database import repeating
 from .entries import ALL_OF_CONTENT, THIS, add_name, find, is_there, remove
-from .keys import check_may_ask, check_registered
 from .room import check_quotas
 from .tables import contents, file_shards, shard_tokens, shards
 from .tokens import check_shard_tokens
@@ -72,19 +72,18 @@ class Files:
     def __init__(self, database):
         self._database = database
 
-    def copy(self, file: dict, account: int, now: int, point: str | None = None):
+    def copy(self, file: dict, account: int, now: int, asker: Asker):
         """
         Let content that a bucket holds have one more name there.
 
         :param file: ``bucket``, ``hash``, ``filename`` and ``created``; and ``mimetype``, if it is another.
         :param account: how many bytes all buckets of one account may hold.
         :param now: of the steady clock.
-        :param point: the key that asks for it, if one does.
         :returns: the row of the file.
         """
         with self._database.write() as db:
             bucket = lock_bucket_and_account(db, file["bucket"])
-            check_may_ask(db, bucket, point)
+            check_may_ask(db, bucket, asker)
             known = _found(db, file["bucket"], file["hash"])
             named = {"mimetype": known["mimetype"], "size": known["size"], **file}
             if not is_there(db, named):
@@ -92,27 +91,23 @@ class Files:
             add_name(db, named, same_as=known["id"])
             return named
 
-    def delete(
-        self, email: str, bucket_id: str, file_hash: str, signer: str | None = None, filename: str | None = None,
-    ):
+    def delete(self, email: str, bucket_id: str, file_hash: str, asker: Asker, filename: str | None = None):
         """
         Delete a file.
 
-        :param signer: the key that asks for it, if one does.
         :param filename: under which name alone; None for all that it has.
         """
         with self._database.write() as db:
-            lock_bucket_and_account(db, bucket_id, email)
-            check_registered(db, email, signer)
+            check_owner(db, lock_bucket_and_account(db, bucket_id, email), asker)
             if not remove(db, ALL_OF_CONTENT if filename is None else THIS, bucket_id, file_hash, filename):
                 raise Refusal(404, NOT_FOUND)
 
-    def hand_out(self, bucket_id: str, file_hash: str, point: str | None, make_token, most: int, now: int,
-                 token: str | None = None):
+    def hand_out(
+        self, bucket_id: str, file_hash: str, asker: Asker, make_token, most: int, now: int, token: str | None = None,
+    ):
         """
         Give each shard of a file a token, if the bucket's transfer allows for the file.
 
-        :param point: the key that asked for the token that leads here, if one did.
         :param make_token: returns hash, uses left and expiry of a new token.
         :param most: how many live ones the account may have before, so that each file can be had, however long it is.
         :param token: the id of the token that leads here, if one does.
@@ -120,26 +115,25 @@ class Files:
         """
         with self._database.write() as db:
             bucket = lock_bucket_and_account(db, bucket_id)
-            file = wanted_file(db, bucket, file_hash, point)
+            file = wanted_file(db, bucket, file_hash, asker)
             check_transfer(bucket, file["size"])
             held = shards_of(db, SHARDS, file["id"])
             check_shard_tokens(db, bucket["email"], most, now)
-            owed = {"file": file["id"], "bucket": bucket_id, "point": point, "token": token}
+            owed = {"file": file["id"], "bucket": bucket_id, "point": asker.point, "token": token}
             rows = [{"shard": shard["id"], **owed, **make_token()} for shard in held]
             if rows:
                 db.execute(ADD_TOKENS, rows)
             return held
 
-    def take(self, bucket_id: str, file_hash: str, point: str | None, choose, sync=True) -> Part:
+    def take(self, bucket_id: str, file_hash: str, asker: Asker, choose, sync=True) -> Part:
         """
         Charge a bucket's transfer for a part of a file.
 
-        :param point: as of :meth:`hand_out`.
         :param choose: is given the size of the file, and returns where the part begins and ends.
         :param sync: whether the charge has to outlive a power cut too.
         """
         with self._database.write(sync) as db:
-            return take_part(db, lock_bucket(db, bucket_id), file_hash, point, choose)
+            return take_part(db, lock_bucket(db, bucket_id), file_hash, asker, choose)
 
     def wanted_shard(self, token: str, shard_hash: str, now: int):
         """Return the row of the shard that a token, given by its hash, opens, with its content if that lies here."""
@@ -167,17 +161,17 @@ def _found(db, bucket_id, file_hash, refusal=NOT_FOUND):
     return file
 
 
-def take_part(db, bucket, file_hash: str, point: str | None, choose) -> Part:
+def take_part(db, bucket, file_hash: str, asker: Asker, choose) -> Part:
     """As :meth:`Files.take`, of a bucket that is locked, given by its row."""
-    file = wanted_file(db, bucket, file_hash, point)
+    file = wanted_file(db, bucket, file_hash, asker)
     start, end = choose(file["size"])
     _charge(db, bucket, end - start)
     return Part(file["size"], start, end, shards_of(db, SHARDS_TO_READ, file["id"]))
 
 
-def wanted_file(db, bucket, file_hash, point):
-    """Return the row of a file in a bucket, given by its row, that who asks by this key, or by none, may read."""
-    check_may_ask(db, bucket, point)
+def wanted_file(db, bucket, file_hash, asker):
+    """Return the row of a file in a bucket, given by its row, if somebody may read it."""
+    check_may_ask(db, bucket, asker)
     return _found(db, bucket["id"], file_hash, "The requested file was not found")
 
 

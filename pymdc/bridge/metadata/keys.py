@@ -5,12 +5,11 @@ from sqlalchemy.dialects.postgresql import insert
 
 from ..refusal import Refusal
 from . import pages
+from .askers import Asker, lock_asker
 from .compiled import Compiled
 from .database import repeating
-from .locks import lock_accounts
 from .tables import accounts, bucket_keys, buckets, keys, registrations, shard_tokens, tickets, tokens
 
-WRONG_PASSWORD = "Invalid email or password"
 KEY_TAKEN = "Public key is already registered"
 MAX_KEYS = 1000  # of an account
 
@@ -29,10 +28,6 @@ FIND_WAITING = Compiled(
 PAGE = pages.paged(select(keys).where(keys.c.email == _EMAIL), keys.c.id)
 COUNT = select(func.count()).where(keys.c.email == _EMAIL)
 TAKEN = select(exists().where(keys.c.point == _POINT))
-REGISTERED = select(exists().where(keys.c.point == _POINT, keys.c.email == _EMAIL))
-LISTED = Compiled(select(bucket_keys.c.position).where(
-    bucket_keys.c.bucket == bindparam("bucket_"), bucket_keys.c.point == _POINT,
-))
 
 ADD = insert(keys).on_conflict_do_nothing().execution_options(preserve_rowcount=True)
 PROVE = update(keys).where(*_UNPROVED).values(proved=True)
@@ -77,15 +72,11 @@ class Keys:
         with self._database.read() as db:
             return pages.read(db, PAGE, keys.c.id, after, email_=email)
 
-    def add(self, email: str, point: str, text: str, proved: bool, signer: str | None):
-        """
-        Register a key.  A proved one takes the place of one that its account has not proved to hold.
-
-        :param signer: the key that asks for it, if one does.
-        """
+    def add(self, email: str, point: str, text: str, proved: bool, asker: Asker):
+        """Register a key.  A proved one takes the place of one that its account has not proved to hold."""
         with self._database.write() as db:
             holder = FIND.first(db, point_=point)
-            lock_asker(db, email, signer, *([holder["email"]] if holder else []))
+            lock_asker(db, email, asker, *([holder["email"]] if holder else []))
             if proved:
                 for loser in db.execute(DISPLACE, {"point_": point, "email_": email}).scalars().all():
                     _lapse_in_account(db, point, loser)
@@ -96,10 +87,10 @@ class Keys:
                     return
         raise Refusal(400, KEY_TAKEN)
 
-    def delete(self, email: str, text: str, signer: str | None = None):
-        """Forget a key, and take away its power over all that is the account's; as :meth:`add`."""
+    def delete(self, email: str, text: str, asker: Asker):
+        """Forget a key, and take away its power over all that is the account's."""
         with self._database.write() as db:
-            lock_asker(db, email, signer)
+            lock_asker(db, email, asker)
             point = db.execute(DELETE, {"email_": email, "text_": text}).scalar()
             if point is None:
                 raise Refusal(404, "Public key was not found")
@@ -107,40 +98,10 @@ class Keys:
             _lapse_in_account(db, point, email)
 
 
-def check_enabled(account):
-    """Raise Refusal for what is of an account that is disabled, given by a row that tells so."""
-    if account["disabled"] is not None:
-        raise Refusal(403, "Account is disabled: whoever runs the bridge can enable it")
-
-
 def check_count(db, count, email: str, most: int, what: str):
     """Raise Refusal if an account has so many already, by the statement that counts them."""
     if db.execute(count, {"email_": email}).scalar() >= most:
         raise Refusal(400, f"Too many {what}: an account may have {most}")
-
-
-def lock_asker(db, email: str, signer: str | None, *others: str):
-    """
-    Lock an account, for what it asks for, and others; refuse it if it was deleted since it was looked up.
-
-    :param signer: the key that asks, if one does; deleted, it is refused too.
-    """
-    there = lock_accounts(db, email, *others)
-    check_registered(db, email, signer)
-    if email not in there:
-        raise Refusal(401, WRONG_PASSWORD)
-
-
-def check_registered(db, email: str, point: str | None):
-    """Raise Refusal if the key that has signed a request has been deleted since it was looked up."""
-    if point is not None and not db.execute(REGISTERED, {"point_": point, "email_": email}).scalar():
-        raise Refusal(401, "Public key not registered")
-
-
-def check_may_ask(db, bucket, point: str | None):
-    """Raise Refusal if a key is (no longer) one that may ask for tokens of a bucket, given by its row."""
-    if point is not None and not LISTED.first(db, bucket_=bucket["id"], point_=point):
-        check_registered(db, bucket["email"], point)
 
 
 def lapse_in_bucket(db, point: str, bucket_id: str):

@@ -5,6 +5,7 @@ import functools
 from sqlalchemy import bindparam, insert, select, update
 
 from ..refusal import Refusal
+from .askers import Asker
 from .buckets import charge, check_account_of, lock_bucket, lock_bucket_and_account
 from .database import repeating
 from .entries import find
@@ -57,7 +58,7 @@ class Links:
                 return _made_before(db, ticket, since)["filename"]
             if row is None or row["file"] is None:
                 raise gone()
-            file = wanted_file(db, bucket, row["file"], row["point"])
+            file = wanted_file(db, bucket, row["file"], Asker(row["point"]))
             check_transfer(bucket, file["size"])
             count = len(shards_of(db, SHARDS, file["id"]))
             check_tickets(db, bucket["email"], most, now)
@@ -83,7 +84,7 @@ class Links:
         with self._database.write() as db:
             row = _ticket(db, ticket, now)
             bucket, chosen = lock_bucket(db, row["bucket"]), functools.partial(choose, row["file"])
-            part = take_part(db, bucket, row["file"], row["point"], chosen)
+            part = take_part(db, bucket, row["file"], Asker(row["point"]), chosen)
             count = len(list(part.pieces()))
             if not db.execute(USE, {"hash_": ticket, "count": count}).rowcount:
                 raise Refusal(403, "The download has been asked for too often: ask for another link")

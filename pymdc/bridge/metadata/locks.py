@@ -14,12 +14,14 @@ from .tables import accounts, buckets
 ROWS = {"key_share": True}
 
 ACCOUNTS = (
-    select(accounts.c.email).where(accounts.c.email.in_(bindparam("emails", expanding=True)))
+    select(accounts.c.email, accounts.c.password, accounts.c.disabled)
+    .where(accounts.c.email.in_(bindparam("emails", expanding=True)))
     .order_by(accounts.c.email).with_for_update(**ROWS)
 )
-#: A bucket, with what an operator says of its account.
+#: A bucket, with what its account goes by, and what an operator says of that.
 FIND_BUCKET = (
-    select(buckets, accounts.c.disabled, accounts.c.storage.label("account_storage")).join_from(accounts, buckets)
+    select(buckets, accounts.c.password, accounts.c.disabled, accounts.c.storage.label("account_storage"))
+    .join_from(accounts, buckets)
     .where(buckets.c.id == bindparam("bucket_"))
 )
 BUCKET = Compiled(FIND_BUCKET.with_for_update(**ROWS, of=buckets))
@@ -35,6 +37,10 @@ def free_rows(key, condition):
     return key.in_(select(key).where(condition).with_for_update(skip_locked=True))
 
 
-def lock_accounts(db, *emails: str) -> list[str]:
-    """Let nobody else change what belongs to these accounts until the transaction ends; return those there are."""
-    return db.execute(ACCOUNTS, {"emails": emails}).scalars().all()
+def lock_accounts(db, *emails: str) -> dict:
+    """
+    Let nobody else change what belongs to these accounts until the transaction ends.
+
+    :returns: ``email``, ``password`` and ``disabled`` of those there are, by e-mail.
+    """
+    return {row["email"]: row for row in db.execute(ACCOUNTS, {"emails": emails}).mappings()}

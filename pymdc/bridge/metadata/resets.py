@@ -4,8 +4,8 @@ from sqlalchemy import bindparam, delete, insert, select
 
 from ..refusal import Refusal
 from .accounts import set_password
+from .askers import check_enabled
 from .database import repeating
-from .keys import check_enabled
 from .locks import ROWS, free_rows, lock_accounts
 from .tables import accounts, resets
 

@@ -4,9 +4,9 @@ from sqlalchemy import and_, bindparam, delete, exists, func, insert, or_, selec
 
 from ..refusal import Refusal
 from . import pages
+from .askers import Asker, check_may_ask, check_owner
 from .buckets import OWN, check_account_of, find_bucket, lock_bucket_and_account
 from .database import repeating
-from .keys import check_may_ask, check_registered
 from .locks import ROWS, free_rows
 from .tables import accounts, buckets, files, shard_tokens, tickets, tokens, uploads
 
@@ -61,19 +61,19 @@ class Tokens:
     def __init__(self, database):
         self._database = database
 
-    def add(self, token: dict, most: int, now: int):
+    def add(self, token: dict, asker: Asker, most: int, now: int):
         """
-        Keep a token, unless the key that asks for it has lost its power since it was looked up.
+        Keep a token, unless what it is asked for by has lost its power since it was looked up.
 
         :param most: how many live tokens the account may have, in all its buckets.
         """
         with self._database.write() as db:
             bucket = lock_bucket_and_account(db, token["bucket"])
-            check_may_ask(db, bucket, token["point"])
+            check_may_ask(db, bucket, asker)
             _check_there(db, bucket["id"], token.get("file"))
             db.execute(FORGET_EXPIRED, {"now": now, "renewed": self._database.clock.steady()})
             _check_count(db, COUNT, bucket["email"], most, "tokens")
-            db.execute(KEEP, {**token, "created": now})
+            db.execute(KEEP, {**token, "point": asker.point, "created": now})
 
     def spend(self, token: str, now: int, renewed: int):
         """
@@ -121,16 +121,14 @@ class Tokens:
                 find_bucket(db, bucket_id, email)
             return pages.read(db, PAGE, tokens.c.hash, after, bucket_=bucket_id, now=now)
 
-    def revoke(self, email: str, bucket_id: str, token_id: str, signer: str | None = None):
+    def revoke(self, email: str, bucket_id: str, token_id: str, asker: Asker):
         """
         End a token, used or not, and what has been made with it.
 
         :param token_id: the first digits of its hash.
-        :param signer: the key that asks for it, if one does.
         """
         with self._database.write() as db:
-            check_registered(db, email, signer)
-            find_bucket(db, bucket_id, email)
+            check_owner(db, find_bucket(db, bucket_id, email), asker)
             which = {"bucket_": bucket_id, "id_": token_id, "end_": token_id + "g"}
             # The token first: who is using it has its row, and is waited for, and what he makes is seen then.
             if not sum([db.execute(statement, which).rowcount for statement in (REVOKE, END, END_OF_SHARDS)]):

@@ -3,10 +3,10 @@
 from sqlalchemy import bindparam, delete, exists, insert, select, update
 
 from ..refusal import Refusal
+from .askers import Asker, check_may_ask
 from .buckets import counted, lock_bucket, lock_bucket_and_account
 from .database import repeating
 from .entries import enter
-from .keys import check_may_ask
 from .room import Room, check_room
 from .shards import note_unneeded
 from .tables import shards, uploads
@@ -35,19 +35,15 @@ class Uploads:
     def __init__(self, database):
         self._database = database
 
-    def admit(self, bucket_id: str, size: int, room: Room, now: int, point: str | None = None):
-        """
-        Check that an upload may come, and fits in its bucket, in its account and on the disk.
-
-        :param point: the key that has asked for it, or for the token that lets it in, if one did.
-        """
+    def admit(self, bucket_id: str, size: int, room: Room, now: int, asker: Asker):
+        """Check that an upload may come, and fits in its bucket, in its account and on the disk."""
         with self._database.write() as db:
-            _admit(db, bucket_id, size, room, now, point)
+            _admit(db, bucket_id, size, room, now, asker)
 
-    def begin(self, upload: dict, room: Room, now: int, point: str | None = None):
+    def begin(self, upload: dict, room: Room, now: int, asker: Asker):
         """Give an upload the room that it needs; as :meth:`admit`."""
         with self._database.write() as db:
-            _admit(db, upload["bucket"], upload["size"], room, now, point)
+            _admit(db, upload["bucket"], upload["size"], room, now, asker)
             db.execute(BEGIN, {**upload, "size": counted(upload["size"])})
 
     def renew(self, upload_id: str, expires: int):
@@ -115,7 +111,7 @@ class Uploads:
             return set(db.execute(DEAD, {"now": now}).scalars())
 
 
-def _admit(db, bucket_id, size, room, now, point):
+def _admit(db, bucket_id, size, room, now, asker):
     bucket = lock_bucket_and_account(db, bucket_id)
-    check_may_ask(db, bucket, point)
+    check_may_ask(db, bucket, asker)
     check_room(db, bucket, size, room, now)

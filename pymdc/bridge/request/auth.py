@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import coincurve
 
-from ..metadata.keys import WRONG_PASSWORD, check_enabled
+from ..metadata import Asker
+from ..metadata.askers import UNKNOWN_KEY, WRONG_PASSWORD, check_enabled
 from ..refusal import Refusal
 from . import fields, limits
 from .call import Call
@@ -25,12 +26,13 @@ class Identity:
     Who asks, for an account.
 
     :ivar email: the account's.
-    :ivar point: the key that has signed; *key*: that key as it is written.
+    :ivar asker: by what.
+    :ivar key: the key that has signed, as it is written.
     :ivar owner: whether it is the account itself, not somebody whose key one of its buckets lists.
     """
 
     email: str
-    point: str | None = None
+    asker: Asker
     key: str | None = None
     owner: bool = True
 
@@ -54,17 +56,18 @@ def identify(call: Call) -> Identity:
 def _identify(call):
     basic = _basic(call.headers.get("authorization", ""))
     if basic is not None:
-        return Identity(_check_password(call, *basic)["email"])
+        account = _check_password(call, *basic)
+        return Identity(account["email"], Asker(password=account["password"]))
     signature = _signature(call)
     key = call.metadata.keys.find(signature.point)
     _check_registered(signature, key)
     signature.spend_nonce(call)
-    return Identity(key["email"], signature.point, signature.key)
+    return Identity(key["email"], Asker(signature.point), signature.key)
 
 
 def _check_registered(signature, key):
     if key is None or key["text"] != signature.key:
-        raise Refusal(401, "Public key not registered")
+        raise Refusal(401, UNKNOWN_KEY)
     if not key["activated"]:
         raise Refusal(401, "User account has not been activated")
     check_enabled(key)
@@ -102,7 +105,7 @@ def identify_for_bucket(call: Call, bucket_id: str, says_why=True) -> Identity:
             _check_registered(signature, key)
         raise Refusal(404, "Bucket not found")
     signature.spend_nonce(call)
-    return Identity(bucket["email"], signature.point, signature.key, owner)
+    return Identity(bucket["email"], Asker(signature.point), signature.key, owner)
 
 
 def fingerprint(point: str) -> str:

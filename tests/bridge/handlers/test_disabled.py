@@ -7,7 +7,7 @@ import websocket
 
 import pymdc
 from mailed import ask_for_reset, links
-from pymdc.bridge.metadata import Room, Within
+from pymdc.bridge.metadata import Asker, Room, Within
 from pymdc.bridge.refusal import Refusal
 from wire import BOUNDARY, Basic, get, multipart, put
 
@@ -159,7 +159,7 @@ def test_whoever_follows_a_link_to_it_is_told(alice, bob, local, disable, header
 
 def test_an_upload_under_way_is_not_entered(alice, disable, memory):
     bucket = alice.bucket()
-    memory.uploads.begin({"id": "under way", "bucket": bucket, "size": 0, "expires": 10**15}, ROOM, 1)
+    memory.uploads.begin({"id": "under way", "bucket": bucket, "size": 0, "expires": 10**15}, ROOM, 1, Asker())
 
     disable(alice)
     with pytest.raises(Refusal, match=WORDS):

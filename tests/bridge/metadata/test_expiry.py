@@ -7,7 +7,7 @@ import pytest
 import websocket
 
 import pymdc
-from pymdc.bridge.metadata import Room, Within
+from pymdc.bridge.metadata import Asker, Room, Within
 from pymdc.bridge.metadata.resets import LIFE
 from pymdc.bridge.refusal import Refusal
 from wire import Basic, multipart
@@ -99,11 +99,11 @@ def register(memory, token="t", email="kim@example.com", password="hash", point=
 def bucket(memory):
     register(memory)
     fields = {"name": "b", "storage": 0.00001, "transfer": 1}  # 10 000 bytes
-    return memory.buckets.add("kim@example.com", 0, fields, {}, None)["id"]
+    return memory.buckets.add("kim@example.com", 0, fields, {}, Asker())["id"]
 
 
 def begin(memory, bucket, upload_id, now):
-    memory.uploads.begin({"id": upload_id, "bucket": bucket, "size": 6000, "expires": now + 100}, ROOM, now)
+    memory.uploads.begin({"id": upload_id, "bucket": bucket, "size": 6000, "expires": now + 100}, ROOM, now, Asker())
 
 
 def finish(memory, bucket, upload_id, now):

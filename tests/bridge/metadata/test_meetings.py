@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import func, select
 
 from meeting import deadlocks_of, meetings, waiting
-from pymdc.bridge.metadata import Metadata, Room, Within, buckets, keys, tables
+from pymdc.bridge.metadata import Asker, Metadata, Room, Within, buckets, keys, tables
 from pymdc.bridge.metadata.accounts import REGISTRATION_LIFE
 from pymdc.bridge.refusal import Refusal
 from waiting import eventually
@@ -49,17 +49,17 @@ class Account:
         self.add_key(self.point)
 
     def add_key(self, point, proved=False):
-        self._memory.keys.add(self.email, point, point, proved, None)
+        self._memory.keys.add(self.email, point, point, proved, Asker())
 
     def bucket(self, points=(), **fields):
         fields = {"name": "b", "storage": 1, "transfer": 1, **fields}
-        return self._memory.buckets.add(self.email, 0, fields, {point: point for point in points}, None)["id"]
+        return self._memory.buckets.add(self.email, 0, fields, {point: point for point in points}, Asker())["id"]
 
     def list_keys(self, bucket, points):
-        self._memory.buckets.change(self.email, bucket, {}, {point: point for point in points}, None)
+        self._memory.buckets.change(self.email, bucket, {}, {point: point for point in points}, Asker())
 
     def delete_bucket(self, bucket):
-        self._memory.buckets.delete(self.email, bucket, 0)
+        self._memory.buckets.delete(self.email, bucket, 0, Asker())
 
     def password(self):
         return self._memory.accounts.find(self.email)["password"]
@@ -67,20 +67,19 @@ class Account:
     def go(self):
         self._memory.accounts.delete(self.email, self.password())
 
-    def ask(self, bucket, most=100, point=None, **fields):
-        token = {"hash": uuid.uuid4().hex * 2, "bucket": bucket, "operation": "PUSH", "expires": LATER, "point": point,
-                 **fields}
-        self._memory.tokens.add(token, most, 0)
+    def ask(self, bucket, most=100, asker=Asker(), **fields):
+        token = {"hash": uuid.uuid4().hex * 2, "bucket": bucket, "operation": "PUSH", "expires": LATER, **fields}
+        self._memory.tokens.add(token, asker, most, 0)
         return token["hash"]
 
     def room(self, files):
         return Room(account=files * LEAST, at_once=100, disk=lambda: LATER, written=dict)
 
-    def begin(self, bucket, files=1000, point=None):
+    def begin(self, bucket, files=1000, asker=Asker()):
         """Begin an upload where the account has room for so many files; return its id."""
         upload = uuid.uuid4().hex[:16]
         row = {"id": upload, "bucket": bucket, "size": 1, "expires": LATER}
-        self._memory.uploads.begin(row, self.room(files), 0, point)
+        self._memory.uploads.begin(row, self.room(files), 0, asker)
         return upload
 
     def finish(self, upload, bucket, contents, name=None, filename="a", replace=False):
@@ -96,12 +95,12 @@ class Account:
     def store(self, bucket, contents, name=None):
         return self.finish(self.begin(bucket), bucket, contents, name)
 
-    def copy(self, bucket, name, filename, point=None):
+    def copy(self, bucket, name, filename, asker=Asker()):
         file = {"bucket": bucket, "hash": name, "filename": filename, "created": 0}
-        self._memory.files.copy(file, LATER, 0, point)
+        self._memory.files.copy(file, LATER, 0, asker)
 
     def delete(self, bucket, name, filename=None):
-        self._memory.files.delete(self.email, bucket, name, filename=filename)
+        self._memory.files.delete(self.email, bucket, name, Asker(), filename)
 
     def stored(self, bucket):
         return self._memory.buckets.find(bucket)["stored"]
@@ -200,7 +199,7 @@ def test_no_more_is_read_than_the_transfer_of_a_bucket_allows(memory, new_accoun
         name = account.store(bucket, [1, 2])
 
         def take():
-            return memory.files.take(bucket, name, None, lambda size: (0, size))
+            return memory.files.take(bucket, name, Asker(), lambda size: (0, size))
 
         assert sum(refused(meet(take, take))) == 1
 
@@ -212,7 +211,7 @@ def test_a_shard_is_read_as_often_as_it_may(memory, new_account, left, transfer)
         account = new_account()
         bucket, token = account.bucket(transfer=transfer), uuid.uuid4().hex
         name = account.store(bucket, [1])
-        memory.files.hand_out(bucket, name, None, lambda: {"hash": token, "left": left, "expires": LATER}, 9, 0)
+        memory.files.hand_out(bucket, name, Asker(), lambda: {"hash": token, "left": left, "expires": LATER}, 9, 0)
 
         def spend():
             memory.files.spend_shard_token(token, f"{1:040}", 0)
@@ -266,7 +265,7 @@ def begin_by_link(memory, account, bucket, token):
 
     def work():
         memory.tokens.hold(token, upload, 0, 0)
-        memory.uploads.begin(row, account.room(9), 0)
+        memory.uploads.begin(row, account.room(9), 0, Asker())
         return upload
     return memory.together(work)
 
@@ -325,7 +324,7 @@ def test_a_held_token_is_revoked_or_spent_with_its_file(memory, new_account):
         memory.tokens.hold(token, upload, 0, 0)
 
         results = meet(lambda: enter_by_link(memory, account, bucket, token, upload),
-                       lambda: memory.tokens.revoke(account.email, bucket, id_of(token)))
+                       lambda: memory.tokens.revoke(account.email, bucket, id_of(token), Asker()))
 
         assert sum(refused(results)) == 1
         assert len(memory.names.page(bucket, Within(), None, None)[0]) == refused(results)[1]
@@ -335,7 +334,7 @@ def ask_for_pointers(memory, bucket, name, token):
     def work():
         if memory.tokens.spend(token, 0, 0):
             made = {"hash": uuid.uuid4().hex, "left": 1, "expires": LATER}
-            memory.files.hand_out(bucket, name, None, lambda: made, 9, 0, id_of(token))
+            memory.files.hand_out(bucket, name, Asker(), lambda: made, 9, 0, id_of(token))
     memory.together(work)
 
 
@@ -352,7 +351,7 @@ def test_nothing_is_left_of_a_token_that_is_revoked_while_it_is_used(memory, new
         token = account.ask(bucket, operation="PULL", file=name)
 
         meet(lambda: use(memory, bucket, name, token),
-             lambda: memory.tokens.revoke(account.email, bucket, id_of(token)))
+             lambda: memory.tokens.revoke(account.email, bucket, id_of(token), Asker()))
 
         assert rows(memory, tables.shard_tokens, tables.shard_tokens.c.token == id_of(token)) == 0
         assert rows(memory, tables.tickets, tables.tickets.c.token == id_of(token)) == 0
@@ -497,7 +496,7 @@ def test_two_that_prove_each_other_s_key_do_not_wait_for_each_other(memory, new_
 # What a key loses
 
 def deletes_it(memory, account, bucket, point):
-    memory.keys.delete(account.email, point)
+    memory.keys.delete(account.email, point, Asker())
 
 
 def strikes_it_off(memory, account, bucket, point):
@@ -527,7 +526,7 @@ def test_a_token_dies_with_the_power_of_the_key_that_asks_for_it(memory, new_acc
         account = new_account()
         bucket, point = bucket_of(account, lose)
 
-        meet(lambda: lose(memory, account, bucket, point), lambda: account.ask(bucket, point=point))
+        meet(lambda: lose(memory, account, bucket, point), lambda: account.ask(bucket, asker=Asker(point)))
 
         assert rows(memory, tables.tokens, tables.tokens.c.point == point) == 0
 
@@ -539,40 +538,63 @@ def test_a_pointer_dies_with_the_power_of_the_key_that_asks_for_it(memory, new_a
         name = account.store(bucket, [1])
 
         meet(lambda: lose(memory, account, bucket, point), lambda: memory.files.hand_out(
-            bucket, name, point, lambda: {"hash": uuid.uuid4().hex, "left": 1, "expires": LATER}, 9, 0))
+            bucket, name, Asker(point), lambda: {"hash": uuid.uuid4().hex, "left": 1, "expires": LATER}, 9, 0))
 
         assert rows(memory, tables.shard_tokens, tables.shard_tokens.c.point == point) == 0
 
 
 ACTS = {
-    "make a bucket": lambda memory, account, bucket, name: memory.buckets.add(
-        account.email, 0, {"name": "b", "storage": 1, "transfer": 1}, {}, account.point),
-    "change a bucket": lambda memory, account, bucket, name: memory.buckets.change(
-        account.email, bucket, {"name": "c"}, None, account.point),
-    "delete a bucket": lambda memory, account, bucket, name: memory.buckets.delete(
-        account.email, bucket, 0, account.point),
-    "delete a file": lambda memory, account, bucket, name: memory.files.delete(
-        account.email, bucket, name, account.point),
-    "name content once more": lambda memory, account, bucket, name: account.copy(bucket, name, "b", account.point),
-    "register a key": lambda memory, account, bucket, name: memory.keys.add(
-        account.email, new_point(), "k", False, account.point),
-    "ask for a token": lambda memory, account, bucket, name: account.ask(bucket, point=account.point),
-    "store a file": lambda memory, account, bucket, name: account.begin(bucket, point=account.point),
+    "make a bucket": lambda memory, account, bucket, name, asker: memory.buckets.add(
+        account.email, 0, {"name": "b", "storage": 1, "transfer": 1}, {}, asker),
+    "change a bucket": lambda memory, account, bucket, name, asker: memory.buckets.change(
+        account.email, bucket, {"name": "c"}, None, asker),
+    "delete a bucket": lambda memory, account, bucket, name, asker: memory.buckets.delete(
+        account.email, bucket, 0, asker),
+    "delete a file": lambda memory, account, bucket, name, asker: memory.files.delete(
+        account.email, bucket, name, asker),
+    "name content once more": lambda memory, account, bucket, name, asker: account.copy(bucket, name, "b", asker),
+    "register a key": lambda memory, account, bucket, name, asker: memory.keys.add(
+        account.email, new_point(), "k", False, asker),
+    "ask for a token": lambda memory, account, bucket, name, asker: account.ask(bucket, asker=asker),
+    "store a file": lambda memory, account, bucket, name, asker: account.begin(bucket, asker=asker),
 }
 
 
+POWERS = {
+    "a key": (lambda account: Asker(account.point),
+              lambda memory, account: memory.keys.delete(account.email, account.point, Asker())),
+    "a password": (lambda account: Asker(password=account.password()),
+                   lambda memory, account: memory.accounts.set_password(account.email, "another")),
+}
+
+
+@pytest.mark.parametrize("power, lose", POWERS.values(), ids=list(POWERS))
 @pytest.mark.parametrize("act", ACTS.values(), ids=list(ACTS))
-def test_a_key_that_is_gone_acts_no_more(memory, new_account, act):
-    """What it has begun is done before its deletion, or not at all."""
+def test_a_key_or_password_that_is_gone_acts_no_more(memory, new_account, act, power, lose):
+    """What it has begun is done before that, or not at all."""
     for meet in meetings(memory):
         account = new_account()
-        bucket = account.bucket()
+        bucket, asker = account.bucket(), power(account)
         name = account.store(bucket, [1])
 
-        results = meet(lambda: act(memory, account, bucket, name),
-                       lambda: memory.keys.delete(account.email, account.point))
+        results = meet(lambda: act(memory, account, bucket, name, asker), lambda: lose(memory, account))
 
         assert refused(results)[0] or meet.between != 1
+
+
+@pytest.mark.parametrize("what", ["token", "pointer"])
+def test_no_token_and_no_pointer_outlives_the_password_that_asks_for_it(memory, new_account, what):
+    for meet in meetings(memory):
+        account = new_account()
+        bucket, asker = account.bucket(), Asker(password=account.password())
+        name = account.store(bucket, [1])
+        ask = {"token": lambda: account.ask(bucket, asker=asker), "pointer": lambda: memory.files.hand_out(
+            bucket, name, asker, lambda: {"hash": uuid.uuid4().hex, "left": 1, "expires": LATER}, 9, 0)}
+
+        meet(lambda: memory.accounts.set_password(account.email, "another"), ask[what])
+
+        assert rows(memory, tables.tokens, tables.tokens.c.bucket == bucket) == 0
+        assert rows(memory, tables.shard_tokens, tables.shard_tokens.c.bucket == bucket) == 0
 
 
 def test_a_token_of_a_bucket_that_goes_outlives_it_for_a_short_while(memory, new_account):
@@ -592,7 +614,7 @@ def check(memory, account, bucket, contents):
     files, _ = memory.names.page(bucket, Within(), None, None)
     assert account.stored(bucket) == LEAST * len(files)
     for file in files:
-        assert len(memory.files.take(bucket, file["hash"], None, lambda size: (0, 0)).shards) == file["size"]
+        assert len(memory.files.take(bucket, file["hash"], Asker(), lambda size: (0, 0)).shards) == file["size"]
     assert not objects_of(memory, contents) & set(memory.shards.unneeded(0))
     return len(files)
 

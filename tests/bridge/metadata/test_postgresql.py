@@ -12,7 +12,7 @@ import pytest
 
 from meeting import deadlocks_of
 from pymdc.bridge import LocalBridge
-from pymdc.bridge.metadata import Metadata, Room, Within
+from pymdc.bridge.metadata import Asker, Metadata, Room, Within
 from pymdc.bridge.metadata.failures import Away, InDoubt, Undone
 from pymdc.bridge.refusal import Refusal
 from wire import Wire, race
@@ -46,7 +46,7 @@ def register(memory, email=EMAIL, token="t", point=None):
 
 
 def make_bucket(memory):
-    return memory.buckets.add(EMAIL, 0, {"name": "b", "storage": 1000, "transfer": 1}, {}, None)["id"]
+    return memory.buckets.add(EMAIL, 0, {"name": "b", "storage": 1000, "transfer": 1}, {}, Asker())["id"]
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ def bucket(memory):
 def enter(memory, bucket, numbers, file_hash, name=None, replace=False):
     """Enter a file of the shards with these numbers, in this order."""
     upload = uuid.uuid4().hex[:16]
-    memory.uploads.begin({"id": upload, "bucket": bucket, "size": len(numbers), "expires": LATER}, ROOM, 0)
+    memory.uploads.begin({"id": upload, "bucket": bucket, "size": len(numbers), "expires": LATER}, ROOM, 0, Asker())
     pieces = [
         {"object": f"{upload}-{number}", "hash": f"{number:040}", "sha256": f"{number:064}", "size": 1}
         for number in numbers
@@ -94,7 +94,7 @@ def test_eight_threads_that_want_the_same_shards_in_any_order_lose_nothing(both,
             kept[thread].add((where, name))
             if chance.random() < 0.6:
                 gone = chance.choice(sorted(kept[thread]))
-                both[thread % 2].files.delete(EMAIL, *gone)
+                both[thread % 2].files.delete(EMAIL, *gone, Asker())
                 kept[thread].discard(gone)
         return "done"
 
@@ -106,14 +106,14 @@ def test_eight_threads_that_want_the_same_shards_in_any_order_lose_nothing(both,
         rows = listed(memory, where)
         assert {(where, row["hash"]) for row in rows} == {file for each in kept for file in each if file[0] == where}
         for row in rows:
-            part = memory.files.take(where, row["hash"], None, lambda size: (0, 0))
+            part = memory.files.take(where, row["hash"], Asker(), lambda size: (0, 0))
             assert len(part.shards) == 8
         assert memory.buckets.find(where)["stored"] == 4096 * len(rows)
     held, unneeded = objects(memory), set(memory.shards.unneeded(0))
     assert not unneeded & set(held)
     for each in kept:
         for file in each:
-            memory.files.delete(EMAIL, *file)
+            memory.files.delete(EMAIL, *file, Asker())
     assert not objects(memory)
 
 
@@ -241,10 +241,10 @@ def test_a_rate_holds_across_processes(both):
 
 def test_once_is_once_across_processes(both, bucket):
     memory = both[0]
-    memory.tokens.add({"hash": "h", "bucket": bucket, "operation": "PUSH", "expires": LATER, "point": None}, 9, 0)
+    memory.tokens.add({"hash": "h", "bucket": bucket, "operation": "PUSH", "expires": LATER}, Asker(), 9, 0)
     enter(memory, bucket, [1], "f" * 40)
     terms = {"hash": "s", "left": 3, "expires": LATER}
-    memory.files.hand_out(bucket, "f" * 40, None, lambda: terms, 9, 0)
+    memory.files.hand_out(bucket, "f" * 40, Asker(), lambda: terms, 9, 0)
 
     def spend(number):
         with contextlib.suppress(Refusal):
@@ -277,7 +277,8 @@ def test_of_racing_keys_one_is_registered(both, bucket):
 
     def add(number):
         with contextlib.suppress(Refusal):
-            both[number % 2].keys.add(EMAIL if number % 4 < 2 else "lee@example.com", "02" + "5" * 64, "k", False, None)
+            email = EMAIL if number % 4 < 2 else "lee@example.com"
+            both[number % 2].keys.add(email, "02" + "5" * 64, "k", False, Asker())
             return "registered"
 
     assert race(8, add).count("registered") == 1

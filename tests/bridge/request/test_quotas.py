@@ -8,7 +8,7 @@ import pytest
 import pymdc
 import raw
 from pymdc.bridge import LocalBridge
-from pymdc.bridge.metadata import Room, sqlite, tables
+from pymdc.bridge.metadata import Asker, Room, sqlite, tables
 from pymdc.bridge.refusal import Refusal
 from pymdc.bridge.storage.folder import FolderStore
 from pymdc.bridge.storage.incoming import Incoming
@@ -119,14 +119,14 @@ def test_an_upload_of_a_small_file_holds_4_kib_of_the_disk(tmp_path):
         memory.accounts.register({"email": "kim@example.com", "password": "hash", "created": 0}, {
             "token": "t", "password": "hash", "redirect": None, "point": None, "text": None, "created": 0,
         })
-        bucket = memory.buckets.add("kim@example.com", 0, {"name": "b", "storage": 1, "transfer": 1}, {}, None)["id"]
+        bucket = memory.buckets.add("kim@example.com", 0, {"name": "b", "storage": 1, "transfer": 1}, {}, Asker())["id"]
         room = Room(account=10**9, at_once=64, disk=lambda: 10_000, written=dict)
 
         for name in "ab":
-            memory.uploads.begin({"id": name, "bucket": bucket, "size": 1, "expires": 10**15}, room, 0)
+            memory.uploads.begin({"id": name, "bucket": bucket, "size": 1, "expires": 10**15}, room, 0, Asker())
 
         with pytest.raises(Refusal, match="No space left on the bridge"):
-            memory.uploads.begin({"id": "c", "bucket": bucket, "size": 1, "expires": 10**15}, room, 0)
+            memory.uploads.begin({"id": "c", "bucket": bucket, "size": 1, "expires": 10**15}, room, 0, Asker())
 
 
 @pytest.fixture

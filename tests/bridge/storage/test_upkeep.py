@@ -15,7 +15,7 @@ import sqlalchemy
 import pymdc
 from pymdc.bridge import services
 from pymdc.bridge.clock import HostClock, now
-from pymdc.bridge.metadata import shards, sqlite, uploads
+from pymdc.bridge.metadata import Asker, shards, sqlite, uploads
 from pymdc.bridge.metadata.accounts import REGISTRATION_LIFE
 from pymdc.bridge.refusal import Refusal
 from pymdc.bridge.storage.data import Data
@@ -264,7 +264,7 @@ def test_a_killed_upload_gives_its_room_back_at_the_next_start(tmp_path, store_u
         bucket = world.register().account.bucket(storage=0.001)
         with rows(tmp_path / "data") as memory:
             upload = {"id": "0123456789abcdef", "bucket": bucket, "size": 10**6, "expires": 10**15}
-            memory.uploads.begin(upload, ROOM, 0)
+            memory.uploads.begin(upload, ROOM, 0, Asker())
         left = world.leave(f"{'ab' * 20}-0123456789abcdef-0", b"half an upload")
         assert world.account.nobody.put(
             f"/buckets/{bucket}/files", multipart(b"x"), world.account.token(bucket), 1).status_code == 413
@@ -358,7 +358,8 @@ def test_what_a_killed_worker_leaves_is_removed_while_the_bridge_runs(tmp_path, 
     with UsedBridge(data, s3=s3_of, store_url=store_url) as world, rows(data) as memory:
         bucket = world.register().account.bucket()
         left = world.leave(f"{'ab' * 20}-0123456789abcdef-0", b"half an upload")
-        memory.uploads.begin({"id": "0123456789abcdef", "bucket": bucket, "size": 10**6, "expires": 1}, ROOM, 0)
+        upload = {"id": "0123456789abcdef", "bucket": bucket, "size": 10**6, "expires": 1}
+        memory.uploads.begin(upload, ROOM, 0, Asker())
 
         eventually(lambda: not left.exists())
 
@@ -381,16 +382,16 @@ def test_a_key_that_is_deleted_meanwhile_has_no_power(tmp_path):
         memory.accounts.register(account, registration)
         memory.accounts.activate("t", 1)
         fields = {"name": "b", "storage": 1, "transfer": 1}
-        bucket = memory.buckets.add("kim@example.com", 0, fields, {"P": "p"}, "p")["id"]
+        bucket = memory.buckets.add("kim@example.com", 0, fields, {"P": "p"}, Asker("p"))["id"]
 
-        memory.keys.delete("kim@example.com", "P", None)
+        memory.keys.delete("kim@example.com", "P", Asker())
 
         late = [
             lambda: memory.tokens.add(
-                {"hash": "h", "bucket": bucket, "operation": "PUSH", "expires": 10**15, "point": "p"}, 1, 0),
-            lambda: memory.buckets.add("kim@example.com", 0, fields, {"P": "p"}, "p"),
-            lambda: memory.buckets.change("kim@example.com", bucket, {}, {"P": "p"}, "p"),
-            lambda: memory.keys.add("kim@example.com", "q", "Q", False, "p"),
+                {"hash": "h", "bucket": bucket, "operation": "PUSH", "expires": 10**15}, Asker("p"), 1, 0),
+            lambda: memory.buckets.add("kim@example.com", 0, fields, {"P": "p"}, Asker("p")),
+            lambda: memory.buckets.change("kim@example.com", bucket, {}, {"P": "p"}, Asker("p")),
+            lambda: memory.keys.add("kim@example.com", "q", "Q", False, Asker("p")),
         ]
         for attempt in late:
             with pytest.raises(Refusal, match="Public key not registered"):
