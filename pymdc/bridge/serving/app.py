@@ -83,6 +83,7 @@ _WITHOUT_PASSWORD = (
     users.activate, resets.show_asking, resets.create, resets.show, content.shard, links.show, links.follow,
     links.download, operations.health, operations.metrics,
 )
+_TOKEN_WINS = (uploads.create, files.pointers, content.show)
 _WHATEVER_COMES = (operations.health, operations.metrics)  # for who asks why nobody else is served
 _WITH_HEAD = ("/", "/health", "/links/{token}", "/links/{token}/{name}")  # elsewhere it would spend what a GET spends
 
@@ -130,6 +131,8 @@ class _Endpoint:
         silence = self._services.settings.silence
         streams = inspect.iscoroutinefunction(handler)
         call = _call(self._services, scope, _chunks(scope, receive, silence, streams))
+        if handler in _TOKEN_WINS and "x-token" in call.headers:
+            call.headers.pop("authorization", None)  # which would make steps of it: a token, once spent, is not revoked
         if handler in _HASHING or handler not in _WITHOUT_PASSWORD and call.needs_password:
             call.limiter = self._threads
         if streams:

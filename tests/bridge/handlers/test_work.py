@@ -77,3 +77,22 @@ def test_a_request_is_so_much_work(alice, bucket, work, name):
     transactions, statements = work(asks[name])
 
     assert (transactions, statements) == WORK[name]
+
+
+@pytest.mark.parametrize("password", ["", "ab" * 32])
+@pytest.mark.parametrize("way", ["pointers", "content", "upload"])
+def test_a_token_is_spent_together_with_what_it_leads_to_whatever_stands_beside_it(alice, bucket, work, way, password):
+    """Between two steps nobody could revoke it: it is gone, and what it leads to is not there yet."""
+    put(alice.signed, bucket, b"content")
+    file = f"/buckets/{bucket}/files/{hash_of(b'content')}"
+    asks = {
+        "pointers": lambda token, **beside: alice.nobody.get(file, headers={"x-token": token}, **beside),
+        "content": lambda token, **beside: alice.nobody.get(file + "/content", headers={"x-token": token}, **beside),
+        "upload": lambda token, **beside: alice.nobody.send(
+            "PUT", f"/buckets/{bucket}/files?size=5", os.urandom(5), {"x-token": token}, **beside),
+    }
+    alone, beside = (alice.token(bucket, "PUSH" if way == "upload" else "PULL") for _ in range(2))
+
+    by_itself = work(lambda: asks[way](alone))
+
+    assert work(lambda: asks[way](beside, auth=(alice.email, password))) == by_itself
