@@ -67,9 +67,12 @@ class Buckets:
             return found, after
 
     def find(self, bucket_id: str, email: str | None = None):
-        """Return a bucket with its ``pubkeys``; another account's is as good as none."""
+        """
+        Return a bucket with its ``pubkeys``; another account's is as good as none.  Whether its account is disabled
+        is for whoever asks to look at: it is told to nobody but who may ask for something of the bucket.
+        """
         with self._database.read() as db:
-            return _with_keys(db, find_bucket(db, bucket_id, email))
+            return _with_keys(db, _found(FIND.first(db, bucket_=bucket_id), email))
 
     def add(self, email: str, created: int, fields: dict, points: dict[str, str], asker: Asker):
         """
@@ -125,9 +128,7 @@ def charge(db, bucket_id: str, more: int):
 
 def find_bucket(db, bucket_id: str, email: str | None = None, statement=FIND):
     """Return a bucket's row; another account's is as good as none.  Refuse it where its account is disabled."""
-    row = statement.first(db, bucket_=bucket_id)
-    if row is None or email not in (None, row["email"]):
-        raise Refusal(404, "Bucket not found")
+    row = _found(statement.first(db, bucket_=bucket_id), email)
     check_enabled(row)
     return row
 
@@ -147,6 +148,12 @@ def lock_bucket(db, bucket_id: str):
 def lock_bucket_and_account(db, bucket_id: str, email: str | None = None):
     """As :func:`find_bucket`, and the same as :func:`lock_bucket`, for its account too."""
     return find_bucket(db, bucket_id, email, BUCKET_AND_ACCOUNT)
+
+
+def _found(row, email):
+    if row is None or email not in (None, row["email"]):
+        raise Refusal(404, "Bucket not found")
+    return row
 
 
 def _with_keys(db, row):

@@ -104,6 +104,7 @@ def identify_for_bucket(call: Call, bucket_id: str, says_why=True) -> Identity:
         if says_why:
             _check_registered(signature, key)
         raise Refusal(404, "Bucket not found")
+    check_enabled(bucket)
     signature.spend_nonce(call)
     return Identity(bucket["email"], Asker(signature.point), signature.key, owner)
 

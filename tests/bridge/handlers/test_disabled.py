@@ -9,7 +9,7 @@ import pymdc
 from mailed import ask_for_reset, links
 from pymdc.bridge.metadata import Asker, Room, Within
 from pymdc.bridge.refusal import Refusal
-from wire import BOUNDARY, Basic, get, multipart, put
+from wire import BOUNDARY, Basic, get, multipart, put, stranger
 
 pytestmark = pytest.mark.both_databases
 
@@ -115,6 +115,33 @@ def asked(things, but=None):
     for name, ask in ASKS.items():
         if name != but:
             yield name, ask(things)
+
+
+def test_nobody_is_told_who_may_ask_for_nothing_of_it(alice, bob, local, disable):
+    bucket, file = alice.bucket(), "0" * 40
+    path, elsewhere = f"/buckets/{bucket}", bob.bucket()
+    asks = [ask for asker in (bob.signed, bob.basic, stranger(local.url)) for ask in (
+        lambda asker=asker: asker.post(path + "/tokens", {"operation": "PUSH"}),
+        lambda asker=asker: asker.get(f"{path}/files/{file}"),
+        lambda asker=asker: asker.get(f"{path}/files/{file}/content"),
+        lambda asker=asker: asker.post(path + "/files", {"hash": file, "filename": "a"}),
+        lambda asker=asker: put(asker, bucket, b"x"),
+        lambda asker=asker: asker.get(path),
+        lambda asker=asker: asker.delete(path),
+    )] + [
+        lambda: put(bob.nobody, bucket, b"x", {"x-token": bob.token(elsewhere)}),
+        lambda: bob.nobody.put(path + "/files", multipart(b"x"), bob.token(elsewhere), 1),
+        lambda: bob.nobody.get(f"{path}/files/{file}", headers={"x-token": bob.token(elsewhere, "PULL")}),
+    ]
+
+    def told():
+        return [(answer.status_code, answer.json()) for answer in (ask() for ask in asks)]
+
+    before = told()
+    disable(alice)
+
+    assert told() == before
+    assert {status for status, _ in before} <= {401, 404}
 
 
 def test_it_is_not_deleted_by_its_password(alice, disable):
