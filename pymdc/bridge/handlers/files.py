@@ -82,8 +82,8 @@ def pointers(call: Call) -> Response:
 
 def told(row) -> dict:
     """Return what is told of a file, given by its row."""
-    names = ("bucket", "mimetype", "filename", "size", "hash")
-    return {**{name: row[name] for name in names}, "created": iso(row["created"])}
+    columns = ("bucket", "mimetype", "filename", "size", "hash")
+    return {**{name: row[name] for name in columns}, "created": iso(row["created"])}
 
 
 def _item(row):
