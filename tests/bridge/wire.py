@@ -1,5 +1,6 @@
 """Requests as they go over the wire, without the library's own idea of them."""
 
+import base64
 import concurrent.futures
 import hashlib
 import json
@@ -10,6 +11,7 @@ import urllib.parse
 import requests
 
 import pymdc
+import raw
 from pymdc._digest import content_hash
 
 BOUNDARY = "----boundary7f3a"
@@ -81,6 +83,11 @@ class Basic(Wire):
 
     def send(self, method, path, body=None, headers=None, auth=None):
         return super().send(method, path, body, headers, auth or self._auth)
+
+    def send_as_written(self, method, path, body=b""):
+        """Send a path that a client of HTTP would write otherwise, and return the :class:`raw.Answer`."""
+        credentials = base64.b64encode(":".join(self._auth).encode()).decode()
+        return raw.talk(self.url, raw.request(method, path, {"Authorization": f"Basic {credentials}"}, body))[0]
 
 
 class Signed(Wire):

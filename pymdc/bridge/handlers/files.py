@@ -47,7 +47,7 @@ def delete(call: Call) -> Response:
 
 @one_transaction
 def _delete(call):
-    filename = fields.own_query(call.query, [b"filename"]).get("filename")
+    filename = fields.own_query(call.query, ["filename"]).get("filename")
     identity = auth.identify(call)
     call.metadata.files.delete(identity.email, call.ids["bucket"], call.ids["hash"], identity.asker, filename)
 

@@ -29,7 +29,7 @@ class Announced:
 
 def announced(call: Call) -> Announced | None:
     """Return what a call announces; None for one that is no direct upload, which ``size`` makes it."""
-    query = fields.own_query(call.query, [b"size"])
+    query = fields.own_query(call.query, ["size"])
     if "size" not in query:
         return None
     size = fields.whole_number("size", query["size"])

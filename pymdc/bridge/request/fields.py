@@ -204,7 +204,8 @@ def query(raw: bytes) -> dict[str, str]:
 
 def own_query(raw: bytes, names) -> dict[str, str]:
     """As :func:`query`, of one that has some of these names; any other may be of a client of 2016, and says nothing."""
-    return query(raw) if any(name + b"=" in raw for name in names) else {}
+    given = urllib.parse.parse_qsl(raw.decode("latin-1"), keep_blank_values=True)
+    return query(raw) if any(name in names for name, _ in given) else {}
 
 
 def whole_number(name: str, text: str) -> int:

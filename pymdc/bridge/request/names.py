@@ -10,7 +10,7 @@ from . import fields
 
 MOST = 1000  # items that can be asked for at a time
 
-_PARAMETERS = (b"prefix", b"limit", b"after", b"delimiter")
+_PARAMETERS = ("prefix", "limit", "after", "delimiter")
 _PLACE = re.compile("([0-9a-f]{40})?/(.+)", re.DOTALL)
 
 

@@ -60,6 +60,14 @@ def test_nobody_else_does(alice, bob, bucket, wire):
     assert [put(wire, bucket, CONTENT).status_code, get(wire, bucket, file_hash).status_code] == [401] * 2
 
 
+def test_an_upload_is_a_direct_one_however_its_size_is_written(alice, bucket):
+    def upload(query):
+        return alice.basic.send_as_written("PUT", f"/buckets/{bucket}/files?{query}", b"content").json()
+
+    assert upload("%73ize=7&name=a")["hash"] == hash_of(b"content")
+    assert upload("size") == {"error": "Parameter size is not a whole number, of at most 15 digits"}
+
+
 def test_a_signature_is_good_once(alice, bucket):
     file_hash = put(alice.signed, bucket, CONTENT).json()["hash"]
     uploads = [alice.signed.send_again().status_code for _ in range(2)]

@@ -284,6 +284,32 @@ def test_a_deletion_by_hash_deletes_all_its_names(alice, bucket):
     assert delete(alice, bucket, file_hash).status_code == 404
 
 
+@pytest.mark.parametrize("query", ["%66ilename=b", "filenam%65=%62", "filename=b&__nonce=5"])
+def test_the_name_to_delete_is_one_however_it_is_written(alice, bucket, query):
+    file_hash = [put(alice.signed, bucket, CONTENT, name=name).json()["hash"] for name in "ab"][0]
+
+    assert alice.basic.send_as_written("DELETE", f"/buckets/{bucket}/files/{file_hash}?{query}").status == 204
+    assert entries(alice, bucket) == [("a", file_hash)]
+
+
+@pytest.mark.parametrize("query", ["filename", "filename=", "%66ilename", "filename&__nonce=5"])
+def test_an_empty_name_to_delete_is_no_file_s(alice, bucket, query):
+    file_hash = [put(alice.signed, bucket, CONTENT, name=name).json()["hash"] for name in ("", "a")][0]
+
+    assert alice.basic.send_as_written("DELETE", f"/buckets/{bucket}/files/{file_hash}?{query}").status == 404
+    assert entries(alice, bucket) == [(file_hash, file_hash), ("a", file_hash)]
+
+
+@pytest.mark.parametrize("query", ["%70refix=a", "%6cimit=1&pre%66ix=a", "prefix=a&limit=%31"])
+def test_a_listing_is_asked_for_however_it_is_written(alice, bucket, query):
+    for name in "ab":
+        put(alice.signed, bucket, CONTENT, name=name)
+
+    answer = alice.basic.send_as_written("GET", f"/buckets/{bucket}/files?{query}")
+
+    assert [file["filename"] for file in answer.json()] == ["a"]
+
+
 def test_a_name_given_twice_deletes_nothing(alice, bucket):
     file_hash = put(alice.signed, bucket, CONTENT, name="a").json()["hash"]
 

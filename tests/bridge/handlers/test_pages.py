@@ -35,7 +35,7 @@ def account(bridge):
     return registered(bridge)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def bucket(account):
     return account.bucket()
 
