@@ -58,7 +58,8 @@ class Names(Resource):
 
         :param file_hash: as of :meth:`download`.
         :param filename: as of :meth:`upload`.
-        :param str mimetype: by default that of the newest file with this content.
+        :param str mimetype: by default that of this name, where it is there already, else of the newest file with this
+            content.
         :returns: the file as a dict.
 
         Source: ``POST /buckets/:id/files`` (docs/protocol, "Names").

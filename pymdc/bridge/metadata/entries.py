@@ -34,7 +34,7 @@ ENTER_AGAIN = Compiled(
     update(files).where(_OF_BUCKET, _OF_CONTENT, _OF_NAME)
     .values(mimetype=bindparam("mimetype_"), created=bindparam("created_"))
 )
-IS_THERE = Compiled(select(files.c.id).where(_OF_BUCKET, _OF_CONTENT, _OF_NAME))
+FIND_NAMED = Compiled(select(files).where(_OF_BUCKET, _OF_CONTENT, _OF_NAME))
 
 
 @dataclasses.dataclass
@@ -93,9 +93,9 @@ def enter(db, file: dict, pieces: list[dict], replace=False) -> bool:
     return replace and _delete(db, OTHERS_OF_NAME, values, replaced) or bool(spare)
 
 
-def is_there(db, file: dict) -> bool:
-    """Return whether content has this name already."""
-    return bool(IS_THERE.all(db, **_values(file)))
+def find_named(db, file: dict):
+    """Return the row of the entry that gives content this name; None when it has another."""
+    return FIND_NAMED.first(db, **_values(file))
 
 
 def add_name(db, file: dict, same_as: int):

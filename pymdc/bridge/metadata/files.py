@@ -10,7 +10,7 @@ from .askers import Asker, check_may_ask, check_owner
 from .buckets import GIGABYTE, charge, lock_bucket, lock_bucket_and_account
 from .compiled import Compiled
 from .database import repeating
-from .entries import ALL_OF_CONTENT, THIS, add_name, find, is_there, remove
+from .entries import ALL_OF_CONTENT, THIS, add_name, find, find_named, remove
 from .room import check_quotas
 from .tables import contents, file_shards, shard_tokens, shards
 from .tokens import check_shard_tokens
@@ -76,7 +76,8 @@ class Files:
         """
         Let content that a bucket holds have one more name there.
 
-        :param file: ``bucket``, ``hash``, ``filename`` and ``created``; and ``mimetype``, if it is another.
+        :param file: ``bucket``, ``hash``, ``filename`` and ``created``; and ``mimetype``, if it is another than that of
+            this name, where it is there already, or than that of the newest.
         :param account: how many bytes all buckets of one account may hold.
         :param now: of the steady clock.
         :returns: the row of the file.
@@ -85,8 +86,9 @@ class Files:
             bucket = lock_bucket_and_account(db, file["bucket"])
             check_may_ask(db, bucket, asker)
             known = _found(db, file["bucket"], file["hash"])
-            named = {"mimetype": known["mimetype"], "size": known["size"], **file}
-            if not is_there(db, named):
+            there = find_named(db, file)
+            named = {"mimetype": (there or known)["mimetype"], "size": known["size"], **file}
+            if there is None:
                 check_quotas(db, bucket, known["size"], account, now)
             add_name(db, named, same_as=known["id"])
             return named

@@ -442,6 +442,17 @@ def test_a_name_that_is_there_is_given_again(alice, bucket, later):
     assert (again["mimetype"], again["created"] > first["created"]) == ("image/png", True)
 
 
+def test_a_name_that_is_given_again_keeps_its_type_whatever_type_the_newest_has(alice, bucket):
+    """So that a call whose answer was lost can be made again."""
+    first = put(alice.signed, bucket, CONTENT, {"Content-Type": "text/plain"}, name="a.txt").json()
+    copy(alice.signed, bucket, first["hash"], "a.bin", mimetype="application/x-bin")
+
+    again = copy(alice.signed, bucket, first["hash"], "a.txt").json()
+
+    assert again["mimetype"] == "text/plain"
+    assert [file["mimetype"] for file in ask(alice, bucket).json()] == ["application/x-bin", "text/plain"]
+
+
 def test_who_may_name_content(alice, bob, bucket):
     file_hash = put(alice.signed, bucket, CONTENT, name="a").json()["hash"]
     guest = stranger(alice.signed.url)
