@@ -78,7 +78,7 @@ class Settings:
     wrong_passwords_hourly: int = _number(100, 1, 10**6, "Wrong passwords an hour from one address.")
     registrations: int = _number(60, 1, 10**6, "Registrations a minute from one address.")
     mails: int = _number(1, 1, 10**6, "Mails a minute to one address.")
-    resets: int = _number(5, 1, 10**6, "Mails a day to one address that let it have another password.")
+    resets: int = _number(5, 1, 10**6, "Mails a day to one address with a link to another password, for one network.")
     passwords_at_once: int = _number(2, 1, 1000, "Passwords that one process hashes at once; each takes 19 MiB.")
     connections: int = _number(500, 1, 10**6, "Connections that one process serves at a time.")
     uploads_at_once: int = _number(64, 1, 10**6, "Uploads of one account at a time.")

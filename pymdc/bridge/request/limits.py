@@ -10,7 +10,10 @@ from .call import Call
 MINUTE = 60_000  # milliseconds
 DAY = 24 * 60 * MINUTE
 
+RESETS_OF_ALL = 4  # times as many mails with a link to another password as one network can have sent to an address
+
 _WRONG_PASSWORDS = "Too many wrong passwords"
+_MAILS = "Too many mails to this address"
 
 
 def are_on(call: Call) -> bool:
@@ -65,11 +68,17 @@ def count_asking_for_reset(call: Call):
 
 
 def count_reset(call: Call, email: str):
-    """Count one more mail to an address that lets its account have another password."""
+    """
+    Count one more mail to an address that lets its account have another password.  By address and network: by the
+    address, anyone could keep its owner from it, so that allows for more.
+    """
+    burst, rates = call.services.settings.resets, call.metadata.rates
+    of_network = _subject("resets", email, address.network(call.address)), burst, _interval(DAY, burst)
+    _slow(call, rates.wait, _MAILS, *of_network)  # who has had his own takes nothing of what is everybody's
     _count_mail(call, "reset", email)
-    burst = call.services.settings.resets
-    subject, interval = _subject("resets", email), _interval(DAY, burst)
-    _slow(call, call.metadata.rates.take, "Too many mails to this address", subject, burst, interval)
+    most = RESETS_OF_ALL * burst
+    _slow(call, rates.take, _MAILS, _subject("resets", email), most, _interval(DAY, most))
+    _slow(call, rates.take, _MAILS, *of_network)
 
 
 def count_notice(call: Call, email: str):
@@ -83,7 +92,7 @@ def count_notice(call: Call, email: str):
 def _count_mail(call, kind, email):
     burst = call.services.settings.mails
     subject, interval = _subject(kind, email), _interval(MINUTE, burst)
-    _slow(call, call.metadata.rates.take, "Too many mails to this address", subject, burst, interval)
+    _slow(call, call.metadata.rates.take, _MAILS, subject, burst, interval)
 
 
 def _guesses(call, email):

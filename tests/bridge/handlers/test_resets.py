@@ -168,6 +168,36 @@ def test_there_is_a_mail_a_minute_and_five_a_day_and_what_came_before_is_good(tm
         assert len(links(bridge, account.email)) == 6
 
 
+def from_network(bridge, account, number):
+    """Ask for a link, through a proxy; return how many were mailed by now."""
+    headers = {"X-Forwarded-For": f"192.0.2.{number}"}
+    assert told(Wire(bridge.url).post("/resets", {"email": account.email}, headers=headers)) == (200, {})
+    return len(links(bridge, account.email))
+
+
+def test_who_has_had_all_mails_to_an_address_sent_keeps_its_owner_from_none(tmp_path, later):
+    with LocalBridge(tmp_path, rates="on", behind_proxy=("127.0.0.1",)) as bridge:
+        account = registered(bridge)
+        for minute in range(7):
+            sent = from_network(bridge, account, 1)
+            later(61 * (minute + 1))
+
+        assert sent == 5
+        assert from_network(bridge, account, 1) == 5  # which takes up nothing of this minute
+        assert from_network(bridge, account, 2) == 6
+
+
+def test_so_many_mails_with_a_link_to_another_password_go_to_an_address_at_most(tmp_path, later):
+    with LocalBridge(tmp_path, rates="on", behind_proxy=("127.0.0.1",), resets=1) as bridge:
+        account = registered(bridge)
+        sent = []
+        for number in range(6):
+            sent.append(from_network(bridge, account, number))
+            later(61 * (number + 1))
+
+    assert sent == [1, 2, 3, 4, 4, 4]
+
+
 def test_the_answer_takes_as_long_whoever_has_an_account(tmp_path, monkeypatch):
     waited = []
 
