@@ -52,8 +52,10 @@ def _of_one(name):
                 raise click.ClickException(f'no account {_shown(email)} is here: see "accounts list"')
             try:
                 function(memory, account, **arguments)
-            except Refusal:
-                raise click.ClickException(f"{_name(account)} has gone meanwhile") from None
+            except Refusal as refusal:
+                if refusal.status != 401:
+                    raise
+                raise _gone(account) from None
         return run
     return declare
 
@@ -100,7 +102,13 @@ def activate_command(memory, account):
         click.echo(f"{_name(account)} is active already")
         return
     registered = memory.accounts.activate_newest(account["email"])
-    click.echo(f"{_name(account)} is active, with the password that was registered last, {iso(registered)}")
+    if registered is not None:
+        click.echo(f"{_name(account)} is active, with the password that was registered last, {iso(registered)}")
+        return
+    account = memory.census.find(account["email"]) or account
+    if not account["activated"]:
+        raise _gone(account)
+    click.echo(f"{_name(account)} was activated meanwhile")
 
 
 @_of_one("password")
@@ -178,6 +186,10 @@ def delete_command(memory, account, yes):
         click.confirm(f"Delete {what}?", abort=True)
     memory.accounts.delete(account["email"])
     click.echo(f"deleted {what}")
+
+
+def _gone(account):
+    return click.ClickException(f"{_name(account)} has gone meanwhile")
 
 
 def _password() -> bytes:

@@ -7,9 +7,12 @@ import re
 import subprocess
 import sys
 
+import click.testing
 import pytest
 
 from pymdc.bridge import LocalBridge
+from pymdc.bridge.accounts import accounts as commands
+from pymdc.bridge.metadata.census import Census
 from used_bridge import command
 from wire import Basic, get, put, registered
 
@@ -141,6 +144,45 @@ def test_an_account_is_activated_as_it_was_registered_last(bridge, accounts):
     assert again == (0, f"{EMAIL} is active already\n")
     assert [Basic(bridge.url, EMAIL, password).get("/keys").status_code for password in ("ab" * 32, "cd" * 32)] == [
         401, 200]
+
+
+@pytest.fixture
+def meanwhile(where, monkeypatch):
+    """A function that runs a command, and lets something be done when that has looked for its account."""
+    def run(something, *arguments):
+        find = Census.find
+
+        def find_and_let(self, email):
+            account = find(self, email)
+            monkeypatch.setattr(Census, "find", find)
+            something()
+            return account
+
+        monkeypatch.setattr(Census, "find", find_and_let)
+        ended = click.testing.CliRunner().invoke(commands, [*arguments, *map(str, where)])
+        return ended.exit_code, ended.output
+    return run
+
+
+def test_an_account_whose_link_is_followed_meanwhile_is_active(bridge, meanwhile):
+    wire = Basic(bridge.url, EMAIL, "ab" * 32)
+    wire.post("/users", {"email": EMAIL, "password": "ab" * 32})
+
+    said = meanwhile(lambda: wire.get("/activations/" + bridge.activation_token(EMAIL)), "activate", EMAIL)
+
+    assert said == (0, f"{EMAIL} was activated meanwhile\n")
+
+
+@pytest.mark.parametrize("name", ["activate", "disable", "delete"])
+def test_an_account_that_goes_meanwhile_is_gone(bridge, meanwhile, name):
+    Basic(bridge.url, EMAIL, "ab" * 32).post("/users", {"email": EMAIL, "password": "ab" * 32})
+    metadata = bridge._server.services.metadata
+    if name != "activate":
+        metadata.accounts.activate_newest(EMAIL)
+
+    said = meanwhile(lambda: metadata.accounts.delete(EMAIL), name, EMAIL, *(["--yes"] if name == "delete" else []))
+
+    assert said == (1, f"Error: {EMAIL} has gone meanwhile\n")
 
 
 @pytest.mark.parametrize("name, words", [

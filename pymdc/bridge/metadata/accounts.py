@@ -130,12 +130,19 @@ class Accounts:
         with self._database.write() as db:
             wanted = {"token_": token, "long_ago": now - REGISTRATION_LIFE}
             chosen = db.execute(REGISTRATION, wanted).mappings().first()
+            if chosen is None:
+                raise Refusal(400, "Invalid activation token")
             return _activate(db, chosen), chosen["redirect"]
 
-    def activate_newest(self, email: str) -> int:
-        """Let the newest registration of an e-mail decide, as :meth:`activate`; return when that was made."""
+    def activate_newest(self, email: str) -> int | None:
+        """
+        Let the newest registration of an e-mail decide, as :meth:`activate`; return when that was made.  None where
+        none waits.
+        """
         with self._database.write() as db:
             chosen = db.execute(NEWEST_REGISTRATION, {"email_": email}).mappings().first()
+            if chosen is None:
+                return None
             _activate(db, chosen)
             return chosen["created"]
 
@@ -189,9 +196,7 @@ def set_password(db, email: str, hashed: str):
 
 
 def _activate(db, chosen):
-    """Activate the account of a registration, given by its row, if there is one; return the account's."""
-    if chosen is None:
-        raise Refusal(400, "Invalid activation token")
+    """Activate the account of a registration, given by its row; return the account's."""
     email, point = chosen["email"], chosen["point"]
     db.execute(ACTIVATE, {"email_": email, "password": chosen["password"]})
     if point is not None:
