@@ -405,6 +405,18 @@ def test_who_may_replace(alice, bob, bucket):
     assert entries(alice, bucket) == [("a", hash_of(CONTENT)), ("b", hash_of(b"b"))]
 
 
+def test_a_listed_key_may_neither_list_nor_delete(alice, bucket):
+    guest = stranger(alice.signed.url)
+    alice.signed.patch("/buckets/" + bucket, {"pubkeys": [guest.key_pair.get_public_key()]})
+    file_hash = put(guest, bucket, CONTENT, name="a").json()["hash"]
+
+    assert [answer.status_code for answer in (
+        guest.get(f"/buckets/{bucket}/files"), guest.get("/buckets/" + bucket),
+        guest.delete(f"/buckets/{bucket}/files/{file_hash}"), guest.delete("/buckets/" + bucket),
+    )] == [401] * 4
+    assert entries(alice, bucket) == [("a", file_hash)]
+
+
 @pytest.mark.parametrize("size", [10, 30_000])
 def test_of_racing_replacements_of_one_name_one_is_left_and_counted(alice, bucket, size):
     contents = [bytes([number]) * size for number in range(6)]
