@@ -11,8 +11,8 @@ from .failures import Undone
 from .keys import ADD as ADD_KEY
 from .keys import HANDED_OUT, KEY_TAKEN, taken
 from .locks import ROWS, lock_accounts
-from .shards import free
-from .tables import accounts, buckets, file_shards, files, registrations, resets, shards, tokens
+from .shards import free, locking_held
+from .tables import accounts, buckets, files, registrations, resets, tokens
 
 EMAIL_TAKEN = "Email is already registered"
 REGISTRATION_LIFE = 7 * 24 * 60 * 60 * 1000  # milliseconds in which its link can be followed
@@ -46,9 +46,7 @@ DELETE_TOKENS = delete(tokens).where(tokens.c.bucket.in_(OWN))
 LOCK_BUCKETS = (
     select(buckets.c.id).where(buckets.c.email == _EMAIL).order_by(buckets.c.id).with_for_update(**ROWS)
 )
-HELD_SHARDS = select(shards.c.id).where(shards.c.id.in_(
-    select(file_shards.c.shard).join_from(file_shards, files).where(files.c.bucket.in_(OWN))
-)).order_by(shards.c.id).with_for_update(**ROWS)
+HELD_SHARDS = locking_held(files.c.bucket.in_(OWN))
 
 REGISTER = insert(registrations)
 _REGISTRATION = (

@@ -10,9 +10,9 @@ from .askers import Asker, check_enabled, check_owner, lock_asker
 from .compiled import Compiled
 from .database import repeating
 from .keys import check_count, lapse_in_bucket
-from .locks import BUCKET, BUCKET_AND_ACCOUNT, FIND_BUCKET, ROWS
-from .shards import free
-from .tables import bucket_keys, buckets, file_shards, files, shards, tokens
+from .locks import BUCKET, BUCKET_AND_ACCOUNT, FIND_BUCKET
+from .shards import free, locking_held
+from .tables import bucket_keys, buckets, files, tokens
 
 GIGABYTE = 10**9
 MAX_BUCKETS = 1000  # of an account
@@ -39,9 +39,7 @@ DELETE = delete(buckets).where(_THIS)
 LAPSE_SOON = update(tokens).where(
     tokens.c.bucket == bindparam("bucket_"), tokens.c.expires > bindparam("end")
 ).values(expires=bindparam("end"))
-HELD_SHARDS = select(shards.c.id).where(shards.c.id.in_(
-    select(file_shards.c.shard).join_from(file_shards, files).where(files.c.bucket == bindparam("bucket_"))
-)).order_by(shards.c.id).with_for_update(**ROWS)
+HELD_SHARDS = locking_held(files.c.bucket == bindparam("bucket_"))
 
 KEYS = Compiled(select(bucket_keys.c.text, bucket_keys.c.point).where(_ITS_KEYS).order_by(bucket_keys.c.position))
 LIST_KEYS = insert(bucket_keys)

@@ -160,6 +160,12 @@ class Shards:
             db.execute(RELEASE, {"who": who})
 
 
+def locking_held(condition):
+    """Return the statement that locks the shards of those files that fulfil a condition, and returns their ids."""
+    held = select(file_shards.c.shard).join_from(file_shards, files).where(condition)
+    return select(shards.c.id).where(shards.c.id.in_(held)).order_by(shards.c.id).with_for_update(**ROWS)
+
+
 def hold(db, pieces: list[dict], besides=()) -> tuple[list[int], list[str]]:
     """
     Let shards have the content of these pieces, each the row of a shard, with its ``content`` if that is to lie here.
