@@ -1,7 +1,6 @@
 """Links: each lets anybody in once, for one download or one upload, with a browser or with curl."""
 
 import contextlib
-import dataclasses
 import functools
 import hashlib
 import secrets
@@ -11,19 +10,15 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from ..clock import iso
-from ..metadata import Asker
 from ..metadata.tokens import gone
 from ..refusal import Refusal
-from ..request import auth, fields, multipart
+from ..request import auth, fields
 from ..request.call import Call, JSON
-from ..storage.incoming import Incoming
-from . import content, files, link_pages, pages, uploads
+from . import content, link_pages, link_uploads, pages, uploads
 from .attachment import disposition, last_part
 
 AGAIN = 10 * 60 * 1000  # milliseconds for which another click is the same click
 MAX_FORM = 4096  # bytes of the form of a download
-
-_FORM = "application/x-www-form-urlencoded"
 
 
 def show(call: Call) -> Response:
@@ -40,7 +35,7 @@ async def follow(call: Call) -> Response:
         link = await run_in_threadpool(_find, call)
         is_form = call.headers.get("content-type", "").lower().startswith("multipart/")
         if link is not None and link["operation"] == "PUSH":
-            return await _receive(call, link)
+            return await link_uploads.receive(call, link)
         if is_form:
             raise Refusal(400, "This link is for a download, and takes no file") if link else gone()
         return await run_in_threadpool(_open, call, await _form(call))
@@ -84,11 +79,11 @@ def _find(call):
 
 
 def _told(link):
-    told = {name: link[name] for name in ("operation", "filename", "size", "max_size") if link.get(name) is not None}
+    told = {name: link[name] for name in ("operation", "size", "max_size") if link.get(name) is not None}
+    if link.get("filename") is not None:
+        told["filename"] = last_part(link["filename"])  # whose folders are the owner's alone
     return {**told, "expires": iso(link["expires"])}
 
-
-# A download
 
 async def _form(call) -> bytes:
     body = bytearray()
@@ -100,17 +95,18 @@ async def _form(call) -> bytes:
 
 
 def _open(call, form):
-    is_form = call.headers.get("content-type", "").lower().startswith(_FORM)
-    once = fields.once(form) if is_form else None
+    once = fields.once(form) if fields.is_form(call.headers) else None
     text, hashed, moment = _ticket(call.ids["token"], once), _hashed(call), call.now()
     settings = call.services.settings
     ticket = {
         "hash": auth.hash_token(text), "token": auth.id_of_token(hashed),
         "created": moment, "expires": moment + settings.shard_token_life * 1000,
     }
-    filename = call.metadata.links.open(
+    filename, spent = call.metadata.links.open(
         hashed, ticket, settings.shard_token_uses, once is not None, moment - AGAIN, settings.account_tokens,
     )
+    if spent:
+        call.services.metrics.tokens.labels("PULL", "spent").inc()
     name = urllib.parse.quote(last_part(filename), safe="", errors="replace")
     return Response(status_code=303, headers={"Location": f"/links/{text}/{name}"})
 
@@ -124,78 +120,3 @@ def _offered(ticket):
     return {
         "Content-Disposition": disposition(ticket["filename"]), "ETag": f'"{ticket["file"]}"', "Accept-Ranges": "bytes",
     }
-
-
-# An upload
-
-async def _receive(call, link):
-    arrival = _Arrival(dataclasses.replace(call, ids={**call.ids, "bucket": link["bucket"]}), link)
-    with call.services.metrics.uploads.track_inprogress():
-        file = await uploads.take(arrival.call, arrival.let_in, arrival.reader, arrival.finish)
-    call.services.metrics.tokens.labels("PUSH", "spent").inc()
-    return link_pages.arrived(file) if pages.wanted(call) else JSON(files.told(file))
-
-
-class _Form(multipart.FileReader):
-    """Of the form only its length is known before it comes, not that of the file in it."""
-
-    def finish(self):
-        super().finish()
-        self.sink.end()
-
-
-class _Arrival:
-    """
-    A file that comes by a link.  The token is held meanwhile, and spent with the file's entry: where there is none, it
-    is free again with the end of the upload.
-    """
-
-    def __init__(self, call: Call, link: dict):
-        self.call = call
-        self._link, self._token = link, _hashed(call)
-        self._length = fields.content_length(call.headers.get("content-length"))
-        self._incoming = None
-        self._named, self._size = False, 0
-        most = link["max_size"]
-        if most is not None and self._length > most + multipart.MAX_BESIDE:
-            raise self._too_large()
-
-    def let_in(self) -> Incoming:
-        return self.call.metadata.together(self._let_in)
-
-    def _let_in(self):
-        call, incoming = self.call, uploads.incoming(self.call, self._length)
-        link = call.metadata.tokens.hold(self._token, incoming.id, call.now(), call.services.expiry_of_hold())
-        uploads.begin(call, incoming, self._length, Asker(link["point"]))
-        return incoming
-
-    def reader(self, incoming: Incoming) -> multipart.FileReader:
-        self._incoming = incoming
-        return _Form(self.call.headers.get("content-type", ""), self)
-
-    def begin(self, filename: str, mimetype: str):
-        self._named = bool(filename)
-        self._incoming.begin(filename, mimetype)
-
-    def write(self, data: memoryview):
-        self._size += len(data)
-        if self._link["max_size"] is not None and self._size > self._link["max_size"]:
-            raise self._too_large()
-        self._incoming.write(data)
-
-    def end(self):
-        self._incoming.end()
-
-    def finish(self, incoming: Incoming) -> tuple[dict, bool]:
-        if not (self._named or self._size):  # a form in which none was chosen
-            raise Refusal(400, "No file in the request")
-        file = uploads.entry(self.call, incoming)
-        return file, self.call.metadata.together(functools.partial(self._enter, incoming, file))
-
-    def _enter(self, incoming, file):
-        replaced = self.call.metadata.uploads.finish(incoming.id, file, incoming.shards, self.call.steady())
-        self.call.metadata.tokens.spend_held(self._token, incoming.id)
-        return replaced
-
-    def _too_large(self):
-        return Refusal(413, f"File is too large: it may have {self._link['max_size']} bytes by this link")

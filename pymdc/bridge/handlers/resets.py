@@ -15,7 +15,6 @@ from ..request.call import Call, JSON
 from . import pages, reset_pages
 from .users import user
 
-_FORM = "application/x-www-form-urlencoded"
 _TAKES = 0.5  # seconds that each answer takes to who asks for a link, whether a mail has had to be written or not
 
 
@@ -104,8 +103,7 @@ def _refused(call, refusal):
 
 def _is_form(call):
     """Return whether the body is a form.  "curl -d" says so of JSON too, which no form begins like."""
-    kind = call.headers.get("content-type", "").partition(";")[0].strip().lower()
-    return kind == _FORM and not call.body.lstrip().startswith(b"{")
+    return fields.is_form(call.headers) and not call.body.lstrip().startswith(b"{")
 
 
 def _fields(call):

@@ -34,6 +34,7 @@ ENTER_AGAIN = Compiled(
     update(files).where(_OF_BUCKET, _OF_CONTENT, _OF_NAME)
     .values(mimetype=bindparam("mimetype_"), created=bindparam("created_"))
 )
+HAS_NAME = Compiled(select(files.c.id).where(_OF_BUCKET, _OF_NAME).limit(1))
 FIND_NAMED = Compiled(select(files).where(_OF_BUCKET, _OF_CONTENT, _OF_NAME))
 
 
@@ -91,6 +92,20 @@ def enter(db, file: dict, pieces: list[dict], replace=False) -> bool:
         if rows:
             ENTER_SHARDS.write_all(db, rows)
     return replace and _delete(db, OTHERS_OF_NAME, values, replaced) or bool(spare)
+
+
+def beside(db, file: dict, names) -> dict:
+    """
+    Return a file as it can be entered while each entry stays as it is: by the first of *names* that is free, or has
+    this very content, and then as the entry that is there.
+    """
+    for filename in names:
+        named = {**file, "filename": filename}
+        same = find_named(db, named)
+        if same:
+            return {**named, "mimetype": same["mimetype"], "created": same["created"]}
+        if not HAS_NAME.first(db, **_values(named)):
+            return named
 
 
 def find_named(db, file: dict):

@@ -42,9 +42,10 @@ class Links:
             check_account_of(db, row["bucket"])
             return {**row, **_offered(_file(db, row), row)} if row["file"] else dict(row)
 
-    def open(self, token: str, ticket: dict, uses: int, again: bool, since: int, most: int) -> str:
+    def open(self, token: str, ticket: dict, uses: int, again: bool, since: int, most: int) -> tuple[str, bool]:
         """
-        Spend the token of a link to a file for a ticket; return the name under which the file is offered.
+        Spend the token of a link to a file for a ticket; return the name under which the file is offered, and whether
+        the token has been there to be spent.
 
         :param ticket: its ``hash``, the ``token``'s id, when it is ``created`` and when it ``expires``.
         :param uses: how often the whole file may be fetched by it.
@@ -55,7 +56,7 @@ class Links:
         with self._database.write() as db:
             row, bucket = _spend(db, token, now)
             if row is None and again:
-                return _made_before(db, ticket, since)["filename"]
+                return _made_before(db, ticket, since)["filename"], False
             if row is None or row["file"] is None:
                 raise gone()
             file = wanted_file(db, bucket, row["file"], Asker(row["point"]))
@@ -65,7 +66,7 @@ class Links:
             filename = _offered(file, row)["filename"]
             shared = {name: row[name] for name in ("bucket", "file", "point")}
             db.execute(KEEP, {**ticket, **shared, "filename": filename, "left": count * uses})
-            return filename
+            return filename, True
 
     def look(self, ticket: str, now: int) -> dict:
         """Return the row of a ticket, given by its hash, with the ``size`` of its file."""
@@ -87,6 +88,7 @@ class Links:
             part = take_part(db, bucket, row["file"], Asker(row["point"]), chosen)
             count = len(list(part.pieces()))
             if not db.execute(USE, {"hash_": ticket, "count": count}).rowcount:
+                _ticket(db, ticket, now)  # which may have been revoked meanwhile
                 raise Refusal(403, "The download has been asked for too often: ask for another link")
             return row, part
 

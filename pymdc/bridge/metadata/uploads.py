@@ -6,7 +6,7 @@ from ..refusal import Refusal
 from .askers import Asker, check_may_ask
 from .buckets import counted, lock_bucket, lock_bucket_and_account
 from .database import repeating
-from .entries import enter
+from .entries import beside, enter
 from .room import Room, check_room
 from .shards import note_unneeded
 from .tables import shards, uploads
@@ -90,6 +90,12 @@ class Uploads:
         """Enter a file that has been admitted in the same transaction; as :meth:`finish`."""
         with self._database.write() as db:
             return enter(db, file, pieces, replace)
+
+    def beside(self, file: dict, names) -> dict:
+        """Return a file as it is entered, in the same transaction, so that no entry changes: by a name that is free."""
+        with self._database.write() as db:
+            lock_bucket(db, file["bucket"])
+            return beside(db, file, names)
 
     def finish(self, upload_id: str, file: dict, pieces: list[dict], now: int, replace=False) -> bool:
         """

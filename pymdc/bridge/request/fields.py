@@ -1,8 +1,11 @@
 """The fields of requests: each function returns the value in the form that is kept, or refuses it by name."""
 
+import itertools
 import json
 import math
+import posixpath
 import re
+import secrets
 import threading
 import urllib.parse
 
@@ -16,6 +19,7 @@ MAX_PARAMETERS = 100
 LONGEST = 8192  # characters; no field may be so long
 MAX_NAME = 255
 MAX_PATH = 1000  # bytes of a name with its folders, of which each has MAX_NAME at most
+MAX_ENDING = 20  # characters of a name behind its last dot
 MAX_EMAIL = 254
 MAX_REDIRECT = 2000
 MAX_PUBLIC_KEYS = 1000
@@ -261,6 +265,22 @@ def once(form: bytes) -> str | None:
     if text and not re.fullmatch(r"[0-9a-f]{32}", text):
         raise Refusal(400, "Parameter once is not 32 hex digits")
     return text or None
+
+
+def is_form(headers) -> bool:
+    """Return whether these headers announce a form of HTML, of names and values."""
+    return headers.get("content-type", "").partition(";")[0].strip().lower() == "application/x-www-form-urlencoded"
+
+
+def numbered(filename: str):
+    """Yield a base name, then with a number before its ending, ``costs (2).csv``, and at last with one nobody has."""
+    yield filename
+    stem, ending = posixpath.splitext(filename)
+    if len(ending) > MAX_ENDING:
+        stem, ending = filename, ""
+    for mark in itertools.chain(range(2, 100), [secrets.token_hex(8)]):
+        rest = f" ({mark}){ending}"
+        yield stem.encode()[:MAX_NAME - len(rest.encode())].decode(errors="ignore") + rest
 
 
 def filename(value: bytes) -> str:

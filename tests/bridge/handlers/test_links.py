@@ -19,6 +19,7 @@ from needed import is_missing
 from pymdc.bridge import clock
 from pymdc.bridge.handlers.attachment import disposition
 from pymdc.bridge.metadata.files import Part
+from pymdc.bridge.request import fields
 from pymdc.bridge.request.call import Call
 from used_bridge import UsedBridge, flip_a_byte
 from wire import BOUNDARY, get, hash_of, multipart, put, race
@@ -119,7 +120,7 @@ def test_a_link_says_what_it_is_good_for(alice, bucket):
         return requests.get(link, headers={"Accept": "application/json"}).json()
     expires = {token["operation"]: token["expires"] for token in alice.basic.get(f"/buckets/{bucket}/tokens").json()}
     assert told(download) == {
-        "operation": "PULL", "filename": "2016/photo.jpg", "size": 5, "expires": expires["PULL"]}
+        "operation": "PULL", "filename": "photo.jpg", "size": 5, "expires": expires["PULL"]}
     assert told(upload) == {"operation": "PUSH", "max_size": 7, "expires": expires["PUSH"]}
 
 
@@ -402,6 +403,43 @@ def test_a_file_comes_in_by_a_link_once(alice, bucket, size):
     assert (told["filename"], told["size"], told["hash"]) == ("photo.jpg", size, hash_of(content))
     assert get(alice.signed, bucket, told["hash"]).content == content
     assert (send(link, content).status_code, waiting(alice, bucket)) == (404, [])
+
+
+def test_a_file_by_a_link_leaves_what_has_its_name_as_it_is(alice, bucket):
+    put(alice.signed, bucket, b"contract", {"Content-Type": "application/pdf"}, name="contract.pdf")
+    before = files(alice, bucket)
+
+    def come(content):
+        return send(invite(alice, bucket), content, "contract.pdf").json()
+    same, other, again, another = come(b"contract"), come(b"other"), come(b"other"), come(b"another")
+
+    assert same == before[0]
+    assert [file["filename"] for file in (other, another)] == ["contract (2).pdf", "contract (3).pdf"]
+    assert again == other
+    assert [file for file in files(alice, bucket) if file["filename"] == "contract.pdf"] == before
+
+
+def test_two_files_of_one_name_that_come_by_links_at_once_are_both_there(alice, bucket):
+    links = [invite(alice, bucket) for _ in range(4)]
+
+    race(len(links), lambda number: send(links[number], b"%d" % number, "photo.jpg"))
+
+    assert sorted(file["filename"] for file in files(alice, bucket)) == [
+        "photo (2).jpg", "photo (3).jpg", "photo (4).jpg", "photo.jpg",
+    ]
+
+
+@pytest.mark.parametrize("name, second", [
+    ("costs.csv", "costs (2).csv"), ("costs", "costs (2)"), (".profile", ".profile (2)"), ("a.tar.gz", "a.tar (2).gz"),
+    ("v1." + "x" * 30, "v1." + "x" * 30 + " (2)"), ("x" * 255, "x" * 251 + " (2)"),
+    ("x" * 251 + ".csv", "x" * 247 + " (2).csv"), ("é" * 127, "é" * 125 + " (2)"),
+])
+def test_a_name_that_is_not_free_is_numbered_before_its_ending(name, second):
+    names = list(fields.numbered(name))
+
+    assert names[:2] == [name, second]
+    assert len(names) == len(set(names)) == 100
+    assert max(len(each.encode()) for each in names) <= 255
 
 
 def test_a_guest_s_token_is_a_link_too(alice, bob, local):

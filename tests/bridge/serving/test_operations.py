@@ -78,6 +78,20 @@ def test_metrics_count_requests_bytes_tokens_and_refusals(tmp_path):
     assert float(re.search(r"^pymdc_received_bytes_total (\S+)", text, re.MULTILINE)[1]) > 1000
 
 
+def test_metrics_count_a_link_once_however_often_it_is_clicked(tmp_path):
+    with LocalBridge(tmp_path) as bridge:
+        account = registered(bridge)
+        bucket = account.bucket()
+        file_hash = account.upload(bucket, b"x" * 1000)
+        asked = {"operation": "PULL", "file": file_hash}
+        link = account.signed.post(f"/buckets/{bucket}/tokens", asked).json()["link"]
+        for _ in range(2):
+            requests.post(link, {"once": "0f" * 16}, timeout=30)
+        text = account.nobody.get("/metrics").text
+
+    assert 'pymdc_tokens_total{event="spent",operation="PULL"} 1.0' in text
+
+
 def test_metrics_are_for_loopback_or_the_token(tmp_path):
     options = {"behind_proxy": ("127.0.0.1",), "metrics_token": "correct-horse"}
     with LocalBridge(tmp_path, **options) as bridge:
