@@ -8,7 +8,7 @@ from .._compat import file_name, text_type
 
 __all__ = ["checked_name", "last_part", "spelled"]
 
-_MAX_NAME = 1000  # characters; a bridge may take fewer, but more do not fit its headers
+_MAX_NAME, _MAX_PART = 1000, 255  # bytes of UTF-8, as a bridge counts them
 _HALF = re.compile(u"[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]")  # of a pair
 # What controls, and what turns the direction of a text.
 _UNSEEN = re.compile(u"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
@@ -27,8 +27,10 @@ def checked_name(name):
     if _UNSEEN.search(name):
         raise ValueError("the file name holds a control character, or one that turns the direction of text: "
                          "pass another as filename")
-    if len(name) > _MAX_NAME:
-        raise ValueError("the file name is longer than {0} characters: pass another as filename".format(_MAX_NAME))
+    as_sent = name.encode("utf-8")
+    if len(as_sent) > _MAX_NAME or any(len(part) > _MAX_PART for part in as_sent.split(b"/")):
+        raise ValueError("the file name is longer than {0} bytes, or a part of it than {1}: "
+                         "pass another as filename".format(_MAX_NAME, _MAX_PART))
     return name
 
 

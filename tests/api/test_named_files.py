@@ -160,7 +160,9 @@ def test_a_name_has_folders_and_its_content_may_have_others(bucket):
     ("/a", "empty part"), ("a/", "empty part"), ("a//b", "empty part"), ("../a", "empty part"),
     ("a\\..\\b", "empty part"),
     (u"a\x7fb", "control character"), (u"a\x85b", "control character"), (u"a\u202eb", "direction of text"),
-    (u"a/\u2066b", "direction of text"), (u"a\ud83d", "half a character"), ("a" * 1001, "longer than 1000"),
+    (u"a/\u2066b", "direction of text"), (u"a\ud83d", "half a character"),
+    ("/".join(["a" * 250] * 4), "longer than 1000 bytes"), ("a" * 256, "a part of it than 255"),
+    (u"a/" + u"\u732b" * 86, "a part of it than 255"),
 ])
 def test_a_name_that_could_lead_elsewhere_or_mislead_is_refused_before_anything_is_sent(bucket, name, complaint):
     stored = put(bucket, "a")
@@ -169,6 +171,11 @@ def test_a_name_that_could_lead_elsewhere_or_mislead_is_refused_before_anything_
         with pytest.raises(ValueError, match=complaint):
             call()
     assert bucket.files.list() == [stored]
+
+
+@pytest.mark.parametrize("name", [u"\u732b" * 85, "/".join(["a" * 249] * 4) + "b", "a" * 255 + "/b"])
+def test_a_name_is_as_long_as_a_bridge_takes_it(bucket, name):
+    assert put(bucket, name)["filename"] == name
 
 
 def test_two_halves_of_a_character_are_that_or_refused(bucket):

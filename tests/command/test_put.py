@@ -151,13 +151,17 @@ def test_what_cannot_be_read_is_a_failure_and_the_others_go(shell, user, write):
     assert shell.names(user) == ["odd/a.txt"]
 
 
-def test_names_that_no_bridge_takes_are_failures_and_the_others_go(shell, user, write):
+@pytest.mark.parametrize("name, words", [
+    ("new\nline\x1b.txt", "odd/new\\nline\\x1b.txt: the file name holds a control character"),
+    ("/".join(["a" * 250] * 4), "a: the file name is longer than 1000 bytes"),
+])
+def test_names_that_no_bridge_takes_are_failures_and_the_others_go(shell, user, write, name, words):
     write("odd/a.txt")
-    write("odd/new\nline\x1b.txt")
+    write("odd/" + name)
 
     said = shell("put", "odd", code=1)
 
-    assert "odd/new\\nline\\x1b.txt: the file name holds a control character" in said.err
+    assert words in said.err
     assert shell.names(user) == ["odd/a.txt"]
 
 
