@@ -26,6 +26,7 @@ MAX_REFUSALS = 20  # nonces that are refused before a call gives up; what is ref
 
 _log = logging.getLogger("pymdc")
 _nonces = _signing.Nonces()
+_HEAD_NEEDED = "HEAD / has to get through: by that a bridge is asked what it can do"
 _NOT_WAITED_FOR = ("Too many wrong passwords", "Too many mails")  # they take long, and only the user can mend them
 _TRANSIENT_STATUSES = (429, 502, 503, 504)
 
@@ -154,27 +155,36 @@ class Client(KeepsSecrets):
         :param bool secret: as of :class:`Call`.
         """
         try:
-            return self._says_direct(secret)
+            return self.says_direct(secret, UNCONNECTED)
         except APIError:
+            return False
+        except TransportError as error:
+            if not error.sent:
+                raise
             return False
 
     def check_direct(self, what, secret=True):
-        """Raise APIError for a bridge of 2016, which has no such thing, and for one that cannot be asked just now."""
-        if not self._says_direct(secret):
+        """Raise APIError for a bridge of 2016, which has no such thing; and what :meth:`says_direct` raises."""
+        if not self.says_direct(secret):
             raise _of_2016.lacks(what)
 
-    def _says_direct(self, secret):
+    def says_direct(self, secret=True, repeat=ALWAYS):
+        """
+        Return whether the bridge has what those of 2016 lack, by its own word.
+
+        :param bool secret: as of :class:`Call`.
+        :param repeat: as of :class:`Call`.
+        :raises APIError: it does not say, maybe because somebody before it does not let it.
+        :raises TransportError: it cannot be asked just now.
+        """
         if self._direct is None:
             try:
-                self.request(Call("HEAD", "/", repeat=UNCONNECTED, secret=secret))
+                self.request(Call("HEAD", "/", repeat=repeat, secret=secret))
             except APIError as error:
-                if error.status in _TRANSIENT_STATUSES:  # of somebody who may be none of the bridge
+                if error.status != 404:  # which is the word of a bridge that has no such call
+                    error.hint = error.hint or _HEAD_NEEDED
                     raise
                 self._direct = False
-            except TransportError as error:
-                if not error.sent:
-                    raise
-                return False
         return self._direct
 
     def take_turns(self):

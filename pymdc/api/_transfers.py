@@ -106,23 +106,27 @@ class Transfers(Resource):
         progress = self._checked_progress(progress)
         token = None if token is None else token_text(token)
         replace, handed = _options.switch("replace", replace), Handed(path, "read")
-        return handed, partial(_telling_of, token, self._upload, handed, token, filename, mimetype, progress, replace)
+        return handed, partial(self._upload, handed, token, filename, mimetype, progress, replace)
 
     def _upload(self, handed, token, filename, mimetype, progress, replace):
         if replace:
             self._client_in_use().check_direct("way to replace a file")
         with Source(handed, filename, mimetype) as source:
+            if token is not None and u"/" in source.filename:
+                self._client_in_use().says_direct()  # or raises: no folder is cut off on a doubt
+
             def body(maybe_done):
-                if self._client_in_use().is_direct():
+                if replace or self._client_in_use().is_direct():
                     return source.content(progress, replace)
                 if maybe_done and source.was_read_whole():
                     self._look_for(source)
                 return source.form(progress)
 
             try:
-                answer = self._request(
-                    "PUT", "/buckets/{bucket_id}/files", self._ids, body=body, **self._admission("PUSH", token)
-                )
+                answer = _telling_of(token, partial(
+                    self._request, "PUT", "/buckets/{bucket_id}/files", self._ids, body=body,
+                    **self._admission("PUSH", token)
+                ))
             except _Stored as stored:
                 return stored.file
             except APIError as error:

@@ -17,7 +17,7 @@ from pymdc._transfer import beginning
 from pymdc._transfer.beginning import Beginning
 from pymdc._transfer.handed import Handed
 from pymdc._transfer.upload import Source
-from pymdc.errors import IntegrityError, TransportError
+from pymdc.errors import APIError, IntegrityError, TransportError
 from pymdc.testing import Fault
 
 MIB = 1024 * 1024
@@ -187,7 +187,7 @@ def test_a_token_that_was_handed_in_is_spent_on_pointers_whoever_has_it(wire, fi
 
 def test_a_file_that_is_not_there_is_asked_for_once(wire, files, tmpdir):
     for target in (io.BytesIO(), str(tmpdir.join("copy"))):
-        with pytest.raises(pymdc.errors.APIError, match="The requested file was not found"):
+        with pytest.raises(APIError, match="The requested file was not found"):
             files.download("0" * 40, target)
 
     assert asked(wire) == ["GET content"] * 2
@@ -197,6 +197,7 @@ def test_a_file_that_is_not_there_is_asked_for_once(wire, files, tmpdir):
 @pytest.mark.parametrize("fault", [
     dict(kind="truncate"), dict(kind="answer", status=429), dict(kind="answer", status=502),
     dict(kind="answer", status=503), dict(kind="answer", status=504),
+    dict(kind="answer", status=403), dict(kind="answer", status=405),
 ])
 def test_a_bridge_that_does_not_say_whether_it_is_direct_is_asked_again_next_time(wire, files, fault):
     client = pymdc.Client(wire.url, retries=0)
@@ -208,26 +209,91 @@ def test_a_bridge_that_does_not_say_whether_it_is_direct_is_asked_again_next_tim
     assert asked(wire) == ["HEAD "] * 2
 
 
-@pytest.mark.parametrize("call", [
-    lambda files, stored: files.copy(stored, "b"), lambda files, stored: files.tokens(),
+#: What no bridge of 2016 has.
+NEWER = [
+    lambda files, stored: files.copy(stored, "b"),
+    lambda files, stored: files.tokens(),
+    lambda files, stored: files.token("PULL", expires_in=60),
+    lambda files, stored: files.share(stored),
     lambda files, stored: files.upload(io.BytesIO(b"y"), filename="a", replace=True),
-])
-def test_a_bridge_that_is_away_when_it_is_first_asked_is_not_taken_for_one_of_2016(wire, files, call):
+]
+NEVER = [dict(kind="reset"), dict(kind="truncate"), dict(kind="answer", status=503), dict(kind="answer", status=403),
+         dict(kind="answer", status=405, body=b"")]
+
+
+def not_heard_of(wire, files, **options):
+    """Return the same files for a client that has not heard of the bridge."""
+    client = pymdc.Client(wire.url, raise_errors=True, sleep=lambda seconds: None, **options)
+    return pymdc.api.Files(files._ids["bucket_id"], files._auth, client=client)
+
+
+@pytest.mark.parametrize("call", NEWER)
+@pytest.mark.parametrize("fault", NEVER[:3])
+def test_what_only_a_newer_bridge_has_is_not_missed_for_one_fault(wire, files, call, fault):
     stored = files.upload(io.BytesIO(b"x"), filename="a")
-    files._client._direct = None
-    wire.faults = [Fault("answer", method="HEAD", status=503)]
+    wire.faults = [Fault(method="HEAD", **fault)]
+    del wire.requests[:]
 
-    with pytest.raises(pymdc.errors.APIError, match="the bridge answered 503"):
-        call(files, stored)
+    call(not_heard_of(wire, files), stored)
 
-    assert "error" not in call(files, stored)
+    assert asked(wire)[:2] == ["HEAD "] * 2
+
+
+@pytest.mark.parametrize("call", NEWER)
+@pytest.mark.parametrize("fault", NEVER)
+def test_a_bridge_that_cannot_be_asked_is_not_taken_for_one_of_2016(wire, files, call, fault):
+    stored = files.upload(io.BytesIO(b"x"), filename="a")
+    fresh = not_heard_of(wire, files)
+    wire.faults = [Fault(method="HEAD", nth=0, **fault)]
+
+    with pytest.raises((APIError, TransportError)) as refused:
+        call(fresh, stored)
+    wire.faults = []
+
+    assert "of 2016" not in str(refused.value)
+    assert fault["kind"] != "answer" or "HEAD / has to get through" in refused.value.hint
+    assert files.list() == [stored]
+    call(fresh, stored)
+
+
+@pytest.mark.parametrize("fault", NEVER)
+@pytest.mark.parametrize("options", [dict(filename="a/b"), dict(filename="a", replace=True)])
+def test_nothing_is_stored_otherwise_than_asked_where_the_bridge_does_not_say_what_it_takes(
+    wire, files, fault, options
+):
+    token, guest = files.token("PUSH"), not_heard_of(wire, files)
+    wire.faults = [Fault(method="HEAD", nth=0, **fault)]
+
+    with pytest.raises((APIError, TransportError)) as refused:
+        guest.upload(io.BytesIO(b"x"), token, **options)
+    wire.faults = []
+
+    assert "token is spent" not in str(refused.value)
+    assert files.list() == []
+    assert guest.upload(io.BytesIO(b"x"), token, filename="a/b")["filename"] == "a/b"
+
+
+def test_a_name_with_folders_needs_no_word_of_the_bridge_before_its_answer_to_a_call_for_a_token(wire, files):
+    wire.faults = [Fault("reset", method="HEAD", nth=0)]
+
+    assert not_heard_of(wire, files).upload(io.BytesIO(b"x"), filename="a/b")["filename"] == "a/b"
+
+
+def test_a_file_that_is_to_replace_others_never_only_joins_them(files):
+    stored = files.upload(io.BytesIO(b"x"), filename="a")
+    files._client.is_direct = lambda secret=True: False  # as after an answer of who stands before the bridge
+
+    with pytest.raises(APIError, match="A token stores a file and replaces none"):
+        files.upload(io.BytesIO(b"y"), filename="a", replace=True)
+
+    assert files.list() == [stored]
 
 
 def test_an_unregistered_key_is_told_so(files):
     stranger = pymdc.api.Files(files._ids["bucket_id"], pymdc.keypair.ECDSA(), client=files._client)
 
     for transfer in (lambda: stranger.upload(io.BytesIO(b"x")), lambda: stranger.download("0" * 40, io.BytesIO())):
-        with pytest.raises(pymdc.errors.APIError, match="Public key not registered"):
+        with pytest.raises(APIError, match="Public key not registered"):
             transfer()
 
 
