@@ -3,6 +3,7 @@
 from __future__ import absolute_import, division, print_function
 
 import contextlib
+import errno
 
 from ..errors import APIError, IntegrityError, PymdcError
 from .failure import Failure, in_words
@@ -10,6 +11,7 @@ from .failure import Failure, in_words
 __all__ = ["Batch"]
 
 _LOST = 410  # what the bridge says of a file whose shards are damaged or gone
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)  # what a disk says that takes nothing more, of no file
 
 
 class Batch(object):
@@ -43,4 +45,6 @@ class Batch(object):
 def _is_of_one_file(error):
     if isinstance(error, APIError):
         return error.status == _LOST or error.body["error"] == "File not found"
-    return isinstance(error, IntegrityError) or not isinstance(error, PymdcError)
+    if isinstance(error, PymdcError):
+        return isinstance(error, IntegrityError)
+    return getattr(error, "errno", None) not in _FULL

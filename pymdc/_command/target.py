@@ -5,6 +5,7 @@ from __future__ import absolute_import, division, print_function
 import contextlib
 import os
 import re
+import unicodedata
 
 from .._compat import native_path, to_path
 from .failure import Failure
@@ -12,7 +13,9 @@ from .failure import Failure
 __all__ = ["Target", "path_of"]
 
 # What Windows takes for a drive, a stream, a device, or for another name.
-_OF_WINDOWS = re.compile(r"(?i)[:<>\"|?*]|[. ]\Z|(con|prn|aux|nul|com[0-9]|lpt[0-9])(\.|\Z)")
+_OF_WINDOWS = re.compile(
+    u"(?i)[:<>\"|?*]|[. ]\\Z|\\A(con|prn|aux|nul|conin[$]|conout[$]|(com|lpt)[0-9\xb9\xb2\xb3]) *([.]|\\Z)"
+)
 
 
 class Target(object):
@@ -43,10 +46,10 @@ class Target(object):
             path = os.path.join(path, part)
             if os.path.islink(path):
                 raise Failure(u"left out: a link is in its place here, and may lead elsewhere")
-        if name and _identity(path) in self._written:
+        if name and _identity(path, name) in self._written:
             raise Failure(u"left out: another file that came now has its name here")
         yield path
-        self._written.add(_identity(path))
+        self._written.add(_identity(path, name))
 
 
 def path_of(part, windows=os.name == "nt"):
@@ -65,10 +68,15 @@ def _make(folder):
         os.makedirs(folder)
 
 
-def _identity(path):
-    """Return what tells a file from any other, whatever names it has; None where there is none."""
+def _identity(path, name):
+    """
+    Return what tells a file from any other, however the system spells its name; None where there is none.
+
+    What has names of its own choice, as a backup that shares what has not changed, is as many files.
+    """
     try:
         status = os.lstat(path)
     except EnvironmentError:
         return None
-    return status.st_dev, status.st_ino
+    alike = unicodedata.normalize("NFKC", name).upper().lower()
+    return status.st_dev, status.st_ino, None if status.st_nlink == 1 else alike

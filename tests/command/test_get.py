@@ -2,6 +2,7 @@
 
 from __future__ import absolute_import, division, print_function
 
+import errno
 import io
 import json
 import os
@@ -10,7 +11,9 @@ import signal
 import pytest
 
 import pymdc
+from pymdc._command.batch import Batch
 from pymdc._command.failure import Failure
+from pymdc._command.screen import Screen
 from pymdc._command.target import Target, path_of
 from pymdc.testing import Fault
 from shells import finished
@@ -124,6 +127,16 @@ def test_what_the_bridge_has_lost_does_not_hold_up_the_others(behind_wire, wire,
     assert files_in(behind_wire.folder) == {"photos/b.txt": b"b"}
 
 
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EROFS])
+def test_a_disk_that_takes_nothing_more_ends_it(number):
+    """What the disk would say is said here, for who tests has no disk to fill."""
+    with pytest.raises(EnvironmentError) as told:
+        with Batch(Screen()).each(u"photos/a.txt"):
+            raise EnvironmentError(number, os.strerror(number), "photos/a.txt")
+
+    assert told.value.errno == number
+
+
 @pytest.mark.parametrize("arguments, words", [
     (["photos", "--as", "-"], "a folder does not go to standard output"),
     (["a", "b", "--as", "c"], "--as is for one file or folder"),
@@ -143,16 +156,36 @@ def test_two_files_do_not_become_one(shell, user):
     assert files_in(shell.folder) == {"x.txt": b"a/x.txt"}
 
 
-def test_names_that_are_the_same_on_disk_do_not_become_one(tmpdir):
-    """As where capitals do not count, for which a second name of the same file stands here."""
+@pytest.mark.parametrize("name, other, links", [
+    (u"a.txt", u"A.TXT", 0), (u"\xe9.txt", u"E\u0301.TXT", 0), (u"a long name.txt", u"ALONGN~1.TXT", 0),
+    (u"a.txt", u"A.TXT", 1), (u"\xe9.txt", u"E\u0301.TXT", 1),
+])
+def test_names_that_are_the_same_on_disk_do_not_become_one(tmpdir, name, other, links):
+    """As where capitals do not count, for which the file gets its other name here."""
     target = Target(str(tmpdir))
-    with target.place(u"folder/a.txt") as path:
-        tmpdir.join("folder", "a.txt").write("a")
-    os.link(path, str(tmpdir.join("folder", "A.TXT")))
+    with target.place(u"folder/" + name) as path:
+        tmpdir.join("file").write("content")
+        for link in range(links):
+            os.link(str(tmpdir.join("file")), str(tmpdir.join("link {0}".format(link))))
+        os.rename(str(tmpdir.join("file")), path)
+    os.rename(path, os.path.join(os.path.dirname(path), path_of(other)))
 
     with pytest.raises(Failure):
-        with target.place(u"folder/A.TXT"):
+        with target.place(u"folder/" + other):
             pass
+
+
+def test_two_names_of_one_file_on_disk_are_two_files(shell, stored, user):
+    for name in ("twin/a.txt", "twin/b.txt", "twin/c/a.txt"):
+        shell.files(user).upload(io.BytesIO(b"twin"), filename=name)
+    shell("get", "twin/a.txt", "--to", "twin")
+    shell.folder.mkdir("twin", "c")
+    for name in ("b.txt", "c/a.txt"):
+        os.link(str(shell.folder.join("twin", "a.txt")), str(shell.folder.join("twin", name)))
+
+    said = shell("get", "twin")
+
+    assert (said.out, said.err) == ("", "")
 
 
 @pytest.mark.parametrize("name", [
@@ -179,13 +212,17 @@ def entry(name):
     return {"filename": name, "hash": pymdc.content_hash(io.BytesIO(b"x")), "size": 1, "created": "2016"}
 
 
-@pytest.mark.parametrize("part", [u"C:", u"a:b", u"con", u"NUL.txt", u"a.", u"a ", u"a*"])
+@pytest.mark.parametrize("part", [u"C:", u"a:b", u"con", u"NUL.txt", u"a.", u"a ", u"a*", u"CONIN$", u"conout$.txt",
+                                  u"con .txt", u"aux .", u"lpt9", u"com\xb9", u"COM\xb2.txt", u"LPT\xb3", u"com0"])
 def test_windows_gets_no_name_that_it_takes_for_another(part):
     with pytest.raises(Failure):
         path_of(part, windows=True)
 
 
-@pytest.mark.parametrize("part", [u"a.b", u"console", u".hidden", u"a b", u"\u8c93"])
+@pytest.mark.parametrize("part", [
+    u"a.b", u"console", u".hidden", u"a b", u"\u8c93", u"icon", u"icon.png", u"falcon", u"a.con", u"menu.aux.txt",
+    u"com10", u"com", u"conin", u"con txt",
+])
 def test_windows_gets_its_other_names(part):
     assert path_of(part, windows=True)
 
