@@ -16,8 +16,7 @@ def share(options, screen):
     found = look_up(files, options.name)
     if not found.files:
         raise Failure(u"{0} is a folder: a link is for one file".format(found.name or u"/"))
-    file = newest(found.files)
-    return _tell(files.share(file, expires_in=options.life, filename=file["filename"]), u"download", screen)
+    return _tell(files.share(newest(found.files), expires_in=options.life), u"download", screen)
 
 
 def invite(options, screen):

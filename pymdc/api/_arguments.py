@@ -7,6 +7,7 @@ import json
 import re
 
 from .._compat import integer_types, text_type
+from .._transfer.filename import spelled
 from ..errors import InvalidKey
 from ..keypair import ECDSA
 
@@ -17,6 +18,7 @@ __all__ = [
     "bytes_at_most",
     "file_hash_text",
     "gigabytes",
+    "name_in",
     "name_text",
     "password_bytes",
     "public_key_text",
@@ -80,6 +82,12 @@ def file_hash_text(value):
     if not _HASH.match(file_hash):
         raise ValueError("a file hash is 40 hex digits")
     return file_hash.lower()
+
+
+def name_in(file):
+    """Return the name that the bridge's dict of a file tells; None when it is none, or only a hash."""
+    name = file.get("filename") if isinstance(file, dict) else None
+    return name if name is None or isinstance(name, text_type) else spelled(name)
 
 
 def public_key_text(value):

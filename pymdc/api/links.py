@@ -4,7 +4,7 @@ from __future__ import absolute_import, division, print_function
 
 from .._transfer.filename import checked_name
 from ..errors import TransportError
-from ._arguments import bytes_at_most, file_hash_text, name_text, seconds, token_id_text
+from ._arguments import bytes_at_most, file_hash_text, name_in, name_text, seconds, token_id_text
 from ._transfers import Transfers
 
 __all__ = ["Links"]
@@ -35,7 +35,8 @@ class Links(Transfers):
 
         :param file_hash: 40 hex digits, or the dict that the bridge returned for the file.
         :param expires_in: for how many seconds, at most 604800, seven days.
-        :param str filename: under which name to offer the file, if not under that which it has in the bucket.
+        :param str filename: under which name to offer the file; by default that in the dict, or else that of the newest
+            file with this content.
         :returns: a dict: ``link``; ``expires``, in ISO 8601; ``id``, by which :meth:`revoke` ends it; ``file``, its
             hash; ``token``, which the link holds, and which is as secret.
             The bridges of 2016 have no links: ``{"error": text}``.
@@ -88,8 +89,9 @@ class Links(Transfers):
 
     def _share(self, file_hash, expires_in, filename):
         wanted = {"file": file_hash_text(file_hash)}
-        if filename is not None:
-            wanted["filename"] = checked_name(name_text(filename))
+        name = name_in(file_hash) if filename is None else checked_name(name_text(filename))
+        if name is not None:
+            wanted["filename"] = name
         return self._link("PULL", expires_in, wanted)
 
     def _invite(self, expires_in, max_size):

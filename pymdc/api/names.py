@@ -7,7 +7,7 @@ from .._compat import integer_types, text_type
 from .._transfer.filename import checked_name, spelled
 from .._transfer.mimetype import checked_mimetype
 from ..errors import TransportError
-from ._arguments import file_hash_text
+from ._arguments import file_hash_text, name_in
 from ._resource import Resource
 
 __all__ = ["Names"]
@@ -119,7 +119,7 @@ class Names(Resource):
 
     def _remove(self, file, filename):
         ids = dict(self._ids, file_hash=file_hash_text(file))
-        name = _name_in(file) if filename is None else _not_empty(spelled(filename))
+        name = name_in(file) if filename is None else _not_empty(spelled(filename))
         if name is None:
             return self._delete(_FILE, ids)
         if self._knows_names():
@@ -145,12 +145,6 @@ def _page(size):
     if not isinstance(size, integer_types) or isinstance(size, bool) or not 1 <= size <= _PAGE:
         raise ValueError("page must be a whole number of items, 1 to {0}".format(_PAGE))
     return text_type(size)
-
-
-def _name_in(file):
-    """Return the name that the bridge's dict of a file tells; None when it is none, or only a hash."""
-    name = file.get("filename") if isinstance(file, dict) else None
-    return name if isinstance(name, text_type) else None
 
 
 def _not_empty(filename):

@@ -320,6 +320,26 @@ def test_what_the_bridge_has_told_of_a_file_deletes_this_one_alone(bucket):
     assert names_of(bucket.files.list()) == ["kept/a"]
 
 
+@pytest.mark.parametrize("name", [u"a", u"\u732b/b"])
+def test_a_dict_with_its_name_in_bytes_deletes_this_one_alone(bucket, name):
+    stored = [put(bucket, each) for each in (u"a", u"\u732b/b")]
+    file, = [file for file in stored if file["filename"] == name]
+
+    assert bucket.files.delete(dict(file, filename=name.encode("utf-8"))) == {}
+
+    assert bucket.files.list() == [other for other in stored if other != file]
+
+
+def test_a_dict_whose_name_is_none_deletes_nothing(bucket):
+    stored = put(bucket, "a")
+
+    for nonsense in (7, [], ["a"], {}, False):
+        with pytest.raises(ValueError, match="filename must be text"):
+            bucket.files.delete(dict(stored, filename=nonsense))
+
+    assert bucket.files.list() == [stored]
+
+
 def test_a_lost_answer_to_a_deletion_by_name_is_no_error(wire, wired_bucket):
     stored = put(wired_bucket, "a")
     other = put(wired_bucket, "b")

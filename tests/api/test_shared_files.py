@@ -132,6 +132,19 @@ def test_a_link_lives_as_long_and_offers_the_file_under_the_name_that_is_said(bu
     assert (life_of(waiting), waiting["filename"]) == (3600, "for you/us.jpg")
 
 
+def test_a_link_offers_a_file_under_the_name_in_the_dict_that_stands_for_it(bucket):
+    for name in u"cat.jpg", u"newest.jpg", u"\u732b.jpg":
+        bucket.files.upload(io.BytesIO(b"photo"), filename=name)
+    first, _, last = bucket.files.list()
+
+    shared = [bucket.files.share(file)["id"] for file in (
+        first, dict(last, filename=last["filename"].encode("utf-8")), first["hash"]
+    )]
+
+    offered = {token["id"]: token["filename"] for token in bucket.files.tokens()}
+    assert [offered[token] for token in shared] == [u"cat.jpg", u"\u732b.jpg", None]
+
+
 def test_an_invitation_takes_one_file_of_a_size(bucket):
     invitation = bucket.files.invite(max_size=5)
 
