@@ -20,9 +20,8 @@ def _items(files, options):
     found = look_up(files, options.name)
     for file in found.files:
         yield file
-    if found.is_folder:
-        for item in files.iterate(prefix=prefix(found.name), delimiter=None if options.recursive else "/"):
-            yield item
+    for item in files.iterate(prefix=prefix(found.name), delimiter=None if options.recursive else "/"):
+        yield item
 
 
 def _name(item):

@@ -8,10 +8,10 @@ from .._compat import file_name
 from .._named import is_folder, named, newest_of_each, prefix
 from .failure import Failure
 
-__all__ = ["Found", "below", "find", "joined", "look_up", "typed"]
+__all__ = ["Found", "below", "joined", "look_up", "typed"]
 
-#: A name without a slash at its end, the files that have it, and whether there are names below it.
-Found = collections.namedtuple("Found", "name files is_folder")
+#: A name without a slash at its end, and the files that have it; if none have, it is a folder.
+Found = collections.namedtuple("Found", "name files")
 
 
 def typed(argument):
@@ -24,26 +24,20 @@ def joined(*parts):
     return u"/".join(part for part in parts if part)
 
 
-def find(files, asked):
-    """Return what a bucket has by a name, as :class:`Found`."""
-    name = asked.rstrip(u"/")
-    if not name:
-        return Found(name, [], True)
-    return Found(name, named(files, name) if asked == name else [], is_folder(files, name))
-
-
 def look_up(files, argument):
     """
-    Return what a bucket has by what was typed.
+    Return what a bucket has by what was typed, as :class:`Found`.
 
     :raises Failure: nothing, or nothing was typed, as where a script has an empty variable.
     """
     if not argument:
         raise Failure(u"a name is needed: / is for all there is")
-    found = find(files, typed(argument))
-    if not found.files and not found.is_folder:
-        raise Failure(u"there is no {0} in the bucket: ls tells what there is".format(found.name))
-    return found
+    asked = typed(argument)
+    name = asked.rstrip(u"/")
+    here = named(files, name) if name and name == asked else []
+    if name and not here and not is_folder(files, name):
+        raise Failure(u"there is no {0} in the bucket: ls tells what there is".format(name))
+    return Found(name, here)
 
 
 def below(files, folder):

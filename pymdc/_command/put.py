@@ -6,12 +6,12 @@ import os
 import sys
 
 from .._compat import file_name
-from .._named import newest
+from .._named import named, newest
 from .batch import Batch
 from .bucket import open_bucket
 from .failure import Failure, Misuse
 from .local import Local, holds, standard, walk
-from .names import below, find, joined, typed
+from .names import below, joined, typed
 
 __all__ = ["put"]
 
@@ -61,7 +61,7 @@ class _Store(object):
         if not name or name.endswith(u"/"):
             raise Failure(u"a file needs a name: --to is for the folder")
         size = 0 if path == _STDIN else os.stat(path).st_size
-        same = find(self._files, name).files
+        same = [] if path == _STDIN else named(self._files, name)
         self._wanted.append((Local(path, name, size), newest(same) if same else None))
 
     def send(self):
@@ -70,7 +70,7 @@ class _Store(object):
         for local, stored in self._wanted:
             with self._batch.each(file_name(local.path)), bar.file(local.name, local.size) as progress:
                 self._claim(local.name)
-                if not (stored and local.path != _STDIN and holds(local.path, stored, progress)):
+                if not (stored and holds(local.path, stored, progress)):
                     self._upload(local, progress)
 
     def _upload(self, local, progress):

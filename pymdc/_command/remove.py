@@ -27,7 +27,7 @@ def _chosen(files, argument, recursive):
     found = look_up(files, argument)
     for file in found.files:
         yield file
-    if recursive and found.is_folder:
+    if recursive:
         for file in files.iterate(prefix=prefix(found.name)):
             yield file
     elif not found.files:

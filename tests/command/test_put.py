@@ -99,6 +99,13 @@ def test_standard_input_is_stored_from_a_pipe_and_from_a_file(shell, user, write
     assert content_of(shell.files(user), "file.txt") == b"from a file"
 
 
+def test_what_comes_by_a_pipe_is_compared_with_nothing(behind_wire, wire):
+    for _ in range(2):
+        assert behind_wire("put", "-", "--as", "pipe.txt", stdin=b"content").out == "pipe.txt\n"
+
+    assert [method for method, _ in wire.requests] == ["HEAD", "PUT"] * 2
+
+
 @pytest.mark.parametrize("arguments, words", [
     (["-"], "standard input has no name: say one with --as"),
     (["a", "b", "--as", "c"], "--as is for one file or folder"),
