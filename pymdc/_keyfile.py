@@ -6,8 +6,9 @@ import errno
 import io
 import os
 
-from ._compat import native_path, to_path
+from ._compat import to_path
 from ._folder import write_whole
+from ._shown import quoted
 from .errors import InvalidKey
 
 __all__ = ["read", "write"]
@@ -34,7 +35,7 @@ def read(path):
     path = _checked(path)
     with io.open(path, "rb") as file:
         if os.name == "posix" and os.fstat(file.fileno()).st_mode & 0o077:
-            raise InvalidKey("others than its owner can use this key: chmod 600 {0}".format(_quoted(path)))
+            raise InvalidKey("others than its owner can use this key: chmod 600 {0}".format(quoted(path)))
         return file.read(_LONGEST)
 
 
@@ -55,8 +56,3 @@ def _give_name(name, path):
     if exists:
         raise IOError(errno.EEXIST, "there is a file already, which is left as it is", path)
     os.rename(name, path)
-
-
-def _quoted(path):
-    """Return a path as a shell reads it."""
-    return "'{0}'".format(native_path(path).replace("'", "'\\''"))

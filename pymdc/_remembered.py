@@ -11,8 +11,9 @@ import os
 import sys
 
 from . import Client, keypair
-from ._compat import native_path, text_type
+from ._compat import file_name, text_type
 from ._folder import write_whole
+from ._shown import quoted
 
 __all__ = ["Broken", "Login", "NoLogin", "current", "folder", "key_pair", "key_path", "read", "write"]
 
@@ -53,7 +54,7 @@ def read():
     except (TypeError, ValueError):
         login = ()
     if not login or not all(isinstance(field, text_type) for field in login):
-        raise Broken(u"{0} is broken: {1}".format(_shown(path), _FIRST))
+        raise Broken(u"{0} is broken: {1}".format(file_name(quoted(path)), _FIRST))
     return login
 
 
@@ -155,8 +156,5 @@ def _made_folder():
 
 def _check_private(path):
     if os.name == "posix" and os.stat(path).st_mode & 0o077:
-        raise NoLogin(u"others than its owner can get at what is remembered: chmod 700 {0}".format(_shown(path)))
-
-
-def _shown(path):
-    return u"'{0}'".format(native_path(path).replace("'", "'\\''"))
+        words = u"others than its owner can get at what is remembered: chmod 700 {0}"
+        raise NoLogin(words.format(file_name(quoted(path))))

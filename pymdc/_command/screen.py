@@ -5,15 +5,12 @@ from __future__ import absolute_import, division, print_function
 import contextlib
 import errno
 import os
-import re
 import sys
 
+from .._shown import UNSEEN
 from .bar import Bar
 
 __all__ = ["OutputLost", "Screen"]
-
-# What controls a terminal, or turns the direction of what it shows.
-_UNSEEN = re.compile(u"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 
 class OutputLost(Exception):
@@ -104,5 +101,5 @@ def _is_terminal(stream):
 
 def _write(stream, text, end):
     encoding = stream.encoding if _is_terminal(stream) else None
-    text = _UNSEEN.sub(lambda found: found.group().encode("unicode_escape").decode("ascii"), text) + end
+    text = UNSEEN.sub(lambda found: found.group().encode("unicode_escape").decode("ascii"), text) + end
     getattr(stream, "buffer", stream).write(text.encode(encoding or "utf-8", "backslashreplace"))

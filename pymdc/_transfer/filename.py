@@ -5,13 +5,12 @@ from __future__ import absolute_import, division, print_function
 import re
 
 from .._compat import file_name, text_type
+from .._shown import UNSEEN
 
 __all__ = ["checked_name", "last_part", "spelled"]
 
 _MAX_NAME, _MAX_PART = 1000, 255  # bytes of UTF-8, as a bridge counts them
 _HALF = re.compile(u"[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]")  # of a pair
-# What controls, and what turns the direction of a text.
-_UNSEEN = re.compile(u"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 
 def checked_name(name):
@@ -24,7 +23,7 @@ def checked_name(name):
     if name and any(part in (u"", u".", u"..") for part in name.split(u"/")):
         raise ValueError("the file name has an empty part, as what begins or ends with / has, or one that is . or ..: "
                          "pass another as filename")
-    if _UNSEEN.search(name):
+    if UNSEEN.search(name):
         raise ValueError("the file name holds a control character, or one that turns the direction of text: "
                          "pass another as filename")
     as_sent = name.encode("utf-8")

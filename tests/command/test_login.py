@@ -201,6 +201,19 @@ def test_what_is_broken_is_told_and_mended_by_a_login(shell, bridge, address, co
     shell("ls")
 
 
+def test_what_is_wrong_with_what_is_remembered_is_told_whatever_its_folder_is_called(stranger):
+    base = os.path.join(str(stranger.home).encode("ascii"), u"j\xf6rg's".encode("utf-8"))
+    folder, words = os.path.join(base, b"metadisk"), u"{0}/j\xf6rg'\\''s/metadisk".format(stranger.home)
+    stranger.environment["XDG_CONFIG_HOME"] = base
+    os.makedirs(folder, 0o700)
+    with open(os.path.join(folder, b"login.json"), "wb"):
+        pass
+
+    assert u"'{0}/login.json' is broken: log in first".format(words) in stranger("ls", code=1).err
+    os.chmod(folder, 0o750)
+    assert u"chmod 700 '{0}'\n".format(words) in stranger("ls", code=1).err
+
+
 def test_a_key_that_is_gone_is_told(shell):
     shell.config.listdir("key-*")[0].remove()
 
