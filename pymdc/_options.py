@@ -7,7 +7,7 @@ import re
 
 from ._compat import fsdecode, integer_types, text_type, to_path
 
-__all__ = ["api_url", "function", "patience", "proxies", "retries", "switch", "timeout", "verify"]
+__all__ = ["api_url", "function", "is_number", "patience", "proxies", "retries", "switch", "timeout", "verify"]
 
 _URL = re.compile(
     r"(https?)://(\[[0-9a-f:.]+\]|[0-9a-z_-]+(?:\.[0-9a-z_-]+)*\.?)(?::([0-9]{1,5}))?"
@@ -32,14 +32,14 @@ def api_url(value):
 def timeout(value):
     """Return the seconds to connect, and of silence."""
     pair = tuple(value) if isinstance(value, (tuple, list)) else (value, value)
-    if len(pair) != 2 or not all(_number(seconds) and 0 < seconds <= 1e6 for seconds in pair):
+    if len(pair) != 2 or not all(is_number(seconds) and 0 < seconds <= 1e6 for seconds in pair):
         raise ValueError("timeout must be (seconds to connect, seconds of silence), each above 0")
     return pair
 
 
 def patience(value):
     """Return the seconds that a bridge may be away."""
-    if not _number(value) or not 0 <= value <= 1e6:
+    if not is_number(value) or not 0 <= value <= 1e6:
         raise ValueError("patience must be a number of seconds, zero or more")
     return value
 
@@ -81,5 +81,5 @@ def verify(value):
     return os.path.abspath(fsdecode(path) if isinstance(path, bytes) else path)
 
 
-def _number(value):
+def is_number(value):
     return isinstance(value, integer_types + (float,)) and not isinstance(value, bool)

@@ -7,6 +7,7 @@ import json
 import re
 
 from .._compat import integer_types, text_type
+from .._options import is_number
 from .._transfer.filename import spelled
 from ..errors import InvalidKey
 from ..keypair import ECDSA
@@ -66,7 +67,7 @@ def token_id_text(value):
 
 
 def seconds(value):
-    if not _is_number(value) or not value > 0:
+    if not is_number(value) or not value > 0:
         raise ValueError("expires_in must be a number of seconds, more than zero")
     return value
 
@@ -127,7 +128,7 @@ def name_text(value):
 
 
 def gigabytes(value):
-    if not _is_number(value) or not 0 <= value <= _MAX_GIGABYTES:
+    if not is_number(value) or not 0 <= value <= _MAX_GIGABYTES:
         raise ValueError("storage and transfer must be numbers of GB, zero or more")
     return value
 
@@ -149,10 +150,6 @@ def refuse_refusal(value, what):
         words, hint = json.dumps(value["error"]), getattr(value, "hint", None)
         text = "{0} is needed, but the bridge had said: {1}".format(what, words)
         raise ValueError(text + ("; " + hint if hint else ""))
-
-
-def _is_number(value):
-    return isinstance(value, integer_types + (float,)) and not isinstance(value, bool)
 
 
 def _text(value, key, what):
