@@ -28,7 +28,7 @@ class Bar(object):
 
     :param int total: how many bytes they have, as far as that is known.
     :param stream: the terminal; None where nobody looks.
-    :param write: is called with the stream, text, and what ends it as it is.
+    :param write: is called with the stream, text, and what ends it as it is; it raises nothing when the stream is gone.
     """
 
     def __init__(self, total, stream=None, write=None):
@@ -56,7 +56,7 @@ class Bar(object):
     def clear(self):
         """Wipe what is drawn."""
         if self._drawn:
-            self._put(u" " * self._drawn, u"\r")
+            self._write(self._stream, u" " * self._drawn, u"\r")
             self._drawn = 0
 
     def _draw(self, name, done):
@@ -67,12 +67,8 @@ class Bar(object):
         )
         text = _cut(text + name, _columns(self._stream) - 1)
         self.clear()
-        self._put(text, u"\r")
+        self._write(self._stream, text, u"\r")
         self._drawn = _columns_of(text)
-
-    def _put(self, text, end):
-        self._write(self._stream, text, end)
-        self._stream.flush()
 
 
 def size_text(size):

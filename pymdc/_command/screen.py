@@ -38,7 +38,7 @@ class Screen(object):
     def bar(self, total):
         """Return a :class:`Bar` for so many bytes; it goes out of the way of lines."""
         self.clear()
-        self._bar = Bar(total, sys.stderr, _write) if _is_terminal(sys.stderr) else Bar(total)
+        self._bar = Bar(total, sys.stderr, _tell) if _is_terminal(sys.stderr) else Bar(total)
         return self._bar
 
     def line(self, text):
@@ -56,11 +56,7 @@ class Screen(object):
     def remark(self, text):
         """Write a line on standard error; where that does not go, nobody can be told."""
         self.clear()
-        try:
-            _write(sys.stderr, text, u"\n")
-            sys.stderr.flush()
-        except (AttributeError, EnvironmentError):  # there may be none
-            pass
+        _tell(sys.stderr, text, u"\n")
 
     def clear(self):
         """Take the bar away, until there is more to tell."""
@@ -77,9 +73,7 @@ class Screen(object):
     def give_up_output():
         """Let vanish what could not be written, or Python would complain of it in the end."""
         if sys.stdout is not None:
-            nowhere = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(nowhere, sys.stdout.fileno())
-            os.close(nowhere)
+            _give_up(sys.stdout)
 
 
 @contextlib.contextmanager
@@ -97,6 +91,22 @@ def _output():
 
 def _is_terminal(stream):
     return stream is not None and stream.isatty()
+
+
+def _tell(stream, text, end):
+    """Write what is only told: it ends nothing where there is no stream, or its terminal is gone."""
+    try:
+        _write(stream, text, end)
+        stream.flush()
+    except (AttributeError, EnvironmentError) as error:
+        if getattr(error, "errno", None) == errno.EIO:
+            _give_up(stream)
+
+
+def _give_up(stream):
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
 
 
 def _write(stream, text, end):

@@ -46,6 +46,11 @@ class Terminal(object):
         while text not in self.shown:
             assert self.read(), self.shown
 
+    def leave(self):
+        """Let it be gone, as a connection that broke takes it away."""
+        os.close(self.slave)
+        os.close(self._master)
+
     def watch(self, process):
         """Read until a process has ended, and return its code."""
         os.close(self.slave)
@@ -85,6 +90,19 @@ def test_without_a_terminal_there_is_no_bar(shell, write):
     write("cat.jpg")
 
     assert shell("put", "cat.jpg").err == ""
+
+
+def test_a_terminal_that_is_gone_ends_nothing(shell, user, terminal):
+    content = os.urandom(20000000)
+    shell.files(user).upload(io.BytesIO(content), filename="a.bin")
+    process = shell.start("get", "a.bin", "--as", "-", stderr=terminal.slave)
+
+    out = process.stdout.read(10000000)  # by then the first shard is told, and the last waits for who reads it
+    terminal.read_until(b"a.bin")
+    terminal.leave()
+
+    assert out + process.stdout.read() == content
+    assert process.wait() == 0
 
 
 def test_lines_on_the_same_terminal_are_whole(shell, write, terminal):
