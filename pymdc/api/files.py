@@ -32,7 +32,7 @@ class Files(Names, Links):
 
         :param path: a path; or a binary file object, which is read from where it stands now, stays open, and can be in
             one transfer at a time.
-        :param token: a PUSH token; without one, the call asks for its own, and only then can it start again by itself
+        :param token: a PUSH token; without one, the call gets in by itself, and only then can it start again
             after an interruption.
         :param str filename: the name to store, maybe with folders, ``photos/2016/cat.jpg``; ``\\`` counts as ``/``.  It
             has 1000 bytes of UTF-8 at most, each part 255, no empty part, ``.`` or ``..``, and nothing that controls or
@@ -60,7 +60,7 @@ class Files(Names, Links):
         :param path: a path; or a binary file object, which is written from where it stands now, stays open, and can be
             in one transfer at a time.  A path holds the old content or, once every
             byte has been verified, the whole new one; a link is followed.  A FIFO or a device is written in order.
-        :param token: a PULL token; without one, the call asks for its own.
+        :param token: a PULL token; without one, the call gets in by itself.
             What an interrupted download leaves in its part file (docs/reliability), the next one takes up again.
         :param progress: as of :meth:`upload`.  A bridge of 2016 does not tell how long the file is: then the second
             number is the size in *file_hash*, if that is a dict, or else how long the file is at least.
