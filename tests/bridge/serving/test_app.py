@@ -1,14 +1,11 @@
-"""The routes, the refusals, the command line."""
+"""The routes, and the refusals."""
 
 import concurrent.futures
 import errno
 import hashlib
 import json
-import os
 import socket
 import sqlite3
-import subprocess
-import sys
 import threading
 import urllib.request
 import uuid
@@ -231,25 +228,6 @@ def test_a_shard_token_that_is_no_text_is_refused_in_words(local):
     channel.close()
 
 
-def test_a_second_bridge_on_one_data_folder_is_refused(tmp_path):
-    with LocalBridge(tmp_path):
-        bridge = run("--port", "0", "--data-dir", str(tmp_path))
-        _, said = bridge.communicate(timeout=60)
-
-    assert bridge.returncode != 0
-    assert "another bridge is running on it" in said and "Traceback" not in said
-
-
-def test_a_database_that_is_none_is_named_in_a_line(tmp_path):
-    (tmp_path / "bridge.sqlite").write_bytes(b"garbage" * 1000)
-
-    bridge = run("--port", "0", "--data-dir", str(tmp_path))
-    _, said = bridge.communicate(timeout=60)
-
-    assert bridge.returncode != 0
-    assert "file is not a database" in said and "Traceback" not in said
-
-
 def test_a_data_folder_of_any_name_holds_its_data(tmp_path):
     with LocalBridge(tmp_path / "what?a#name%20"):
         assert (tmp_path / "what?a#name%20" / "bridge.sqlite").exists()
@@ -311,14 +289,6 @@ def test_whose_commit_fails_with_that_of_another_may_try_again(tmp_path, monkeyp
     assert [answer.status_code for answer in again] == [200, 200]
 
 
-def test_the_command_can_be_named(tmp_path):
-    bridge = run("serve", "--port", "0", "--data-dir", str(tmp_path))
-
-    assert bridge.stdout.readline().startswith("listening on ")
-    bridge.terminate()
-    bridge.communicate(timeout=30)
-
-
 def test_an_upload_that_breaks_off_leaves_nothing(alice, local):
     bucket, incoming = alice.bucket(), local.outbox.parent / "shards" / "incoming"
     token, body = alice.token(bucket), multipart(b"x" * 3000000)
@@ -334,51 +304,6 @@ def test_an_upload_that_breaks_off_leaves_nothing(alice, local):
     eventually(lambda: not local._server.services.metadata.uploads.dead(10**18))  # which is all there are
     assert alice.signed.get(f"/buckets/{bucket}/files").json() == []
     assert alice.nobody.put(f"/buckets/{bucket}/files", body, token, 3000000).status_code == 401
-
-
-def test_a_repeated_registration_waits_for_its_own_link(wire, local):
-    email, first, second = "twice@example.com", "1" * 64, "2" * 64
-    wire.post("/users", {"email": email, "password": first})
-    link = local.activation_token(email)
-
-    assert wire.post("/users", {"email": email, "password": second}).json() == {"error": "Email is already registered"}
-    assert local.activation_token(email) != link
-    assert wire.get("/activations/" + link).json()["activated"] is True
-
-    assert wire.get("/keys", auth=(email, first)).status_code == 200
-    assert wire.get("/keys", auth=(email, second)).status_code == 401
-    assert wire.get("/activations/" + local.activation_token(email)).status_code == 400
-
-
-def test_a_registration_that_is_repeated_with_its_key_waits_anew(wire, local):
-    key = pymdc.keypair.ECDSA().get_public_key()
-    fields = {"email": "again@example.com", "password": "3" * 64, "pubkey": key}
-    wire.post("/users", fields)
-
-    assert wire.post("/users", fields).json() == {"error": "Email is already registered"}
-    wire.get("/activations/" + local.activation_token("again@example.com"))
-
-    assert wire.get("/keys", auth=("again@example.com", "3" * 64)).json()[0]["key"] == key
-
-
-def test_nobody_takes_the_key_of_a_registration_that_waits(wire, local):
-    key, email = pymdc.keypair.ECDSA().get_public_key(), "victim@example.com"
-    wire.post("/users", {"email": email, "password": "1" * 64, "pubkey": key})
-    link = "/activations/" + local.activation_token(email)
-    wire.post("/users", {"email": email, "password": "2" * 64, "pubkey": key})
-    other = wire.post("/users", {"email": "thief@example.com", "password": "3" * 64, "pubkey": key})
-
-    wire.get(link)
-
-    assert other.json() == {"error": "Public key is already registered"}
-    assert wire.get("/keys", auth=(email, "1" * 64)).json()[0]["key"] == key
-
-
-def test_nobody_can_have_mails_sent_to_an_active_account(wire, alice, local):
-    before = set(local.outbox.iterdir())
-
-    assert wire.post("/users", {"email": alice.email, "password": "4" * 64}).status_code == 400
-    assert set(local.outbox.iterdir()) == before
 
 
 def test_no_secret_reaches_the_log_or_the_disk(tmp_path, caplog):
@@ -413,26 +338,6 @@ def test_no_secret_reaches_the_log_or_the_disk(tmp_path, caplog):
         assert secret.encode() not in stored
 
 
-def run(*arguments, **environment):
-    return subprocess.Popen(
-        [sys.executable, "-m", "pymdc.bridge", *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        env={**os.environ, **environment},
-    )
-
-
-def test_the_command_says_where_it_listens_and_ends_on_sigterm(tmp_path):
-    bridge = run("--port", "0", PYMDC_BRIDGE_DATA_DIR=str(tmp_path / "data"))
-
-    line = bridge.stdout.readline()
-    host, port = line.strip().rsplit("/", 1)[1].split(":")
-    socket.create_connection((host, int(port))).close()
-    bridge.terminate()
-    rest, _ = bridge.communicate(timeout=30)
-
-    assert line.startswith("listening on http://127.0.0.1:") and rest == ""
-    assert (tmp_path / "data" / "bridge.sqlite").exists()
-
-
 @pytest.mark.parametrize("public_url, base, channel", [
     ("https://bridge.example/", "https://bridge.example", "wss://bridge.example"),
     ("https://bridge.example:8443", "https://bridge.example:8443", "wss://bridge.example:8443"),
@@ -451,26 +356,3 @@ def test_links_and_pointers_lead_to_the_public_url(tmp_path, public_url, base, c
 
         assert f"{base}/activations/{bridge.activation_token(account.email)}" in mail
         assert (pointer["url"], pointer["channel"]) == (f"{base}/shards/{pointer['hash']}", channel)
-
-
-@pytest.mark.parametrize("arguments, complaint", [
-    (["--port", "70000"], "70000"), (["--log-level", "loud"], "loud"), (["--nonsense"], "nonsense"),
-    (["--public-url", "bridge.example"], "public-url"), (["--host", "no.such.host.invalid"], "no.such.host.invalid"),
-    (["--data-dir", "/dev/null/x"], "/dev/null/x"),
-])
-def test_a_bad_option_is_named_in_a_line(arguments, complaint):
-    bridge = run("--port", "0", *arguments)
-
-    _, said = bridge.communicate(timeout=60)
-
-    assert bridge.returncode != 0
-    assert complaint in said and "Traceback" not in said
-
-
-def test_a_port_in_use_is_named_in_a_line(local):
-    bridge = run("--port", local.url.rsplit(":", 1)[1], PYMDC_BRIDGE_DATA_DIR="/tmp/never-used")
-
-    _, said = bridge.communicate(timeout=60)
-
-    assert bridge.returncode != 0
-    assert "cannot serve 127.0.0.1:" in said and "Traceback" not in said
