@@ -37,6 +37,10 @@ class StoredFile(object):
         self.pointers = [self._pointer(index, shard, sizes) for index, shard in enumerate(shards)]
         self.file = {"hash": self.hash, "size": len(b"".join(shards))}
 
+    def part_of(self, path):
+        """Return the part file of a target, by its name in the design."""
+        return path.dirpath().join("{0}.{1}.part".format(path.basename, self.hash[:8]))
+
     def close(self):
         self._server.close()
 

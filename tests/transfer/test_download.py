@@ -20,7 +20,7 @@ MIB = 1024 * 1024
 
 def leave_part(stored, path, content):
     """Leave a part file as an interrupted download does."""
-    part = path.dirpath().join("{0}.{1}.part".format(path.basename, stored.hash[:8]))
+    part = stored.part_of(path)
     part.write_binary(content)
     part.chmod(0o600)
     return part
