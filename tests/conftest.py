@@ -10,6 +10,7 @@ import hypothesis
 import pytest
 
 import pymdc
+from canned_server import CannedServer
 from pymdc._signing import Nonces
 from pymdc.testing import Wire
 from running_bridge import RunningBridge
@@ -141,3 +142,17 @@ def bucket(client, buckets, key_pair):
 @pytest.fixture
 def photo():
     return os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "docs", "photo.jpg")
+
+
+@pytest.fixture
+def canned():
+    """A function that starts a server which gives the same answer to everything."""
+    servers = []
+
+    def start(answer):
+        servers.append(CannedServer(answer))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.close()

@@ -10,24 +10,10 @@ import traceback
 import pytest
 
 import pymdc
-from canned_server import CannedServer, answer
+from canned_server import answer
 from pymdc.errors import APIError, InsecureTransport, Timeout, TransportError
 
 BUNDLE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "certificates", "localhost.crt")
-
-
-@pytest.fixture
-def canned():
-    """A function that starts a server which gives the same answer to everything."""
-    servers = []
-
-    def start(answer):
-        servers.append(CannedServer(answer))
-        return servers[-1]
-
-    yield start
-    for server in servers:
-        server.close()
 
 
 def account(server_or_url, **options):

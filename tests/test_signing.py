@@ -15,7 +15,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import pymdc
-from canned_server import CannedServer
 from pymdc import rest
 from pymdc._fork import PerProcess
 from pymdc._signing import Nonces
@@ -45,19 +44,6 @@ class Strict(object):
             self.last = nonce
             self.accepted += 1
         return ACCEPTED
-
-
-@pytest.fixture
-def server():
-    servers = []
-
-    def start(answer):
-        servers.append(CannedServer(answer))
-        return servers[-1]
-
-    yield start
-    for server in servers:
-        server.close()
 
 
 def in_threads(count, work):
@@ -97,9 +83,9 @@ def test_a_nonce_that_no_clock_could_show_is_not_believed(nonce):
     assert nonces.next() == "1000000.000"
 
 
-def test_every_call_of_many_threads_passes_at_a_strict_bridge(server):
+def test_every_call_of_many_threads_passes_at_a_strict_bridge(canned):
     strict = Strict()
-    client = pymdc.Client(server(strict).url, retries=50, sleep=lambda seconds: None)
+    client = pymdc.Client(canned(strict).url, retries=50, sleep=lambda seconds: None)
     buckets = pymdc.api.Buckets(pymdc.keypair.ECDSA(), client=client)
 
     def work():
@@ -136,10 +122,10 @@ def test_every_call_of_many_processes_passes_at_our_bridge(bridge, buckets):
     assert [process.wait() for process in processes] == [0] * 4
 
 
-def test_a_refused_nonce_is_answered_with_one_above_the_highest_that_the_bridge_has_seen(server, monkeypatch):
+def test_a_refused_nonce_is_answered_with_one_above_the_highest_that_the_bridge_has_seen(canned, monkeypatch):
     monkeypatch.setattr(rest, "_nonces", Nonces(clock=lambda: 1000000.0))
     answers = [REFUSED % b"x-nonce: 1003600000.000\r\n", ACCEPTED]
-    strange = server(lambda request: answers.pop(0))
+    strange = canned(lambda request: answers.pop(0))
     buckets = pymdc.api.Buckets(
         pymdc.keypair.ECDSA(), client=pymdc.Client(strange.url, sleep=lambda seconds: None)
     )
@@ -161,8 +147,8 @@ def test_processes_that_go_on_above_the_clock_do_not_go_on_alike():
     assert made[0] != made[1]
 
 
-def test_a_bridge_that_refuses_every_nonce_is_asked_so_many_times_and_no_more(server):
-    refusing = server(REFUSED % b"")
+def test_a_bridge_that_refuses_every_nonce_is_asked_so_many_times_and_no_more(canned):
+    refusing = canned(REFUSED % b"")
     client = pymdc.Client(refusing.url, retries=3, sleep=lambda seconds: None)
 
     said = pymdc.api.Buckets(pymdc.keypair.ECDSA(), client=client).list()
@@ -176,7 +162,7 @@ def date(seconds):
 
 
 @pytest.mark.parametrize("tells_highest", [True, False])
-def test_nonces_start_again_from_a_clock_that_was_far_ahead_and_has_come_back(server, monkeypatch, tells_highest):
+def test_nonces_start_again_from_a_clock_that_was_far_ahead_and_has_come_back(canned, monkeypatch, tells_highest):
     ahead = [3 * 86400]
     monkeypatch.setattr(rest, "_nonces", Nonces(clock=lambda: time.time() + ahead[0]))
 
@@ -184,7 +170,7 @@ def test_nonces_start_again_from_a_clock_that_was_far_ahead_and_has_come_back(se
         believed = nonce_of(request) <= (time.time() + 86400) * 1000
         return ACCEPTED if believed else REFUSED % (date(time.time()) + b"x-nonce: 0.000\r\n" * tells_highest)
 
-    strange = server(bridge)
+    strange = canned(bridge)
     buckets = pymdc.api.Buckets(pymdc.keypair.ECDSA(), client=pymdc.Client(strange.url, sleep=lambda seconds: None))
     rest._nonces.next()
     ahead[0] = 0
@@ -195,7 +181,7 @@ def test_nonces_start_again_from_a_clock_that_was_far_ahead_and_has_come_back(se
     assert len(strange.requests) == 3
 
 
-def test_nonces_go_on_where_they_stood_at_a_bridge_that_believed_the_clock(server, monkeypatch):
+def test_nonces_go_on_where_they_stood_at_a_bridge_that_believed_the_clock(canned, monkeypatch):
     ahead = [3 * 86400]
     monkeypatch.setattr(rest, "_nonces", Nonces(clock=lambda: time.time() + ahead[0]))
     strict, overtaken = Strict(), [True]
@@ -207,7 +193,7 @@ def test_nonces_go_on_where_they_stood_at_a_bridge_that_believed_the_clock(serve
         return ACCEPTED if strict(request) is ACCEPTED else REFUSED % date(time.time())
 
     buckets = pymdc.api.Buckets(
-        pymdc.keypair.ECDSA(), client=pymdc.Client(server(bridge).url, sleep=lambda seconds: None)
+        pymdc.keypair.ECDSA(), client=pymdc.Client(canned(bridge).url, sleep=lambda seconds: None)
     )
     assert buckets.list() == []
     ahead[0] = 0
@@ -215,10 +201,10 @@ def test_nonces_go_on_where_they_stood_at_a_bridge_that_believed_the_clock(serve
     assert [buckets.list() for _ in range(5)] == [[]] * 5
 
 
-def test_nonces_only_rise_as_long_as_the_clock_is_not_known_to_be_right(server, monkeypatch):
+def test_nonces_only_rise_as_long_as_the_clock_is_not_known_to_be_right(canned, monkeypatch):
     """A refusal whose date differs from ours says only that one of the two is wrong."""
     monkeypatch.setattr(rest, "_nonces", Nonces(clock=lambda: 1000000.0))
-    strange = server(REFUSED % (date(999000) + b"x-nonce: 1.000\r\n"))
+    strange = canned(REFUSED % (date(999000) + b"x-nonce: 1.000\r\n"))
     rest._nonces.rise_above(1000000000 + 86400 * 1000)
 
     pymdc.api.Buckets(
