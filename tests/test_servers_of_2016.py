@@ -1,4 +1,4 @@
-"""The library with each server of 2016, as tests/servers_of_2016.py stands in for them."""
+"""The library with each server of 2016, as tests/servers_of_2016 stands in for them."""
 
 from __future__ import absolute_import, division, print_function
 
@@ -139,10 +139,10 @@ def test_shards_of_uneven_length_are_put_together(server, version, member):
 def upload_anew(monkeypatch):
     """A function that uploads, and has the server cut small shards, elsewhere each time."""
     writes = itertools.cycle([610, 730, 410])
-    monkeypatch.setattr("servers_of_2016._SHARD", 1000)
+    monkeypatch.setattr("servers_of_2016.files._SHARD", 1000)
 
     def upload(files, sent):
-        monkeypatch.setattr("servers_of_2016._WRITE", next(writes))
+        monkeypatch.setattr("servers_of_2016.files._WRITE", next(writes))
         return files.upload(io.BytesIO(sent))
 
     return upload
@@ -500,7 +500,7 @@ def test_a_download_that_broke_is_taken_up_again_without_its_first_shards(server
         if done > 8 * MIB:  # once the first shard is in its place
             raise Stop()
 
-    monkeypatch.setattr("servers_of_2016._WRITE", 8 * MIB + 1000)  # so that the first shard is a little longer
+    monkeypatch.setattr("servers_of_2016.files._WRITE", 8 * MIB + 1000)  # so that the first shard is a little longer
     stored, path = member.bucket.files.upload(io.BytesIO(content(9 * MIB))), tmpdir.join("copy")
     with pytest.raises(Stop):
         member.bucket.files.download(stored, str(path), progress=stop)
