@@ -15,11 +15,6 @@ SHARD = 8 * MIB
 
 
 @pytest.fixture
-def bucket(alice):
-    return alice.bucket()
-
-
-@pytest.fixture
 def guest(alice, bucket, local):
     """Somebody without an account, whose key the bucket lists."""
     guest = stranger(local.url)

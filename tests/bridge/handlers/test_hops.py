@@ -30,11 +30,6 @@ def hops(monkeypatch):
     return hops
 
 
-@pytest.fixture
-def bucket(alice):
-    return alice.bucket()
-
-
 ASKS = {
     "list buckets": lambda alice, bucket, file: alice.signed.get("/buckets"),
     "list files": lambda alice, bucket, file: alice.signed.get(f"/buckets/{bucket}/files"),

@@ -19,11 +19,6 @@ NAMES = [
 
 
 @pytest.fixture
-def bucket(alice):
-    return alice.bucket()
-
-
-@pytest.fixture
 def named(alice, bucket):
     """A bucket with an entry of each name."""
     for name in reversed(NAMES):

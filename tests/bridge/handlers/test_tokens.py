@@ -12,11 +12,6 @@ from wire import Signed, Wire, get, multipart, put, race
 pytestmark = pytest.mark.both_databases
 
 
-@pytest.fixture
-def bucket(alice):
-    return alice.bucket()
-
-
 def ask(account, bucket, operation="PULL", **fields):
     return account.signed.post(f"/buckets/{bucket}/tokens", {"operation": operation, **fields})
 

@@ -37,11 +37,6 @@ def work(local):
     pool.dispose()
 
 
-@pytest.fixture
-def bucket(alice):
-    return alice.bucket()
-
-
 #: Transactions, and statements in them: five of each are how it is synced, three savepoints, and its end.
 WORK = {
     "list buckets": (1, 11),
