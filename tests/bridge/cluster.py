@@ -8,7 +8,7 @@ import tempfile
 
 import requests
 
-from ports import free_port, lasting_port
+from ports import lasting_port
 from postgresql import PostgreSQL
 from running_bridge import RunningBridge
 from waiting import eventually
@@ -62,7 +62,7 @@ class Nginx:
     """
 
     def __init__(self, ports):
-        self._folder, port = tempfile.mkdtemp(prefix="pymdc-nginx-"), free_port()
+        self._folder, port = tempfile.mkdtemp(prefix="pymdc-nginx-"), lasting_port()
         self.url = f"http://127.0.0.1:{port}"
         settings = os.path.join(self._folder, "nginx.conf")
         with open(settings, "w") as file:

@@ -1,16 +1,9 @@
 """Ports of this machine that nobody else takes."""
 
-import contextlib
 import random
 import socket
 
 _LASTING = iter(random.sample(range(20_000, 32_000), 12_000))
-
-
-def free_port():
-    """Return one that is free now."""
-    with contextlib.closing(socket.create_server(("127.0.0.1", 0))) as listener:
-        return listener.getsockname()[1]
 
 
 def lasting_port():
