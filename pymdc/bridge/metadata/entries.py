@@ -19,7 +19,9 @@ _OF_CONTENT = files.c.hash == _HASH
 _OF_NAME = files.c.filename == _FILENAME
 
 #: The newest, where content has several.
-FIND = Compiled(select(files).where(_OF_BUCKET, _OF_CONTENT).order_by(files.c.id.desc()).limit(1))
+FIND = Compiled(
+    select(files).where(_OF_BUCKET, _OF_CONTENT).order_by(files.c.created.desc(), files.c.id.desc()).limit(1)
+)
 
 ENTER = Compiled(
     adding(files, "bucket", "hash", "filename", "mimetype", "size", "created").returning(files.c.id)
@@ -43,7 +45,7 @@ class Some:
     """The statements for those entries of a bucket that fulfil some conditions."""
 
     shards: Compiled  # that they hold
-    counted: Compiled  # bytes of storage that they count as
+    counted: Compiled  # bytes of storage that they count as, by their content
     hand_on: Compiled  # the tokens of their shards, to the same content under another name, if there is one
     delete: Compiled
 
@@ -56,7 +58,9 @@ def _some(*conditions):
     heir = select(func.min(other.c.id)).where(*same, gone.c.id == shard_tokens.c.file).scalar_subquery()
     return Some(
         shards=Compiled(select(file_shards.c.shard).where(file_shards.c.file.in_(ids)).distinct()),
-        counted=Compiled(select(func.sum(size).label("bytes")).where(_OF_BUCKET, *conditions)),
+        counted=Compiled(
+            select(files.c.hash, func.sum(size).label("bytes")).where(_OF_BUCKET, *conditions).group_by(files.c.hash)
+        ),
         hand_on=Compiled(
             update(shard_tokens).where(shard_tokens.c.file.in_(ids), heir.is_not(None)).values(file=heir)
         ),
@@ -148,12 +152,12 @@ def _shards(db, some, values):
 
 def _delete(db, some, values, held):
     """Delete entries that hold these shards, which are locked; return whether there were any."""
-    size = some.counted.first(db, **values)["bytes"]
-    if size is None:
+    counts = {row["hash"]: int(row["bytes"]) for row in some.counted.all(db, **values)}
+    if not counts:
         return False
     some.hand_on.write(db, **values)
     some.delete.write(db, **values)
-    lapse_with_files(db, values["bucket_"])
-    store(db, values["bucket_"], -int(size))
+    lapse_with_files(db, values["bucket_"], list(counts))
+    store(db, values["bucket_"], -sum(counts.values()))
     free(db, held)
     return True

@@ -5,7 +5,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-REVISION = 7  # of this schema: the newest in migrations/versions
+REVISION = 8  # of this schema: the newest in migrations/versions
 
 #: What constraints are called, so that a revision can name them.  Those of databases from before revision 1 have no
 #: names: a revision that recreates a table hands this to Alembic, which then takes them for named.
@@ -90,7 +90,7 @@ bucket_keys = Table(
 tokens = Table(
     "tokens", schema,
     Column("hash", String(64), primary_key=True),  # SHA-256 of the token
-    Column("bucket", String(24), nullable=False, index=True),
+    Column("bucket", String(24), nullable=False),
     Column("operation", String(4), nullable=False),
     Column("created", BigInteger, nullable=False),
     Column("expires", BigInteger, nullable=False, index=True),
@@ -99,6 +99,7 @@ tokens = Table(
     Column("filename", Text),  # what a link calls that, if not as the bucket does
     Column("max_size", BigInteger),  # bytes of the file that it lets in
     Column("upload", String(16)),  # by a link: it holds the token as long as it is alive
+    Index("tokens_of_file", "bucket", "file"),
 )
 
 #: One for each name and content in a bucket: content may have several names there, and a name several contents.
@@ -112,7 +113,7 @@ files = Table(
     Column("size", BigInteger, nullable=False),
     Column("created", BigInteger, nullable=False),  # or uploaded again, under the same name
     UniqueConstraint("bucket", "filename", "hash"),
-    Index("files_of_content", "bucket", "hash", "id"),
+    Index("files_of_content", "bucket", "hash", "created", "id"),
 )
 
 #: Uploads under way.  They outlive their bucket, so that the answer is that the bucket is gone.
@@ -191,13 +192,14 @@ tickets = Table(
     "tickets", schema,
     Column("hash", String(64), primary_key=True),  # SHA-256 of the ticket
     Column("token", String(32), nullable=False, index=True),  # the id of the token of the link
-    Column("bucket", _cascade("buckets.id"), nullable=False, index=True),
+    Column("bucket", _cascade("buckets.id"), nullable=False),
     Column("file", String(40), nullable=False),  # its hash
     Column("filename", Text, nullable=False),
     Column("point", String(66), index=True),  # the key that asked for the token, if one did
     Column("left", Integer, nullable=False),  # how many shards may still be sent
     Column("created", BigInteger, nullable=False),
     Column("expires", BigInteger, nullable=False, index=True),
+    Index("tickets_of_file", "bucket", "file"),
 )
 
 #: What is known of the nonces of one key, whether registered, granted or deleted.

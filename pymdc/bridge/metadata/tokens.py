@@ -39,7 +39,7 @@ END, END_OF_SHARDS = (
 )
 LAPSE_WITH_FILES = [
     delete(table).where(
-        table.c.bucket == bindparam("bucket_"), table.c.file.is_not(None),
+        table.c.bucket == bindparam("bucket_"), table.c.file.in_(bindparam("hashes", expanding=True)),
         ~exists().where(files.c.bucket == table.c.bucket, files.c.hash == table.c.file),
     )
     for table in (tokens, tickets)
@@ -163,10 +163,10 @@ def gone() -> Refusal:
     return Refusal(404, "Link not found: it works once, and may have been used or revoked, or have expired")
 
 
-def lapse_with_files(db, bucket_id: str):
-    """End the tokens and tickets for what is not in the bucket any more, under any name."""
+def lapse_with_files(db, bucket_id: str, hashes: list[str]):
+    """End the tokens and tickets for such of these contents as are not in the bucket any more, under any name."""
     for statement in LAPSE_WITH_FILES:
-        db.execute(statement, {"bucket_": bucket_id})
+        db.execute(statement, {"bucket_": bucket_id, "hashes": hashes})
 
 
 def _check_there(db, bucket_id, file_hash):

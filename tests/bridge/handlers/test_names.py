@@ -449,6 +449,19 @@ def test_a_name_that_is_there_is_given_again(alice, bucket, later):
     assert (again["mimetype"], again["created"] > first["created"]) == ("image/png", True)
 
 
+def test_the_newest_name_of_content_is_the_one_that_came_last_also_again(alice, bucket, later):
+    def send(name, mimetype):
+        return put(alice.signed, bucket, CONTENT, {"Content-Type": mimetype}, name=name).json()["hash"]
+
+    for seconds, (name, mimetype) in enumerate([("a.txt", "text/plain"), ("a.bin", "a/b"), ("a.txt", "text/html")]):
+        later(seconds)
+        file_hash = send(name, mimetype)
+
+    link = alice.nobody.get("/links/" + alice.share(bucket, file_hash), headers={"Accept": "application/json"}).json()
+    assert link["filename"] == "a.txt"
+    assert copy(alice.signed, bucket, file_hash, "more").json()["mimetype"] == "text/html"
+
+
 def test_a_name_that_is_given_again_keeps_its_type_whatever_type_the_newest_has(alice, bucket):
     """So that a call whose answer was lost can be made again."""
     first = put(alice.signed, bucket, CONTENT, {"Content-Type": "text/plain"}, name="a.txt").json()

@@ -9,6 +9,7 @@ from sqlalchemy import insert
 
 from pymdc.bridge.metadata import Metadata, Within, names, sqlite
 from pymdc.bridge.metadata.tables import accounts, buckets, files
+from steps import Steps
 
 BUCKET, OTHER = "b" * 24, "c" * 24
 FOLDERS = [f"{number:02}/" for number in range(10)]
@@ -35,32 +36,11 @@ def values(most, prefix=""):
     return {"bucket_": BUCKET, "name": prefix, "hash": "", "end": end, "most": most, "length": len(prefix)}
 
 
-class Steps:
-    """Counts what SQLite does while a block lasts: its statements, and the steps of its machine."""
-
-    def __init__(self, memory):
-        self.statements, self.steps = [], 0
-        with memory._database.read() as db:
-            self._driver = db.connection.driver_connection  # which the pool gives to the next as well
-
-    def __enter__(self):
-        self._driver.set_trace_callback(self.statements.append)
-        self._driver.set_progress_handler(self._count, 1)
-        return self
-
-    def __exit__(self, *exception):
-        self._driver.set_trace_callback(None)
-        self._driver.set_progress_handler(None, 1)
-
-    def _count(self):
-        self.steps += 1
-
-
 def steps(tmp_path, count, *arguments):
     """Return the items of a page among so many names in each folder, and what it took."""
     with contextlib.closing(sqlite(tmp_path / f"{count}.sqlite")) as memory:
         fill(memory, count)
-        with Steps(memory) as taken:
+        with Steps(memory._database.read) as taken:
             rows, _ = memory.names.page(BUCKET, *arguments)
         return [row.get("folder") or row["filename"] for row in rows], taken
 

@@ -189,8 +189,8 @@ def test_tables_that_others_point_to_are_made_anew_with_all_rows(path, next_vers
 
 
 @pytest.mark.parametrize("steps, complaint", [
-    ('    op.execute("DELETE FROM rates")', "would leave 0 of the 7 rows of rates"),
-    ('    op.drop_table("rates")', "would leave 0 of the 7 rows of rates"),
+    ('    op.execute("DELETE FROM rates")', "would leave 0 of the 8 rows of rates"),
+    ('    op.drop_table("rates")', "would leave 0 of the 8 rows of rates"),
     (RECREATE + '    op.execute("INSERT INTO holds VALUES (\'more\', 0)")', "would leave 2 of the 1 rows of holds"),
     ('    op.execute("UPDATE files SET bucket = \'gone\' WHERE id = 2")', "1 rows of files point to rows of buckets"),
     (RECREATE + '    op.execute("UPDATE nowhere SET x = 1")', "no such table: nowhere"),
