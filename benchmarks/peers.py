@@ -161,13 +161,14 @@ class SeaweedFS(Peer):
     def _start(self, folder):
         os.makedirs(folder)
         s3 = _free_port()
+        bare = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}  # it would want them
         process = self._serve([
             _program("weed"), "-logtostderr", "server", f"-dir={folder}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1",
             "-master.telemetry=false", "-master.electionTimeout=1s", "-master.heartbeatInterval=100ms",
             *(f"-{what}.port={_free_port()}" for what in ("master", "volume", "filer")),
             *(f"-{what}.port.grpc={_free_port()}" for what in ("master", "volume", "filer", "s3")),
             "-s3", f"-s3.port={s3}", "-s3.port.iceberg=0", "-s3.port.lance=0",
-        ], s3, cwd=folder)
+        ], s3, cwd=folder, env=bare)
         for path in ("benchmark", "benchmark/first"):  # the first object waits until there is a volume to put it in
             _await(lambda: self._put(path), process)
         return process
