@@ -26,7 +26,7 @@ class World:
     An account on a bridge, in whose name requests are made.
 
     What a schema cannot say of a valid request is put into it here: a key that nobody has, the id of what exists, the
-    size of the file, a token, a signature.  Of the ids, every fourth is left as it is.
+    size of the file, a token, a signature.  Some of the ids are left as they are.
     """
 
     def __init__(self, bridge):
@@ -46,7 +46,7 @@ class World:
         by_token, signable = ways & {"token", "shardToken"}, is_signed_by_query(case) or isinstance(case.body, dict)
         if by_token and (by_token == ways or case.method == "PUT" and is_form(case) or self._nth(3, "token", case)):
             case.headers["x-token"] = FRESH
-        elif "signature" in ways and signable and not self._nth(4, "identify", case):  # a password takes long
+        elif "signature" in ways and signable and not self._nth(3, "identify", case):  # a password takes long
             case.headers.update({"x-pubkey": self._account.key, "x-signature": FRESH})
         elif "basic" in ways:
             case.headers["Authorization"] = self._basic
@@ -117,7 +117,7 @@ class World:
 
     def _choose_key(self, case):
         precious = case.path_parameters["key"] == self._account.key
-        if is_valid(case, Location.PATH) and (precious or not self._nth(4, "choose", case)):
+        if is_valid(case, Location.PATH) and (precious or not self._nth(5, "key to delete", case)):
             case.path_parameters["key"] = new_key()
             self._account.signed.post("/keys", {"key": case.path_parameters["key"]})
 
@@ -126,7 +126,7 @@ class World:
             _renew(case.body, "file", "[0-9a-fA-F]{40}", lambda old: self._file)
 
     def _choose_token(self, case):
-        if is_valid(case, Location.PATH) and not self._nth(4, "choose", case):
+        if is_valid(case, Location.PATH) and not self._nth(5, "token to revoke", case):
             token = self._ask_for_token(case.path_parameters["bucket"], "PULL")
             case.path_parameters["token"] = hashlib.sha256(token.encode()).hexdigest()[:32]
 
