@@ -7,6 +7,7 @@ import pytest
 
 import pymdc
 import raw
+from half_upload import HalfUpload
 from pymdc.bridge import LocalBridge
 from pymdc.bridge.metadata import Asker, Room, sqlite, tables
 from pymdc.bridge.refusal import Refusal
@@ -58,27 +59,12 @@ def test_room_is_given_back_when_an_upload_fails_and_when_a_file_is_deleted(alic
 
 def test_the_room_of_an_upload_is_taken_before_its_body_comes(alice, local):
     bucket = alice.bucket(storage=0.001)
-    begun, go_on = threading.Event(), threading.Event()
 
-    def body():
-        content = multipart(b"x" * MEGABYTE)
-        yield content[:100_000]
-        begun.set()
-        go_on.wait(30)
-        yield content[100_000:]
-
-    slow = threading.Thread(target=lambda: answers.append(
-        alice.nobody.put(f"/buckets/{bucket}/files", body(), alice.token(bucket), MEGABYTE)
-    ))
-    answers = []
-    slow.start()
-    begun.wait(30)
+    slow = HalfUpload(alice, bucket, b"x" * MEGABYTE, left=MEGABYTE // 2)
     during = put(alice, bucket, b"y")
-    go_on.set()
-    slow.join(30)
 
     assert during.status_code == 413
-    assert answers[0].status_code == 200
+    assert slow.finish().status_code == 200
 
 
 @pytest.mark.parametrize("size, words", [(1, "1 bytes, counted as 4096,"), (4095, "4095 bytes, counted as 4096,"),
@@ -178,28 +164,10 @@ def test_an_account_has_only_so_many_uploads_at_a_time(tmp_path):
     with LocalBridge(tmp_path, uploads_at_once=2) as bridge:
         carol, dan = (registered(bridge, f"{name}@example.com") for name in ("carol", "dan"))
         buckets = [carol.bucket(), carol.bucket()]
-        begun, go_on = threading.Semaphore(0), threading.Event()
-
-        def body():
-            content = multipart(b"x" * 100_000)
-            yield content[:70_000]
-            begun.release()
-            go_on.wait(30)
-            yield content[70_000:]
-
-        def upload(bucket):
-            answers.append(carol.nobody.put(f"/buckets/{bucket}/files", body(), carol.token(bucket), 100_000))
-
-        answers, slow = [], [threading.Thread(target=upload, args=(bucket,)) for bucket in buckets]
-        for thread in slow:
-            thread.start()
-        for thread in slow:
-            begun.acquire(timeout=30)
+        slow = [HalfUpload(carol, bucket, b"x" * 100_000, left=30_000) for bucket in buckets]
         eventually(lambda: put(carol, buckets[0], b"one more").status_code == 429)
         third, another_s = put(carol, buckets[0], b"one more"), put(dan, dan.bucket(), b"x")
-        go_on.set()
-        for thread in slow:
-            thread.join(30)
+        answers = [upload.finish() for upload in slow]
 
         assert third.json() == {"error": "Too many uploads: an account may have 2 at a time"}
         assert third.headers["Retry-After"] == "1"

@@ -6,13 +6,13 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 from pathlib import Path
 
 import pytest
 import requests
 import websocket
 
+from half_upload import HalfUpload
 from waiting import eventually
 from wire import Wire, multipart, race, registered
 
@@ -92,28 +92,11 @@ def test_sigterm_lets_a_running_upload_finish_and_refuses_new_ones(running):
     for options in ((), ("--workers", "2")):
         bridge = running(*options)
         account = registered(bridge)
-        bucket = account.bucket()
-        token = account.token(bucket)
-        begun, go_on, answers = threading.Event(), threading.Event(), []
-
-        def body():
-            content = multipart(b"x" * 1_000_000)
-            yield content[:500_000]
-            begun.set()
-            go_on.wait(30)
-            yield content[500_000:]
-
-        slow = threading.Thread(target=lambda: answers.append(
-            account.nobody.put(f"/buckets/{bucket}/files", body(), token, 1_000_000)
-        ))
-        slow.start()
-        begun.wait(30)
+        slow = HalfUpload(account, account.bucket(), b"x" * 1_000_000, left=500_000)
         bridge.signal(signal.SIGTERM)
         eventually(lambda: not _accepts(bridge.url))
-        go_on.set()
-        slow.join(30)
 
-        assert answers[0].status_code == 200
+        assert slow.finish().status_code == 200
 
 
 def test_sigterm_lets_a_data_channel_finish(running):

@@ -6,17 +6,17 @@ import shutil
 import stat
 import subprocess
 import sys
-import threading
 import time
 
 import pytest
 
 import pymdc
+from half_upload import HalfUpload
 from pymdc.bridge import LocalBridge, _requirements
 from pymdc.bridge.storage.backup import back_up, restore
 from pymdc.bridge.storage.datafolder import DataFolder
 from waiting import eventually
-from wire import Account, Wire, multipart
+from wire import Account, Wire
 
 
 def run(*arguments, cwd, **options):
@@ -174,25 +174,9 @@ def test_a_backup_and_what_is_restored_is_nobody_else_s(used, tmp_path, there):
 
 
 def test_an_upload_outlives_a_clock_that_is_set_forward(alice, local, monkeypatch):
-    bucket, begun, go_on, answers = alice.bucket(), threading.Event(), threading.Event(), []
-    token, real = alice.token(bucket), time.time
-
-    def body():
-        content = multipart(b"x" * 100_000)
-        yield content[:50_000]
-        begun.set()
-        go_on.wait(30)
-        yield content[50_000:]
-
-    slow = threading.Thread(target=lambda: answers.append(
-        alice.nobody.put(f"/buckets/{bucket}/files", body(), token, 100_000)
-    ))
-    slow.start()
-    begun.wait(30)
+    slow, real = HalfUpload(alice, alice.bucket(), b"x" * 100_000), time.time
     eventually(lambda: local._server.services.metadata.uploads.dead(10**18))  # which is all there are
     monkeypatch.setattr("pymdc.bridge.clock.time.time", lambda: real() + 7 * 86400)
     local._server.services.clear_uploads(int(time.monotonic() * 1000))
-    go_on.set()
-    slow.join(30)
 
-    assert answers[0].status_code == 200
+    assert slow.finish().status_code == 200

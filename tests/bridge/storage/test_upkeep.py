@@ -6,13 +6,13 @@ import os
 import sqlite3
 import subprocess
 import sys
-import threading
 import time
 
 import pytest
 import sqlalchemy
 
 import pymdc
+from half_upload import HalfUpload
 from pymdc.bridge import services
 from pymdc.bridge.clock import HostClock, now
 from pymdc.bridge.metadata import Asker, shards, sqlite, uploads
@@ -217,30 +217,15 @@ def test_an_upload_under_way_keeps_its_shards_whatever_happens_meanwhile(world, 
     """It shares its content with a file that is deleted, the store is scrubbed, a backup made."""
     content = os.urandom(SHARD) + b"last"
     file_hash = world.account.upload(world.bucket, content)
-    token = world.account.token(world.bucket)
-    begun, go_on, answers = threading.Event(), threading.Event(), []
-
-    def body():
-        whole = multipart(content)
-        yield whole[:-300]
-        begun.set()
-        go_on.wait(60)
-        yield whole[-300:]
-
-    upload = threading.Thread(target=lambda: answers.append(
-        world.account.nobody.put(f"/buckets/{world.bucket}/files", body(), token, len(content))
-    ))
-    upload.start()
-    begun.wait(30)
+    upload = HalfUpload(world.account, world.bucket, content)
     world.account.signed.delete(f"/buckets/{world.bucket}/files/{file_hash}")
     scrub = world.command("scrub")
     backup = world.store_url or command("backup", "--data-dir", world.folder, tmp_path / "backup")
-    go_on.set()
-    upload.join(30)
+    answer = upload.finish()
 
     assert scrub.returncode == 0
     assert world.store_url or backup.returncode == 0
-    assert answers[0].status_code == 200
+    assert answer.status_code == 200
     assert world.download(world.bucket, file_hash) == (200, content)
     assert len(world.objects) == 2
 
