@@ -99,6 +99,15 @@ class Writing(Reading):
         self._account.ask(path, files.copy, file["hash"], new_name, mimetype=file["mimetype"])
         self._delete(path, [each for each in before if each["hash"] != file["hash"]])
 
+    def touch(self, path, truncate=True, **kwargs):
+        """Make an empty file; with *truncate* false, one that is there is kept as it is, and its ``created`` is now."""
+        if truncate or not self.isfile(path):
+            return super().touch(path, truncate=True, **kwargs)
+        path = self._strip_protocol(path)
+        files, name = self._place(path)
+        self._reading(path, lambda file: self._account.ask(path, files.copy, file["hash"], name))
+        self.invalidate_cache(path)
+
     def mv(self, path1, path2, recursive=False, maxdepth=None, **kwargs):
         """
         Move files: all of them are in their new places before any goes from its old one.

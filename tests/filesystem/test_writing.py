@@ -82,6 +82,21 @@ def test_a_type_can_be_said(fs):
     assert [each["mimetype"] for each in fs.ls("photos")] == ["text/x-special", "image/gif"]
 
 
+def test_what_is_touched_is_empty_or_as_it_was_and_the_newest(fs, bucket):
+    fs.touch("photos/new", truncate=False)
+    fs.pipe(PATH, b"content", mimetype="image/gif")
+    before = fs.created(PATH)
+
+    fs.touch(PATH, truncate=False)
+    kept = fs.info(PATH)
+    fs.touch(PATH)
+
+    assert kept["created"] > before
+    assert kept["mimetype"] == "image/gif"
+    assert kept["size"] == 7
+    assert entries(bucket) == [("a.txt", 0), ("new", 0)]
+
+
 def by_fs(fs, options, mode, **more):
     return fs.open(PATH, mode, **more)
 
