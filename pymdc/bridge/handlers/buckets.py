@@ -32,7 +32,7 @@ def create(call: Call) -> Response:
 @reading
 def read(call: Call) -> Response:
     identity = auth.identify(call)
-    return JSON(_bucket(call.metadata.buckets.find(call.ids["bucket"], identity.email)))
+    return JSON(_bucket(call.metadata.buckets.find_with_keys(call.ids["bucket"], identity.email)))
 
 
 @one_transaction
@@ -40,7 +40,7 @@ def update(call: Call) -> Response:
     identity = auth.identify(call)
     values = fields.bucket(call.fields)
     texts = values.pop("pubkeys", None)
-    if texts and len(texts) > len(call.metadata.buckets.find(call.ids["bucket"], identity.email)["pubkeys"]):
+    if texts and len(texts) > len(call.metadata.buckets.find_with_keys(call.ids["bucket"], identity.email)["pubkeys"]):
         call.services.check_space()
     points = None if texts is None else _points(texts)
     row = call.metadata.buckets.change(identity.email, call.ids["bucket"], values, points, identity.asker)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import bindparam, exists, select
+from sqlalchemy import bindparam, select
 
 from ..refusal import Refusal
 from .compiled import Compiled
@@ -14,7 +14,7 @@ UNKNOWN_KEY = "Public key not registered"
 
 _POINT = bindparam("point_")
 
-REGISTERED = select(exists().where(keys.c.point == _POINT, keys.c.email == bindparam("email_")))
+REGISTERED = Compiled(select(keys.c.id).where(keys.c.point == _POINT, keys.c.email == bindparam("email_")))
 LISTED = Compiled(select(bucket_keys.c.position).where(
     bucket_keys.c.bucket == bindparam("bucket_"), bucket_keys.c.point == _POINT,
 ))
@@ -70,4 +70,4 @@ def check_may_ask(db, bucket, asker: Asker):
 
 
 def _is_registered(db, point, email):
-    return db.execute(REGISTERED, {"point_": point, "email_": email}).scalar()
+    return REGISTERED.first(db, point_=point, email_=email) is not None

@@ -66,9 +66,14 @@ class Buckets:
 
     def find(self, bucket_id: str, email: str | None = None):
         """
-        Return a bucket with its ``pubkeys``; another account's is as good as none.  Whether its account is disabled
-        is for whoever asks to look at: it is told to nobody but who may ask for something of the bucket.
+        Return a bucket; another account's is as good as none.  Whether its account is disabled is for whoever asks to
+        look at: it is told to nobody but who may ask for something of the bucket.
         """
+        with self._database.read() as db:
+            return _found(FIND.first(db, bucket_=bucket_id), email)
+
+    def find_with_keys(self, bucket_id: str, email: str | None = None):
+        """As :meth:`find`, with its ``pubkeys``."""
         with self._database.read() as db:
             return _with_keys(db, _found(FIND.first(db, bucket_=bucket_id), email))
 
@@ -155,8 +160,7 @@ def _found(row, email):
 
 
 def _with_keys(db, row):
-    points = _points(db, row["id"])
-    return {**row, "pubkeys": list(points), "points": points}
+    return {**row, "pubkeys": list(_points(db, row["id"]))}
 
 
 def _points(db, bucket_id):

@@ -16,8 +16,8 @@ class Compiled:
 
     def __init__(self, statement):
         self._statement = statement.execution_options(preserve_rowcount=True)
-        compiled = statement.compile(dialect=sqlite.dialect())
-        self._text, self._names = compiled.string, compiled.positiontup or ()
+        compiled = statement.compile(dialect=sqlite.dialect(paramstyle="named"))
+        self._text = compiled.string
         self._constants = {name: value for name, value in compiled.params.items() if value is not None}
 
     def first(self, db, **values) -> dict | None:
@@ -47,17 +47,13 @@ class Compiled:
     def _run(self, db, values):
         if db.dialect.name != "sqlite":
             return db.execute(self._statement, values)
-        driver = db.connection.driver_connection
+        driver = db.connection.dbapi_connection
         try:
             if isinstance(values, list):
-                return driver.executemany(self._text, [self._in_order(row) for row in values])
-            return driver.execute(self._text, self._in_order(values))
+                return driver.executemany(self._text, [self._constants | row for row in values])
+            return driver.execute(self._text, self._constants | values)
         except sqlite3.Error as error:
             raise DBAPIError.instance(self._text, None, error, sqlite3.Error, True, dialect=db.dialect) from error
-
-    def _in_order(self, values):
-        values = {**self._constants, **values}
-        return [values[name] for name in self._names]
 
 
 def adding(table, *columns):

@@ -100,7 +100,7 @@ def identify_for_bucket(call: Call, bucket_id: str, says_why=True) -> Identity:
     bucket = call.metadata.buckets.find(bucket_id)
     registered = key is not None and key["text"] == signature.key and key["activated"]
     owner = registered and key["email"] == bucket["email"]
-    if not owner and signature.key not in bucket["points"]:
+    if not owner and signature.key not in call.metadata.buckets.find_with_keys(bucket_id)["pubkeys"]:
         if says_why:
             _check_registered(signature, key)
         raise Refusal(404, "Bucket not found")

@@ -39,7 +39,10 @@ async def describe(call: Call) -> Response:
 
 
 # A handler that is a coroutine reads the body itself, if it wants it; any other is given it, and runs on a thread.
+# The paths are tried in this order, so those that are asked for most come first.
 ROUTES = [
+    ("PUT", "/buckets/{bucket}/files", uploads.create),
+    ("GET", "/buckets/{bucket}/files/{hash}/content", content.show),
     ("GET", "/", welcome_or_describe),
     ("GET", "/openapi.json", describe),
     ("GET", "/assets/{name}", pages.script),
@@ -66,10 +69,8 @@ ROUTES = [
     ("DELETE", "/buckets/{bucket}/tokens/{token}", tokens.revoke),
     ("GET", "/buckets/{bucket}/files", files.show),
     ("POST", "/buckets/{bucket}/files", files.copy),
-    ("PUT", "/buckets/{bucket}/files", uploads.create),
     ("GET", "/buckets/{bucket}/files/{hash}", files.pointers),
     ("DELETE", "/buckets/{bucket}/files/{hash}", files.delete),
-    ("GET", "/buckets/{bucket}/files/{hash}/content", content.show),
     ("GET", "/shards/{hash}", content.shard),
     ("GET", "/links/{token}", links.show),
     ("POST", "/links/{token}", links.follow),

@@ -41,12 +41,12 @@ def work(local):
 WORK = {
     "list buckets": (1, 11),
     "list files": (1, 11),
-    "ask for a token": (1, 16),
+    "ask for a token": (1, 15),
     "ask for pointers": (1, 13),
-    "upload 4 KiB": (1, 21),
-    "upload 20 MB": (2, 33),
-    "download 4 KiB": (1, 16),
-    "download 9 MB": (1, 16),
+    "upload 4 KiB": (1, 20),
+    "upload 20 MB": (2, 32),
+    "download 4 KiB": (1, 15),
+    "download 9 MB": (1, 15),
     "delete": (2, 26),  # then it is looked what can be deleted from the store
 }
 

@@ -2,7 +2,7 @@
 
 import pytest
 from sqlalchemy import select
-from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
 
 from pymdc.bridge.metadata.compiled import Compiled, adding
 from pymdc.bridge.metadata.database import Database
@@ -52,5 +52,5 @@ def test_its_errors_are_those_of_any_statement_and_tell_no_value(database):
 
 
 def test_a_value_that_is_missing_is_not_taken_for_null(database):
-    with pytest.raises(KeyError, match="texts_"), database.write() as db:
+    with pytest.raises(ProgrammingError, match="value for binding"), database.write() as db:
         ADD.write(db, point_="a", highest_=1.0, floor_=0.0)

@@ -1,6 +1,7 @@
 """What it takes to list names: an item of a level is one seek, however much lies below it."""
 
 import contextlib
+import re
 import sqlite3
 
 import pytest
@@ -62,7 +63,8 @@ def test_a_page_takes_sqlite_as_many_steps_whatever_lies_below_it_or_elsewhere(t
 def test_a_page_seeks_names_in_an_index_of_sqlite(tmp_path, statement):
     with contextlib.closing(sqlite(tmp_path / "bridge.sqlite")):
         with contextlib.closing(sqlite3.connect(tmp_path / "bridge.sqlite")) as db:
-            rows = db.execute("EXPLAIN QUERY PLAN " + statement._text, [1] * len(statement._names))
+            given = dict.fromkeys(re.findall(r":(\w+)", statement._text), 1)
+            rows = db.execute("EXPLAIN QUERY PLAN " + statement._text, given)
             plan = [row[-1] for row in rows]
 
     assert not [step for step in plan if step.startswith("SCAN") and step not in ("SCAN steps", "SCAN CONSTANT ROW")]
