@@ -263,3 +263,13 @@ def test_a_small_request_goes_out_in_one_piece(canned, call, monkeypatch):
     call(canned(answer("200 OK", b"[]")).url)
 
     assert len([piece for piece in pieces if not piece.startswith(b"HEAD ")]) == 1
+
+
+@pytest.mark.parametrize("call", [listed, registered])
+def test_a_small_request_goes_out_before_anything_is_waited_for(canned, call, monkeypatch):
+    waits = []
+    monkeypatch.setattr(connection._Watchful, "_wait_to_send", waits.append)
+
+    call(canned(answer("200 OK", b"[]")).url)
+
+    assert waits == []

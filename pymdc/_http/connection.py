@@ -2,8 +2,9 @@
 Connections that notice an early answer, and one that only dribbles.
 
 A bridge that refuses an upload may say so at once and then stop reading.  The stock connection of requests sends the
-whole body first, so it waits until it breaks, and the answer is lost.  Here each write first looks whether something
-is there to be read.  And where the stock timeout starts anew with each byte, here so many bytes have to come in time.
+whole body first, so it waits until it breaks, and the answer is lost.  Here each write but the first looks whether
+something is there to be read.  And where the stock timeout starts anew with each byte, here so many bytes have to come
+in time.
 """
 
 from __future__ import absolute_import, division, print_function
@@ -19,7 +20,7 @@ from urllib3.connection import HTTPConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.poolmanager import ProxyManager
 from urllib3.util import Timeout
-from urllib3.util.wait import wait_for_socket
+from urllib3.util import wait as waiting  # whose function takes its own place when it is first called
 
 from .._compat import monotonic
 
@@ -106,6 +107,7 @@ def _watchful_pool(pool_class, silence):
 class _Watchful(object):
     _early = None  # once the answer has begun: what was read of it, to find out
     _held = None  # what is to be sent, while it is gathered
+    _begun = False  # whether some of the request has been sent, so that an answer may come
 
     def connect(self):
         super(_Watchful, self).connect()
@@ -114,6 +116,7 @@ class _Watchful(object):
     def request(self, method, url, body=None, *args, **options):
         # Bytes go out with the headers before them: one call of the system, and one that wakes the other side.
         self._held = [] if isinstance(body, bytes) else None
+        self._begun = False
         try:
             super(_Watchful, self).request(method, url, body, *args, **options)
             held = self._held
@@ -164,7 +167,7 @@ class _Watchful(object):
         begin.
         """
         left, since = _undelivered(self.sock), monotonic()
-        while left and not wait_for_socket(self.sock, read=True, timeout=0.1):
+        while left and not waiting.wait_for_socket(self.sock, read=True, timeout=0.1):
             before, left = left, _undelivered(self.sock)
             if left != before:
                 since = monotonic()
@@ -179,12 +182,17 @@ class _Watchful(object):
         self.sock.settimeout(0)
         try:
             while len(rest):
-                if not wait_for_socket(self.sock, read=True, write=True, timeout=self.patience):
-                    raise socket.timeout("timed out while sending")
-                self._look_for_answer()
+                if self._begun:
+                    self._wait_to_send()
+                self._begun = True
                 rest = rest[self._send_some(rest):]
         finally:
             self.sock.settimeout(timeout)
+
+    def _wait_to_send(self):
+        if not waiting.wait_for_socket(self.sock, read=True, write=True, timeout=self.patience):
+            raise socket.timeout("timed out while sending")
+        self._look_for_answer()
 
     def _send_some(self, rest):
         try:
