@@ -15,7 +15,7 @@ if sys.version_info[0] == 2:
     integer_types = (int, long)  # noqa: F821
     old_file_types = (file,)  # noqa: F821
     _ERRORS = ()
-    json_iterates = True
+    dicts_are_iterated = True
     monotonic = time.time
     replace = os.rename
     _pid = os.getpid()
@@ -41,10 +41,11 @@ else:
     native_path = fsdecode  # as str has it
     old_file_types = ()
     _ERRORS = (sys.getfilesystemencodeerrors(),)
-    json_iterates = False  # whether json iterates over a dict in place of asking for its items
+    # Whether who asks a dict for its items iterates over it: json of Python 2, and ** of PyPy.
+    dicts_are_iterated = sys.implementation.name == "pypy"
 
 __all__ = [
-    "file_name", "fsdecode", "fsencode", "integer_types", "json_iterates", "main_thread", "monotonic",
+    "dicts_are_iterated", "file_name", "fsdecode", "fsencode", "integer_types", "main_thread", "monotonic",
     "native_path", "old_file_types", "path_text", "quote", "replace", "text_type", "to_path", "urljoin", "urlsplit",
 ]
 

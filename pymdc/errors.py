@@ -19,7 +19,7 @@ from __future__ import absolute_import, division, print_function
 
 import json
 
-from ._compat import json_iterates, text_type
+from ._compat import dicts_are_iterated, text_type
 
 __all__ = [
     "APIError",
@@ -147,7 +147,7 @@ class Refusal(dict):
     The result of a call that did not succeed: ``{"error": "<text>"}``, which cannot be mistaken for a success.
 
     It equals a plain dict and is serialized like one.  But looking for what it does not have raises
-    :class:`RefusedLookup`; and so does iterating over it where a success would have been a list, on Python 3.
+    :class:`RefusedLookup`; and so does iterating over it where a success would have been a list, on CPython 3.
 
     :ivar str hint: what to do next, or None.  It is no key, but ``refusal["hint"]`` finds it all the same.
     :ivar int status: the HTTP status; None when no answer of the bridge came.
@@ -170,7 +170,7 @@ class Refusal(dict):
             return self.hint
         raise self._lookup()
 
-    if not json_iterates:
+    if not dicts_are_iterated:
         def __iter__(self):
             if self._listing:
                 raise self._lookup()
