@@ -1,0 +1,91 @@
+"""The headers of an answer go out with a body that follows at once, and never wait for one that does not."""
+
+import asyncio
+import os
+
+import pytest
+
+from pymdc.bridge.serving.outgoing import Outgoing
+from wire import get, hash_of, put
+
+HEAD, CONTINUE = b"HTTP/1.1 200 OK\r\n\r\n", b"HTTP/1.1 100 Continue\r\n\r\n"
+LARGE = bytes(64 * 1024 + 1)
+
+
+class Transport:
+    def __init__(self):
+        self.written, self.closed = [], False
+
+    def write(self, data):
+        assert not self.closed
+        self.written.append(bytes(data))
+
+    def is_closing(self):
+        return self.closed
+
+    def close(self):
+        self.closed = True
+
+
+def written(*steps):
+    """Return what a transport is given by an answer that is written so: bytes, "wait" for the loop, or "close"."""
+    async def write():
+        transport = Transport()
+        outgoing = Outgoing(transport, asyncio.get_running_loop())
+        for step in steps:
+            if step == "wait":
+                await asyncio.sleep(0)
+            elif step == "close":
+                outgoing.close()
+            else:
+                outgoing.write(step)
+        assert outgoing.is_closing() is transport.closed is ("close" in steps)
+        return list(transport.written)
+    return asyncio.run(write())
+
+
+@pytest.mark.parametrize("steps, expected", [
+    ([HEAD, b"body"], [HEAD + b"body"]),
+    ([HEAD, memoryview(b"body")], [HEAD + b"body"]),
+    ([HEAD, b""], [HEAD]),
+    ([HEAD, b"some", b"more"], [HEAD + b"some", b"more"]),
+    ([HEAD, "wait", b"body"], [HEAD, b"body"]),
+    ([HEAD, b"body", "wait", "wait"], [HEAD + b"body"]),
+    ([HEAD, LARGE], [HEAD, LARGE]),
+    ([HEAD, "close"], [HEAD]),
+    ([HEAD, "wait"], [HEAD]),
+    ([CONTINUE, HEAD, b"body"], [CONTINUE, HEAD + b"body"]),
+    ([HEAD], []),  # as yet
+    (["close"], []),
+])
+def test_what_waits_and_what_does_not(steps, expected):
+    assert written(*steps) == expected
+
+
+@pytest.fixture
+def writes(local, monkeypatch):
+    """What the bridge in this process gives the system, as pieces."""
+    pieces, write = [], asyncio.selector_events._SelectorSocketTransport.write
+
+    def note(transport, data):
+        pieces.append(len(data))
+        write(transport, data)
+
+    monkeypatch.setattr(asyncio.selector_events._SelectorSocketTransport, "write", note)
+    return pieces
+
+
+def test_an_answer_is_one_call_of_the_system(alice, bucket, writes):
+    small = os.urandom(4096)
+    asks = [
+        lambda: put(alice.signed, bucket, small),
+        lambda: get(alice.signed, bucket, hash_of(small)),
+        lambda: alice.signed.get("/buckets"),
+        lambda: alice.nobody.get("/nowhere"),
+        lambda: alice.nobody.send("HEAD", "/health"),
+        lambda: alice.nobody.send("OPTIONS", "/buckets"),
+    ]
+    for ask in asks:
+        writes.clear()
+        ask()
+        assert len(writes) == 1
