@@ -1,10 +1,12 @@
 """Addresses of the network, as they are compared."""
 
+import functools
 import ipaddress
 
 UNKNOWN = "unknown"
 
 
+@functools.lru_cache(maxsize=1000)  # each request asks, and most come from a few
 def plain(text: str) -> str:
     """Return the one way to write an address: an IPv4 one that came by IPv6 is IPv4.  *UNKNOWN* for what is none."""
     try:
