@@ -172,10 +172,16 @@ class _Shared:
         with contextlib.ExitStack() as stack:
             stack.enter_context(turn)
             self._driver = connection.connection.driver_connection
-            self._run("PRAGMA synchronous = " + ("FULL" if sync else "NORMAL"))  # which cannot change later
+            self._set_level()
             stack.callback(connection.rollback)
             connection.begin()
             self._stack = stack.pop_all()
+
+    def _set_level(self):
+        """Let the commit be synced, or not, which cannot change later; the connection keeps it in mind."""
+        if self.connection.info.get("synced") is not self.sync:
+            self._run("PRAGMA synchronous = " + ("FULL" if self.sync else "NORMAL"))
+            self.connection.info["synced"] = self.sync
 
     @contextlib.contextmanager
     def member(self):

@@ -24,7 +24,8 @@ FIND = Compiled(
 )
 
 ENTER = Compiled(
-    adding(files, "bucket", "hash", "filename", "mimetype", "size", "created").returning(files.c.id)
+    adding(files, "bucket", "hash", "filename", "mimetype", "size", "created").on_conflict_do_nothing()
+    .returning(files.c.id)
 )
 ENTER_SHARDS = Compiled(adding(file_shards, "file", "position", "shard"))
 ENTER_SAME_SHARDS = Compiled(insert(file_shards).from_select(
@@ -90,11 +91,11 @@ def enter(db, file: dict, pieces: list[dict], replace=False) -> bool:
     replaced = _shards(db, OTHERS_OF_NAME, values) if replace else []
     held, spare = hold(db, pieces, replaced)
     note_unneeded(db, spare)
-    if not ENTER_AGAIN.write(db, **values):
-        file_id = _add(db, file, values)
-        rows = [{"file_": file_id, "position_": position, "shard_": shard} for position, shard in enumerate(held)]
-        if rows:
-            ENTER_SHARDS.write_all(db, rows)
+    file_id = _add(db, file, values)
+    if file_id is not None and held:
+        ENTER_SHARDS.write_all(db, [
+            {"file_": file_id, "position_": position, "shard_": shard} for position, shard in enumerate(held)
+        ])
     return replace and _delete(db, OTHERS_OF_NAME, values, replaced) or bool(spare)
 
 
@@ -124,8 +125,9 @@ def add_name(db, file: dict, same_as: int):
     That entry holds the shards, so that nobody can free them meanwhile: they need no lock.
     """
     values = _values(file)
-    if not ENTER_AGAIN.write(db, **values):
-        ENTER_SAME_SHARDS.write(db, file_=_add(db, file, values), same_as=same_as)
+    file_id = _add(db, file, values)
+    if file_id is not None:
+        ENTER_SAME_SHARDS.write(db, file_=file_id, same_as=same_as)
 
 
 def remove(db, some: Some, bucket_id: str, file_hash: str, filename: str | None = None) -> bool:
@@ -141,9 +143,13 @@ def _values(file):
 
 
 def _add(db, file, values):
-    file_id = ENTER.first(db, **values)["id"]
+    """Enter a file without its shards; return its id, or None where it has come again."""
+    entered = ENTER.first(db, **values)
+    if entered is None:
+        ENTER_AGAIN.write(db, **values)
+        return None
     store(db, file["bucket"], counted(file["size"]))
-    return file_id
+    return entered["id"]
 
 
 def _shards(db, some, values):

@@ -13,15 +13,21 @@ _YEAR_2001 = 10**12  # milliseconds since the epoch
 
 _THIS = windows.c.point == bindparam("point_")
 
-#: The row is written before anything is read: that locks it, also on PostgreSQL.
-LOCK = Compiled(update(windows).where(_THIS).values(texts=windows.c.texts).returning(windows))
+_NONCE = bindparam("nonce_", type_=windows.c.highest.type)
+_HIGHEST = case((windows.c.highest < _NONCE, _NONCE), else_=windows.c.highest)
+_LEAST = _HIGHEST - bindparam("window_", type_=windows.c.highest.type)
+_FLOOR = case((windows.c.floor < _LEAST, _LEAST), else_=windows.c.floor)
+
+#: Changes a window that lets the nonce through.  Nothing is read before: that locks it, also on PostgreSQL.
+PASS = Compiled(
+    update(windows).where(_THIS, windows.c.floor < _NONCE)
+    .values(highest=_HIGHEST, floor=_FLOOR, texts=windows.c.texts + 1).returning(windows.c.floor, windows.c.texts)
+)
 OPEN = insert(windows).values(highest=0.0, floor=-1.0, texts=0).on_conflict_do_nothing()
-NARROW = Compiled(update(windows).where(_THIS).values(
-    {column.name: bindparam(column.name + "_") for column in (windows.c.highest, windows.c.floor, windows.c.texts)}
-))
+CHANGE = update(windows).where(_THIS)
 HIGHEST = select(windows.c.highest).where(_THIS)
 
-SEE = Compiled(adding(seen, "point", "text", "nonce").on_conflict_do_nothing())
+SEE = Compiled(adding(seen, "point", "nonce", "text").on_conflict_do_nothing())
 FORGET = delete(seen).where(seen.c.point == bindparam("point_"), seen.c.nonce <= bindparam("floor_"))
 OLDEST = (
     select(seen.c.nonce).where(seen.c.point == bindparam("point_"))
@@ -50,14 +56,14 @@ class Nonces:
         :returns: None when it passes, else the highest nonce of the key so far, which is 0 at first.
         """
         with self._database.write(sync) as db:
-            known = _lock(db, point)
-            if nonce <= known["floor"] or nonce > ceiling:
-                return known["highest"]
-            if not SEE.write(db, point_=point, text_=text, nonce_=nonce):
-                return known["highest"]
-            highest = max(known["highest"], nonce)
-            floor, texts = _narrowed(db, point, max(known["floor"], highest - window), known["texts"] + 1)
-            NARROW.write(db, point_=point, highest_=highest, floor_=floor, texts_=texts)
+            passed = nonce <= ceiling and _pass(db, {"point_": point, "nonce_": nonce, "window_": window})
+            if not passed:
+                return _highest(db, point)
+            if not SEE.write(db, point_=point, nonce_=nonce, text_=text):
+                db.execute(CHANGE, {"point_": point, "texts": passed["texts"] - 1})
+                return _highest(db, point)
+            if passed["texts"] % FORGET_EVERY == 0:
+                _narrow(db, point, **passed)
 
     def raise_floors(self, moment: int):
         """Refuse every nonce up to this moment, for keys that count in milliseconds or in seconds."""
@@ -67,25 +73,25 @@ class Nonces:
 
     def highest(self, point: str) -> float:
         with self._database.read() as db:
-            return db.execute(HIGHEST, {"point_": point}).scalar() or 0.0
+            return _highest(db, point)
 
 
-def _lock(db, point):
-    """Return the row of a key's window, which is opened where there is none; nobody else has it until the end."""
-    row = LOCK.first(db, point_=point)
-    if row is None:
-        db.execute(OPEN, {"point": point})
-        row = LOCK.first(db, point_=point)
-    return row
+def _pass(db, values):
+    """Return floor and texts of a window that lets a nonce through, so that nobody else has it; None if it does not."""
+    passed = PASS.first(db, **values)
+    if passed is None:  # also where there is no window yet
+        db.execute(OPEN, {"point": values["point_"]})
+        passed = PASS.first(db, **values)
+    return passed
 
 
-def _narrowed(db, point, floor, texts):
-    """
-    Forget the texts at or below the floor, which nothing needs, now and then, and so many of the oldest that the rest
-    is bounded; return the floor, and how many texts are left.
-    """
-    if texts % FORGET_EVERY:
-        return floor, texts
+def _highest(db, point):
+    return db.execute(HIGHEST, {"point_": point}).scalar() or 0.0
+
+
+def _narrow(db, point, floor, texts):
+    """Forget the texts at or below the floor, which nothing needs, and the oldest, so that the rest is bounded."""
     if texts > MAX_TEXTS:
         floor = max(floor, db.execute(OLDEST, {"point_": point, "so_many": MAX_TEXTS // 10}).scalar())
-    return floor, texts - db.execute(FORGET, {"point_": point, "floor_": floor}).rowcount
+    forgotten = db.execute(FORGET, {"point_": point, "floor_": floor}).rowcount
+    db.execute(CHANGE, {"point_": point, "floor": floor, "texts": texts - forgotten})

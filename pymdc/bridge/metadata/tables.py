@@ -5,7 +5,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-REVISION = 8  # of this schema: the newest in migrations/versions
+REVISION = 9  # of this schema: the newest in migrations/versions
 
 #: What constraints are called, so that a revision can name them.  Those of databases from before revision 1 have no
 #: names: a revision that recreates a table hands this to Alembic, which then takes them for named.
@@ -173,6 +173,7 @@ file_shards = Table(
     Column("file", _cascade("files.id"), primary_key=True),
     Column("position", Integer, primary_key=True),
     Column("shard", ForeignKey("shards.id"), nullable=False, index=True),
+    sqlite_with_rowid=False,
 )
 
 shard_tokens = Table(
@@ -215,9 +216,9 @@ windows = Table(
 seen = Table(
     "seen", schema,
     Column("point", String(66), primary_key=True),
-    Column("text", String(64), primary_key=True),  # SHA-256 of the signed text and the r of its signature
-    Column("nonce", Double, nullable=False),
-    Index("seen_by_nonce", "point", "nonce"),
+    Column("nonce", Double, primary_key=True),
+    Column("text", String(64), primary_key=True),  # SHA-256 of the signed text, which has the nonce, and of its r
+    sqlite_with_rowid=False,
 )
 
 rates = Table(
