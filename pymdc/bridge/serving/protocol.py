@@ -10,7 +10,7 @@ from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from .body import Body
-from .outgoing import Outgoing
+from .writer import Writer
 from .patient import Patient
 
 MAX_HEADERS = 64 * 1024  # bytes of a request's line and headers
@@ -159,7 +159,7 @@ class Protocol(Patient, HttpToolsProtocol):
 
     def _start_asgi_task(self, cycle, app):
         self._active = cycle
-        cycle.transport = Outgoing(self.transport, self.loop)
+        cycle.transport = Writer(self.transport, self.loop)
         if self._waiting_sizes:
             self._waiting_sizes.popleft()
         super()._start_asgi_task(cycle, app)

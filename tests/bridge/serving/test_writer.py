@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from pymdc.bridge.serving.outgoing import Outgoing
+from pymdc.bridge.serving.writer import Writer
 from wire import get, hash_of, put
 
 HEAD, CONTINUE = b"HTTP/1.1 200 OK\r\n\r\n", b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -31,15 +31,15 @@ def written(*steps):
     """Return what a transport is given by an answer that is written so: bytes, "wait" for the loop, or "close"."""
     async def write():
         transport = Transport()
-        outgoing = Outgoing(transport, asyncio.get_running_loop())
+        writer = Writer(transport, asyncio.get_running_loop())
         for step in steps:
             if step == "wait":
                 await asyncio.sleep(0)
             elif step == "close":
-                outgoing.close()
+                writer.close()
             else:
-                outgoing.write(step)
-        assert outgoing.is_closing() is transport.closed is ("close" in steps)
+                writer.write(step)
+        assert writer.is_closing() is transport.closed is ("close" in steps)
         return list(transport.written)
     return asyncio.run(write())
 

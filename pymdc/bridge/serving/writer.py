@@ -1,4 +1,4 @@
-"""The bytes of one answer on their way out."""
+"""Who writes one answer, with its headers and its body in one piece."""
 
 import asyncio
 
@@ -6,7 +6,7 @@ _INTERIM = b"HTTP/1.1 100 "
 _SMALL = 64 * 1024  # bytes: to copy more costs as much as a call of the system
 
 
-class Outgoing:
+class Writer:
     """
     Stands for the transport, for who writes one answer: its headers go out together with a body that follows at once.
     That saves a call of the system, and the other side is woken once.
