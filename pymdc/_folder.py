@@ -18,7 +18,11 @@ def write_whole(path, content, give_name=replace):
     :param give_name: is called with the path of what is written, and *path*; it renames the one to the other.
     """
     folder = os.path.dirname(os.path.abspath(path))
-    descriptor, name = tempfile.mkstemp(dir=folder)  # which others cannot open
+    try:
+        descriptor, name = tempfile.mkstemp(dir=folder)  # which others cannot open
+    except EnvironmentError as error:
+        error.filename = path  # the other name is nobody's concern
+        raise
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)

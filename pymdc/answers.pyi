@@ -30,7 +30,7 @@ class Bucket(TypedDict):
     transfer: float
     storage: float
     id: str
-    used: NotRequired[Used]
+    used: Used
     error: NotRequired[str]
 
 class Token(TypedDict):
@@ -71,7 +71,7 @@ class File(TypedDict):
     filename: str
     size: int
     hash: str
-    created: NotRequired[str]
+    created: str
     error: NotRequired[str]
 
 @final

@@ -36,8 +36,8 @@ __all__ = [
 # What to do next, by what the bridge has said, up to the first colon.
 _HINTS = {
     "Bucket not found":
-        "it has another id, or belongs to another account, whose owner has to list this key: "
-        "bucket.update(key_pairs=[...])",
+        "it has another id, 24 hex digits that buckets.list() tells, or belongs to another account, whose owner has to "
+        "list this key: bucket.update(key_pairs=[...])",
     "Bucket storage exceeded": "delete files, or give the bucket more room: bucket.update(storage=...)",
     "Bucket transfer exceeded": "give the bucket a larger allowance: bucket.update(transfer=...)",
     "Email is already registered": "use the account by its password, or register another address",
@@ -45,6 +45,8 @@ _HINTS = {
     "Invalid email or password": "check both, and that the account was registered with this very bridge",
     "Invalid or expired token":
         "a token works once, within five minutes: ask for a new one with bucket.files.token(...)",
+    "No authentication strategy detected":
+        "hand in who asks, a key pair or a user: pymdc.api.Bucket(bucket_id, key_pair)",
     "Not authorized to retrieve from bucket": "a download needs a token of this very bucket, for \"PULL\"",
     "Not authorized to store in bucket": "an upload needs a token of this very bucket, for \"PUSH\"",
     "Public key is already registered": "see keys.list(); a key belongs to one account",

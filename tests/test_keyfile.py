@@ -291,7 +291,7 @@ def test_what_cannot_be_written_is_the_file_systems_error(tmpdir):
     with pytest.raises(EnvironmentError) as failed:
         ECDSA().save(str(tmpdir.join("missing", "key.pem")))
 
-    assert failed.value.errno == errno.ENOENT
+    assert (failed.value.errno, failed.value.filename) == (errno.ENOENT, str(tmpdir.join("missing", "key.pem")))
 
 
 # What is no key.

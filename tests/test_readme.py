@@ -64,5 +64,5 @@ def test_the_walk_through_runs_as_printed(bridge, photo, address, tmpdir, monkey
             assert shape(answer) == shape(json.loads(text))
             compared += 1
 
-    assert compared == 17
+    assert compared == 18
     assert tmpdir.join("copy.jpg").read_binary() == open(photo, "rb").read()

@@ -130,6 +130,13 @@ def test_a_token_is_enough_to_transfer(bucket, client, photo, tmpdir):
     assert downloaded["hash"] == uploaded["hash"]
 
 
+def test_who_forgets_to_hand_in_a_key_is_told_so(bucket, client):
+    answer = pymdc.api.Bucket(bucket.list(), client=client).files.list()
+
+    assert answer == {"error": "No authentication strategy detected"}
+    assert answer.hint == "hand in who asks, a key pair or a user: pymdc.api.Bucket(bucket_id, key_pair)"
+
+
 def test_a_token_works_once(bucket, photo):
     token = bucket.files.token("PUSH")["token"]
     bucket.files.upload(photo, token)

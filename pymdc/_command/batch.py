@@ -32,6 +32,7 @@ class Batch(object):
             yield
         except (PymdcError, EnvironmentError, ValueError, Failure) as error:
             if not _is_of_one_file(error):
+                _say_where(error, name)
                 raise
             self.whole = False
             self.tell(name, in_words(error))
@@ -40,6 +41,12 @@ class Batch(object):
         """Say something about a file."""
         known = words.startswith(name + u": ")  # as the system says it
         self._screen.remark(words if known else u"{0}: {1}".format(name, words))
+
+
+def _say_where(error, name):
+    """Let an error of the system, such as a full disk, tell what it has come of, if it does not."""
+    if isinstance(error, EnvironmentError) and error.errno and not error.filename:
+        error.filename = name
 
 
 def _is_of_one_file(error):

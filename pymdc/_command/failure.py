@@ -7,6 +7,7 @@ from .._compat import file_name, text_type
 
 __all__ = ["Failure", "Misuse", "in_words"]
 
+_OF_PROGRAMS, _OF_A_SHELL = u"pass another as filename", u"store it by itself, under another name: --as NAME"
 _LOG_IN = "log in again: python -m pymdc login"
 
 # What to do next in a shell, by what the bridge has said, up to the first colon; the library's hints are for programs.
@@ -40,6 +41,6 @@ def in_words(error):
         where = file_name(error.filename) + u": " if error.filename else u""
         return where + file_name(error.strerror)
     try:
-        return text_type(error)
+        return text_type(error).replace(_OF_PROGRAMS, _OF_A_SHELL)
     except UnicodeError:  # Python 2: an exception made of bytes
         return file_name(bytes(error))

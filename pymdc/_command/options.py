@@ -100,12 +100,15 @@ def _command(commands, run, help, more=""):
 
 
 def _add_life(command):
-    command.add_argument("--for", dest="life", type=_seconds, default=_DAY, metavar="TIME",
+    command.add_argument("--for", dest="life", type=_life, default=_DAY, metavar="TIME",
                          help="how long it is good: 30m, 12h, at most 7d; a day if this is not said")
 
 
-def _seconds(text):
-    return _quantity(text, _SECONDS, "a time is like 30m, 12h or 7d")
+def _life(text):
+    seconds = _quantity(text, _SECONDS, "a time is like 30m, 12h or 7d")
+    if not 0 < seconds <= 7 * _DAY:
+        raise argparse.ArgumentTypeError("a link is good for a second at least, and for 7d at most")
+    return seconds
 
 
 def _size(text):

@@ -34,7 +34,7 @@ class Links(Transfers):
         go on for a day.
 
         :param file_hash: 40 hex digits, or the dict that the bridge returned for the file.
-        :param expires_in: for how many seconds, at most 604800, seven days.
+        :param expires_in: for how many seconds; five minutes if nothing else is said, at most 604800, seven days.
         :param str filename: under which name to offer the file; by default that in the dict, or else that of the newest
             file with this content.
         :returns: a dict: ``link``; ``expires``, in ISO 8601; ``id``, by which :meth:`revoke` ends it; ``file``, its

@@ -1,6 +1,7 @@
 """What several commands are told, and the bridge that they are about."""
 
 import contextlib
+import errno
 import os
 from pathlib import Path
 
@@ -147,4 +148,6 @@ def _in_words(error):
         return f"the database: {error.orig}"
     if isinstance(error, sqlalchemy.exc.SQLAlchemyError):
         return f"the database: {error}"
+    if error.errno == errno.EADDRINUSE:
+        return f"{error.strerror}: another program has this port, or a bridge that runs already; --port takes another"
     return f"{error.filename}: {error.strerror}" if error.filename else error.strerror or str(error)

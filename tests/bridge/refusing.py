@@ -15,8 +15,9 @@ PACKAGE = Path(__file__).parent.parent.parent / "pymdc"
 #: What is raised, by the names of the classes, and where among their arguments the text stands.
 _PLACES = {name: 0 for name, each in vars(builtins).items() if isinstance(each, type) and issubclass(each, Exception)}
 _PLACES.update(dict.fromkeys((
-    "Away", "Broken", "ClickException", "Delayed", "Failure", "InDoubt", "InsecureTransport", "IntegrityError",
-    "InvalidKey", "Misuse", "NoLogin", "Refused", "Timeout", "TransportError", "Unreachable", "UsageError",
+    "ArgumentTypeError", "Away", "Broken", "ClickException", "Delayed", "Failure", "InDoubt", "InsecureTransport",
+    "IntegrityError", "InvalidKey", "Misuse", "NoLogin", "Refused", "Timeout", "TransportError", "Unreachable",
+    "UsageError",
 ), 0))
 _PLACES.update(dict.fromkeys(("Refusal", "StoreAway", "Unruly"), 1))
 _VARYING = {"…"}  # what an expression stands for that is not plain
@@ -173,9 +174,11 @@ def _said_by(node):
     if isinstance(node, ast.Dict):
         said = [value for key, value in zip(node.keys, node.values) if getattr(key, "value", None) == "error"]
         return next((each for each in said if isinstance(each, (ast.Call, ast.Constant, ast.JoinedStr))), None)
-    if not isinstance(node, ast.Call) or _name(node.func) not in _PLACES:
+    name = _name(node.func) if isinstance(node, ast.Call) else None
+    if name == "tell":  # of a file that is left out
+        return next((each for each in node.args[1:] if isinstance(each, (ast.Constant, ast.IfExp))), None)
+    if name not in _PLACES:
         return None
-    name = _name(node.func)
     of_system = issubclass(getattr(builtins, name, Exception), OSError)
     place = 1 if of_system and len(node.args) > 1 else _PLACES[name]
     return node.args[place] if place < len(node.args) else None

@@ -12,7 +12,7 @@ import pytest
 
 import pymdc
 from pymdc._command.batch import Batch
-from pymdc._command.failure import Failure
+from pymdc._command.failure import Failure, in_words
 from pymdc._command.screen import Screen
 from pymdc._command.target import Target, path_of
 from pymdc.testing import Fault
@@ -132,9 +132,10 @@ def test_a_disk_that_takes_nothing_more_ends_it(number):
     """What the disk would say is said here, for who tests has no disk to fill."""
     with pytest.raises(EnvironmentError) as told:
         with Batch(Screen()).each(u"photos/a.txt"):
-            raise EnvironmentError(number, os.strerror(number), "photos/a.txt")
+            raise EnvironmentError(number, os.strerror(number))
 
     assert told.value.errno == number
+    assert in_words(told.value) == u"photos/a.txt: " + os.strerror(number)
 
 
 @pytest.mark.parametrize("arguments, words", [

@@ -168,7 +168,7 @@ def test_names_that_no_bridge_takes_are_failures_and_the_others_go(shell, user, 
 
     said = shell("put", "odd", code=1)
 
-    assert words in said.err
+    assert words in said.err and "store it by itself, under another name: --as NAME" in said.err
     assert shell.names(user) == ["odd/a.txt"]
 
 

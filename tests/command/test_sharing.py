@@ -87,5 +87,6 @@ def test_only_a_file_can_be_shared(shell, user, name, words):
     assert words in shell("share", name, code=1).err
 
 
-def test_a_link_is_not_good_for_ever(shell):
-    assert "604800" in shell("invite", "--for", "8d", code=1).err
+@pytest.mark.parametrize("life", ["8d", "0m"])
+def test_a_link_is_not_good_for_ever_nor_for_nothing(shell, life):
+    assert "a second at least, and for 7d at most" in shell("invite", "--for", life, code=2).err

@@ -4,6 +4,7 @@ import errno
 import os
 import shutil
 import stat
+import socket
 import subprocess
 import sys
 import time
@@ -43,6 +44,16 @@ def test_an_empty_path_is_no_path(tmp_path, command):
     ended = run(*command, "--data-dir", str(tmp_path / "data"), cwd=tmp_path)
 
     assert ended.returncode == 2 and "is empty" in ended.stderr
+
+
+def test_a_port_that_is_taken_is_told_with_the_way_out(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = str(other.getsockname()[1])
+        ended = run("--port", port, "--data-dir", str(tmp_path / "data"), cwd=tmp_path)
+
+    assert ended.returncode == 1
+    assert f"cannot serve 127.0.0.1:{port} from" in ended.stderr
+    assert "another program has this port, or a bridge that runs already; --port takes another" in ended.stderr
 
 
 @pytest.mark.parametrize("arguments, code, said", [
