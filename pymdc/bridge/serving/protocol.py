@@ -105,6 +105,7 @@ class Protocol(Patient, HttpToolsProtocol):
         return True
 
     def on_response_complete(self):
+        self._active.transport.flush()  # an answer to HEAD has no body that would take its headers along
         super().on_response_complete()
         self._parse()
         if not self._is_answering():

@@ -21,22 +21,22 @@ class Writer:
     def write(self, data):
         if not self._begun and not data.startswith(_INTERIM):
             self._begun, self._held = True, data
-            self._loop.call_soon(self._flush)  # where a body takes its time
+            self._loop.call_soon(self.flush)  # where a body takes its time
         elif self._held and len(data) <= _SMALL:
             held, self._held = self._held, b""
             self._transport.write(b"".join((held, data)))
         else:
-            self._flush()
+            self.flush()
             self._transport.write(data)
 
     def is_closing(self):
         return self._transport.is_closing()
 
     def close(self):
-        self._flush()
+        self.flush()
         self._transport.close()
 
-    def _flush(self):
+    def flush(self):
         held, self._held = self._held, b""
         if held:
             self._transport.write(held)

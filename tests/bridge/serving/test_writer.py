@@ -2,9 +2,12 @@
 
 import asyncio
 import os
+import time
 
 import pytest
 
+import raw
+from pymdc.bridge.serving.protocol import Protocol
 from pymdc.bridge.serving.writer import Writer
 from wire import get, hash_of, put
 
@@ -28,15 +31,15 @@ class Transport:
 
 
 def written(*steps):
-    """Return what a transport is given by an answer that is written so: bytes, "wait" for the loop, or "close"."""
+    """Return what a transport is given by an answer of these steps: bytes, "wait" for the loop, "close" or "flush"."""
     async def write():
         transport = Transport()
         writer = Writer(transport, asyncio.get_running_loop())
         for step in steps:
             if step == "wait":
                 await asyncio.sleep(0)
-            elif step == "close":
-                writer.close()
+            elif step in ("close", "flush"):
+                getattr(writer, step)()
             else:
                 writer.write(step)
         assert writer.is_closing() is transport.closed is ("close" in steps)
@@ -52,6 +55,8 @@ def written(*steps):
     ([HEAD, "wait", b"body"], [HEAD, b"body"]),
     ([HEAD, b"body", "wait", "wait"], [HEAD + b"body"]),
     ([HEAD, LARGE], [HEAD, LARGE]),
+    ([HEAD, LARGE[1:]], [HEAD + LARGE[1:]]),
+    ([HEAD, "flush", b"body"], [HEAD, b"body"]),
     ([HEAD, "close"], [HEAD]),
     ([HEAD, "wait"], [HEAD]),
     ([CONTINUE, HEAD, b"body"], [CONTINUE, HEAD + b"body"]),
@@ -89,3 +94,20 @@ def test_an_answer_is_one_call_of_the_system(alice, bucket, writes):
         writes.clear()
         ask()
         assert len(writes) == 1
+
+
+@pytest.mark.parametrize("path", ["/nowhere", "/buckets", "/health"])
+@pytest.mark.parametrize("method", ["HEAD", "GET", "OPTIONS"])
+def test_who_sends_no_more_is_answered_all_the_same(local, monkeypatch, method, path):
+    receive = Protocol.data_received
+
+    def receive_late(protocol, data):
+        time.sleep(0.1)  # the end comes meanwhile, and is found when the answer is written
+        receive(protocol, data)
+
+    monkeypatch.setattr(Protocol, "data_received", receive_late)
+    with raw.Connection(local.url) as connection:
+        connection.send(raw.request(method, path))
+        connection.finish()
+
+        assert connection.exactly(9) == b"HTTP/1.1 "
