@@ -180,6 +180,7 @@ class _Shared:
     def _set_level(self):
         """Let the commit be synced, or not, which cannot change later; the connection keeps it in mind."""
         if self.connection.info.get("synced") is not self.sync:
+            self.connection.info.pop("synced", None)  # if this is broken off, nobody knows
             self._run("PRAGMA synchronous = " + ("FULL" if self.sync else "NORMAL"))
             self.connection.info["synced"] = self.sync
 

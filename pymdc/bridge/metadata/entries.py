@@ -24,8 +24,8 @@ FIND = Compiled(
 )
 
 ENTER = Compiled(
-    adding(files, "bucket", "hash", "filename", "mimetype", "size", "created").on_conflict_do_nothing()
-    .returning(files.c.id)
+    adding(files, "bucket", "hash", "filename", "mimetype", "size", "created")
+    .on_conflict_do_nothing(index_elements=["bucket", "filename", "hash"]).returning(files.c.id)
 )
 ENTER_SHARDS = Compiled(adding(file_shards, "file", "position", "shard"))
 ENTER_SAME_SHARDS = Compiled(insert(file_shards).from_select(

@@ -18,7 +18,7 @@ _HIGHEST = case((windows.c.highest < _NONCE, _NONCE), else_=windows.c.highest)
 _LEAST = _HIGHEST - bindparam("window_", type_=windows.c.highest.type)
 _FLOOR = case((windows.c.floor < _LEAST, _LEAST), else_=windows.c.floor)
 
-#: Changes a window that lets the nonce through.  Nothing is read before: that locks it, also on PostgreSQL.
+#: Changes a window that lets the nonce through.  Nothing is read of it before: so it is locked, also on PostgreSQL.
 PASS = Compiled(
     update(windows).where(_THIS, windows.c.floor < _NONCE)
     .values(highest=_HIGHEST, floor=_FLOOR, texts=windows.c.texts + 1).returning(windows.c.floor, windows.c.texts)
@@ -51,13 +51,14 @@ class Nonces:
         """
         Let a signed text through once.
 
-        :param text: SHA-256 of what was signed, and of the r of its signature.
+        :param text: SHA-256 of what was signed, with the nonce, and of the r of its signature: the same text always has
+            the same nonce.
         :param sync: whether it must not pass again after a power cut either.
         :returns: None when it passes, else the highest nonce of the key so far, which is 0 at first.
         """
         with self._database.write(sync) as db:
-            passed = nonce <= ceiling and _pass(db, {"point_": point, "nonce_": nonce, "window_": window})
-            if not passed:
+            passed = _pass(db, point, nonce, window) if nonce <= ceiling else None
+            if passed is None:
                 return _highest(db, point)
             if not SEE.write(db, point_=point, nonce_=nonce, text_=text):
                 db.execute(CHANGE, {"point_": point, "texts": passed["texts"] - 1})
@@ -76,11 +77,12 @@ class Nonces:
             return _highest(db, point)
 
 
-def _pass(db, values):
-    """Return floor and texts of a window that lets a nonce through, so that nobody else has it; None if it does not."""
+def _pass(db, point, nonce, window):
+    """Return floor and texts of a window that lets a nonce through, and lock it; None if it does not."""
+    values = {"point_": point, "nonce_": nonce, "window_": window}
     passed = PASS.first(db, **values)
-    if passed is None:  # also where there is no window yet
-        db.execute(OPEN, {"point": values["point_"]})
+    if passed is None:  # maybe for want of a window, which another may have opened meanwhile
+        db.execute(OPEN, {"point": point})
         passed = PASS.first(db, **values)
     return passed
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import fcntl
+import os
 from pathlib import Path
 
 import sqlalchemy
@@ -41,8 +42,7 @@ class SQLiteEngine:
         open(file, "ab", opener=private.opener).close()  # what lies beside it is made alike
         check_length(file)
         revisions.check_ours(self.engine)
-        self._turn = Turn(file)
-        self.commits = Commits(self.engine, self._turn)
+        self.commits = Commits(self.engine, Turn(file))
         event.listen(self.engine, "connect", _prepare)
         event.listen(self.engine, "begin", _begin)
         with self.transaction() as transaction:
@@ -69,7 +69,6 @@ class SQLiteEngine:
 
     def close(self):
         self.commits.close()
-        self._turn.close()
         self.engine.dispose()
 
 
@@ -77,35 +76,30 @@ class Turn:
     """
     Lets one process write at a time.  Fairer than SQLite's own waiting, which starves some: who waits stands in the
     door, and whoever has had his turn has to come through that to have another.
-
-    Its files stay open until it is closed: to open them each time would take longer than all the rest.
     """
 
     def __init__(self, path: str):
         self._path = path
-        self._files = None
 
     def __enter__(self):
-        if self._files is None:
-            self._files = [open(self._path + name, "ab", opener=private.opener) for name in ("-door", "-turn")]
-        door, turn = self._files
-        try:
-            fcntl.flock(door, fcntl.LOCK_EX)
-            fcntl.flock(turn, fcntl.LOCK_EX)
-            fcntl.flock(door, fcntl.LOCK_UN)
-        except BaseException:
-            fcntl.flock(door, fcntl.LOCK_UN)
-            fcntl.flock(turn, fcntl.LOCK_UN)
-            raise
+        with contextlib.ExitStack() as stack:
+            with _locked(self._path + "-door"):
+                stack.enter_context(_locked(self._path + "-turn"))
+            self._held = stack.pop_all()
 
     def __exit__(self, *exception):
-        _, turn = self._files
-        fcntl.flock(turn, fcntl.LOCK_UN)  # not closed: a process that was forked meanwhile has it open too
+        self._held.close()
 
-    def close(self):
-        files, self._files = self._files or (), None
-        for file in files:
-            file.close()
+
+@contextlib.contextmanager
+def _locked(path):
+    file = private.opener(path, os.O_WRONLY | os.O_CREAT)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+    finally:
+        fcntl.flock(file, fcntl.LOCK_UN)  # a process that has been forked meanwhile has the file open too
+        os.close(file)
 
 
 def _prepare(connection, record):

@@ -136,6 +136,31 @@ def test_only_those_that_need_no_sync_share_a_commit_without_one(shelf, works, l
     assert shelf.together(keep("again")) == ["kept"] and found == [*levels, 2]
 
 
+def test_each_connection_is_told_what_its_next_commit_wants(shelf, monkeypatch):
+    found = []
+
+    def write(sync):
+        with shelf.database.write(sync) as db:
+            found.append(db.connection.dbapi_connection.execute("PRAGMA synchronous").fetchone()[0])
+
+    write(False)
+    shelf.database.close()
+    write(False), write(True), write(False)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(commits._Shared, "_run", interrupted_behind(commits._Shared._run))
+        write(True)
+    write(False), write(True)
+
+    assert found == [1, 1, 2, 1, 1, 2]
+
+
+def interrupted_behind(run):
+    def run_and_stop(shared, text):
+        run(shared, text)
+        raise KeyboardInterrupt
+    return run_and_stop
+
+
 @pytest.mark.parametrize("error", [Refusal(404, "no"), KeyboardInterrupt()], ids=["refusal", "Ctrl-C"])
 @pytest.mark.parametrize("place", range(3))
 def test_what_raises_is_undone_alone(shelf, place, error):

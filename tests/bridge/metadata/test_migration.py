@@ -74,7 +74,9 @@ def shape(path, with_names=True):
         kept = [{**each, "name": each["name"] if with_names else None} for each in constraints]
         shape[table] = [sorted(map(repr, part)) for part in (columns, kept, found.get_indexes(table))]
     engine.dispose()
-    return shape
+    with connect(path) as db:
+        in_their_keys = db.execute("SELECT name FROM sqlite_master WHERE sql LIKE '%WITHOUT ROWID%'")
+        return {**shape, "rows in their keys": sorted(in_their_keys)}
 
 
 def fresh(path):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sqlalchemy import func, select
 
 from pymdc.bridge.metadata import nonces
-from pymdc.bridge.metadata.tables import seen
+from pymdc.bridge.metadata.tables import seen, windows
 from pymdc.bridge.settings import Settings
 from wire import Signed, race
 
@@ -121,12 +121,25 @@ def test_no_sequence_of_requests_lets_one_pass_twice(memory, requests):
     point, passed, highest = uuid.uuid4().hex, set(), 0
     for nonce, text in requests + requests:
         text = f"{nonce}-{text}"
-        passes = memory.nonces.see(point, float(nonce), text, WINDOW, ceiling=1e15) is None
+        told = memory.nonces.see(point, float(nonce), text, WINDOW, ceiling=1e15)
 
-        assert passes is (nonce > highest - WINDOW and text not in passed)
-        if passes:
+        assert told == (None if nonce > highest - WINDOW and text not in passed else highest)
+        if told is None:
             passed.add(text)
             highest = max(highest, nonce)
+    check_count(memory, point)
+
+
+def check_count(memory, point):
+    """See whether as many texts are kept of a key as it is said."""
+    with memory._database.read() as db:
+        kept = db.execute(select(func.count()).where(seen.c.point == point)).scalar()
+        assert db.execute(select(windows.c.texts).where(windows.c.point == point)).scalar() in (kept, None)
+
+
+def test_a_nonce_as_far_ahead_as_it_may_be_passes_and_none_beyond(memory):
+    assert memory.nonces.see("point", 1000.0, "a", WINDOW, ceiling=1000.0) is None
+    assert memory.nonces.see("point", 1000.5, "b", WINDOW, ceiling=1000.0) == 1000
 
 
 def test_what_is_kept_of_a_key_is_bounded(memory, monkeypatch):
@@ -138,6 +151,17 @@ def test_what_is_kept_of_a_key_is_bounded(memory, monkeypatch):
     assert memory.nonces.see("point", 1000.0, "again", WINDOW, ceiling=1e15) == 1199
     for number in range(200):
         assert memory.nonces.see("point", 1000.0 + number, str(number), WINDOW, ceiling=1e15) is not None
+    check_count(memory, "point")
+
+
+def test_what_has_no_place_any_more_reopens_no_window(memory, monkeypatch):
+    """The oldest go where the window would keep more; where it keeps less, nothing below it comes back."""
+    monkeypatch.setattr(nonces, "MAX_TEXTS", 2)
+    for number in range(40):
+        assert memory.nonces.see("point", 1000.0 + 10 * number, str(number), 15, ceiling=1e15) is None
+
+        assert memory.nonces.see("point", 1000.0 + 10 * number - 15, "late", 15, ceiling=1e15) == 1000 + 10 * number
+    check_count(memory, "point")
 
 
 def test_what_is_beyond_the_window_is_forgotten(memory):

@@ -20,7 +20,7 @@ from used_bridge import command
 from used_database import load
 from wire import Wire
 
-REVISIONS = range(1, tables.REVISION + 1)
+REVISIONS, TABLES = range(1, tables.REVISION + 1), tables.schema.tables
 STEPS = '\n    op.create_table("more", __import__("sqlalchemy").Column("x", __import__("sqlalchemy").Integer))'
 
 
@@ -65,6 +65,12 @@ def fill(url, number, path):
     return counts
 
 
+def keys(db):
+    """Return the columns of each table's primary key."""
+    found = sqlalchemy.inspect(db)
+    return {name: found.get_pk_constraint(name)["constrained_columns"] for name in TABLES}
+
+
 @pytest.mark.parametrize("number", REVISIONS)
 def test_a_database_of_each_revision_is_upgraded_with_all_its_rows_and_is_as_the_tables_say(empty, tmp_path, number):
     make(empty, number)
@@ -75,7 +81,7 @@ def test_a_database_of_each_revision_is_upgraded_with_all_its_rows_and_is_as_the
     with opened(empty) as db:
         assert counts.items() <= migration._counts(db).items()
         found = compare_metadata(MigrationContext.configure(db, opts={"compare_type": True}), tables.schema)
-        assert found == []
+        assert found == [] and keys(db) == {name: table.primary_key.columns.keys() for name, table in TABLES.items()}
     with contextlib.closing(Metadata(empty)) as memory:
         assert memory.revision == tables.REVISION
 

@@ -1,6 +1,6 @@
 """
-On SQLite the rows of two tables lie in their keys: a small upload writes four pages less.  The key of what was seen has
-the nonce, by which it is forgotten.
+On SQLite the rows of two tables lie in their keys: a small upload writes three pages less.  The key of what was seen
+has the nonce, by which it is forgotten.
 """
 
 import functools
