@@ -50,6 +50,9 @@ class Services(Data):
 
     def start(self):
         """Begin what goes on beside the requests."""
+        if self.spare_space() < 0:
+            _log.warning("nothing can be stored: of the disk --free-space keeps %g GB free, and it has less",
+                         self.settings.free_space)
         self._janitor.start()
         self._postman.start()
 

@@ -270,6 +270,12 @@ def test_a_disk_that_is_nearly_full_takes_nothing_that_grows(full, grow):
     assert (answer.status_code, answer.json()) == (507, {"error": "No space left on the bridge"})
 
 
+@pytest.mark.parametrize("kept, warned", [(10**6, True), (0.001, False)])  # GB
+def test_a_bridge_that_starts_on_a_disk_that_is_nearly_full_says_so(caplog, kept, warned):
+    with LocalBridge(free_space=kept):
+        assert ("nothing can be stored: of the disk --free-space keeps" in caplog.text) is warned
+
+
 SHRINKAGE = {
     "a listing": lambda account, bucket: account.signed.get(f"/buckets/{bucket}/files"),
     "a shorter list of keys": lambda account, bucket: account.signed.patch("/buckets/" + bucket, {"pubkeys": []}),
