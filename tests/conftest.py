@@ -3,6 +3,7 @@ from __future__ import absolute_import, division, print_function
 import hashlib
 import itertools
 import os
+import signal
 import sys
 import uuid
 
@@ -31,6 +32,8 @@ def pytest_addoption(parser):
 
 def pytest_configure(config):
     hypothesis.settings.load_profile("full" if config.getoption("--full") else "pymdc")
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a shell has it for what runs in the background
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
