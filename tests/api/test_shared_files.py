@@ -12,6 +12,7 @@ import requests
 import pymdc
 from pymdc.errors import APIError
 from servers_of_2016 import Server
+from waiting import eventually
 
 
 def id_of(token):
@@ -79,7 +80,9 @@ def test_tokens_and_revoke_take_a_callback(bucket):
     token, came = bucket.files.token("PUSH"), []
 
     waiting = bucket.files.tokens(came.append).result(30)
+    eventually(lambda: came)
     bucket.files.revoke(waiting[0], came.append).result(30)
+    eventually(lambda: came[1:])
 
     assert came == [waiting, {}]
     assert waiting[0]["id"] == id_of(token)
@@ -167,7 +170,9 @@ def test_links_take_a_callback(bucket):
     came = []
 
     invitation = bucket.files.invite(callback=came.append).result(30)
+    eventually(lambda: came)
     shared = bucket.files.share("0" * 40, callback=came.append).result(30)
+    eventually(lambda: came[1:])
 
     assert came == [invitation, shared]
     assert shared == {"error": "File not found"}
