@@ -12,6 +12,7 @@ from canned_server import CannedServer
 from pymdc.errors import APIError, InvalidKey, TransportError
 from pymdc.keypair import ECDSA
 from pymdc.testing import Fault, account
+from waiting import eventually
 
 
 @pytest.fixture
@@ -247,6 +248,8 @@ def test_a_new_key_that_cannot_sign_is_refused_before_anything_is_asked(wire, te
 def test_a_rotation_in_the_background_calls_back(tenant):
     answers = []
 
-    tenant.keys().rotate(tenant.old, tenant.new, callback=answers.append).result(60)
+    rotated = tenant.keys().rotate(tenant.old, tenant.new, callback=answers.append).result(60)
+    eventually(lambda: answers)
 
+    assert answers == [rotated]
     assert tenant.listed() == ROTATED
