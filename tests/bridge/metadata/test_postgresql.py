@@ -9,6 +9,8 @@ import threading
 import uuid
 
 import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
 
 from meeting import deadlocks_of
 from pymdc.bridge import LocalBridge
@@ -301,6 +303,18 @@ def test_what_cannot_be_kept_can_be_looked_for(memory):
     assert memory.keys.find("\0") is None
     with pytest.raises(Refusal, match="Bucket not found"):
         memory.buckets.find("\0")
+
+
+def test_a_file_whose_number_is_taken_is_an_error_and_not_taken_for_one_that_came_again(memory, bucket):
+    """As after a dump that was put back without its sequences."""
+    enter(memory, bucket, [1], "a" * 40)
+    with memory._database.write() as db:
+        db.execute(text("SELECT setval(pg_get_serial_sequence('files', 'id'), 1, false)"))
+
+    with pytest.raises(IntegrityError):
+        enter(memory, bucket, [2], "b" * 40)
+
+    assert [file["hash"] for file in listed(memory, bucket)] == ["a" * 40]
 
 
 def test_nothing_stays_on_a_connection_for_the_next_transaction(memory, bucket):
