@@ -49,17 +49,12 @@ async def take(call: Call, let_in, make_reader, finish) -> dict:
 async def _take_at_once(call, file) -> dict:
     """Read a small file, then let it in and enter it, in one transaction."""
     content = b"".join([bytes(chunk) async for chunk in paced(call.chunks, call.services.settings.silence)])
-    return await run_in_threadpool(_store, call, file, content)
-
-
-def _store(call, file, content):
-    entry, replaced = _store_at_once(call, file, content)
+    entry, replaced = await call.soon(partial(_store_at_once, call, file, content))
     if replaced:
-        call.services.sweep(call.now())
+        await run_in_threadpool(call.services.sweep, call.now())
     return entry
 
 
-@one_transaction
 def _store_at_once(call, file, content):
     """Let a file in and enter it; return it, and whether what was there before can go."""
     size, asker = _authorize(call, file)

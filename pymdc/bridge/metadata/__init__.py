@@ -81,6 +81,10 @@ class Metadata:
         """
         return self._database.together(work, sync)
 
+    async def soon(self, work, sync=True):
+        """As :meth:`together`, for an event loop, and for what is short: others may have to wait for it."""
+        return await self._database.soon(work, sync)
+
     def keep(self):
         """Of what is done together, let what was done so far be done, whatever is refused later."""
         self._database.keep()

@@ -62,6 +62,20 @@ class Commits:
             raise
         self._leave(shared)
 
+    def all(self, works):
+        """
+        Do what one thread is asked to do by several, as transactions that share a commit as far as they may.
+
+        :param works: each a function of what :meth:`transaction` is for it.
+        :returns: for each what it has returned, and what it has raised, once that is on disk.
+        """
+        series = _Series(self._join, self._hand_on)
+        done = [series.do(work) for work in works]
+        series.leave()
+        ends = [(result, end.told()) for result, end in done]
+        done.clear()  # or an error holds it, by the frames that it came through, and it holds the error
+        return ends
+
     def _join(self, sync):
         """Return a transaction to take part in, when it is this thread's turn."""
         place = None
@@ -97,18 +111,18 @@ class Commits:
 
     def _leave(self, shared, error=None):
         """Let others have their turn; return when all is on disk that this one has done, or may have seen."""
-        depends = shared.kept > 0
+        end = _End(shared, error)
         try:
             self._hand_on(shared)
-        except SQLAlchemyError:
-            if error is None:
-                raise
-        if depends and not _stands(error):
-            shared.wait()
+        except Exception as failure:
+            end.fail(failure)
+        told = end.told()
+        if told is not error:
+            raise told
 
     def _hand_on(self, shared):
         """Let the next thread go on with a transaction; when it is full, or none waits that may, end it."""
-        if shared and shared.has_room() and self._call_next(shared):
+        if shared and self._call_next(shared):
             return
         try:
             if shared:
@@ -119,7 +133,7 @@ class Commits:
     def _call_next(self, shared):
         """Let the next thread go on with a transaction, or with None begin one; return whether one may."""
         with self._lock:
-            if self._waiting and (shared is None or shared.sync or not self._waiting[0].sync):
+            if self._waiting and (shared is None or shared.takes(self._waiting[0].sync)):
                 self._waiting.popleft().hand(shared)
                 return True
             if shared is None:
@@ -130,6 +144,75 @@ class Commits:
 def _stands(error):
     """Return whether an error is one whatever becomes of the commit: of the database, or Ctrl-C."""
     return error is not None and (isinstance(error, SQLAlchemyError) or not isinstance(error, Exception))
+
+
+class _Series:
+    """
+    What one thread does in several transactions, before it waits for any of them.
+
+    :param join: returns a transaction to take part in, when it is this thread's turn.
+    :param hand_on: gives the turn to others.
+    """
+
+    def __init__(self, join, hand_on):
+        self._join, self._hand_on = join, hand_on
+        self._shared, self._last = None, None
+
+    def do(self, work):
+        """Return what *work* returns, and its :class:`_End`."""
+        result = None
+        try:
+            result = work(self._transaction)
+            self._last = _End(self._shared, None)
+        except BaseException as error:
+            self._last = _End(self._shared, error)
+        return result, self._last
+
+    @contextlib.contextmanager
+    def _transaction(self, sync):
+        if self._shared is None or not self._shared.takes(sync):
+            self.leave()
+            self._shared = self._join(sync)
+        with self._shared.member():
+            yield self._shared.connection
+
+    def leave(self):
+        """Let others have their turn."""
+        shared, self._shared = self._shared, None
+        last, self._last = self._last, None  # or this and an error hold each other, likewise
+        if shared is None:
+            return
+        try:
+            self._hand_on(shared)
+        except Exception as failure:
+            last.fail(failure)
+
+
+class _End:
+    """
+    How it has ended what a thread has done.
+
+    :param shared: the transaction that this was a part of, or that it may have seen; None without one.
+    :param error: what it has raised.
+    """
+
+    def __init__(self, shared, error):
+        self._error = error
+        self._shared = shared if shared is not None and shared.kept > 0 else None
+
+    def fail(self, failure):
+        """It was the last one, and the commit, or what follows, has failed with this."""
+        if self._error is None:
+            self._error, self._shared = failure, None
+
+    def told(self):
+        """Return what it has raised, or what has become of it since, once all is on disk that it depends on."""
+        if self._shared is not None and not _stands(self._error):
+            try:
+                self._shared.wait()
+            except SQLAlchemyError as lost:
+                return lost
+        return self._error
 
 
 class _Place:
@@ -197,8 +280,9 @@ class _Shared:
             raise
         self.kept += 1
 
-    def has_room(self):
-        return self._failure is None and self._members < MOST
+    def takes(self, sync):
+        """Return whether one more may take part, which has to be synced or not."""
+        return self._failure is None and self._members < MOST and (self.sync or not sync)
 
     def end(self):
         """Commit what has been done, and let those know that wait for it."""

@@ -7,6 +7,8 @@ import threading
 import time
 from pathlib import Path
 
+import anyio
+import anyio.to_thread
 import sqlalchemy
 
 from . import revisions
@@ -43,10 +45,17 @@ class Database:
 
         :param sync: as of :meth:`write`.
         """
-        return self.repeat(functools.partial(self._at_once, work, sync))
+        return self.repeat(functools.partial(self._at_once, work, sync, self._kind.transaction))
 
-    def _at_once(self, work, sync):
-        with Together(self._kind.transaction, sync) as self._own.together:
+    async def soon(self, work, sync=True):
+        """As :meth:`together`, for an event loop; on SQLite a thread does so for all that come at the same time."""
+        if self._kind.lane is None:
+            return await anyio.to_thread.run_sync(self.together, work, sync)
+        with anyio.CancelScope(shield=True):  # as a thread is: what has begun is done
+            return await self._kind.lane.order(functools.partial(self._at_once, work, sync))
+
+    def _at_once(self, work, sync, begin):
+        with Together(begin, sync) as self._own.together:
             try:
                 return work()
             finally:

@@ -31,12 +31,14 @@ class PostgreSQLEngine:
     """
     :param url: as SQLAlchemy takes it, such as ``postgresql+psycopg://pymdc@db.example/pymdc``.
     :ivar engine: SQLAlchemy's.
+    :ivar lane: none, since here transactions run beside each other.
     :ivar tries: how often a transaction is tried that was undone.
     :ivar revision: of the schema.
     :ivar clock: what its times go by: the server's.
     """
 
     tries = 8
+    lane = None
 
     def __init__(self, url: sqlalchemy.URL):
         self.engine = make_engine(url, pool_size=POOL, max_overflow=0, pool_timeout=PATIENCE, pool_pre_ping=True)

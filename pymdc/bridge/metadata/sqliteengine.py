@@ -13,6 +13,7 @@ from ..clock import HostClock
 from . import revisions
 from .commits import Commits
 from .compiled import Compiled
+from .lane import Lane
 from .sqlitefile import check_length, check_whole, copy
 
 POOL = 16  # connections
@@ -25,6 +26,7 @@ class SQLiteEngine:
     """
     :param url: as SQLAlchemy takes it, such as ``sqlite:////var/lib/pymdc/bridge.sqlite``.
     :ivar engine: SQLAlchemy's.
+    :ivar lane: for transactions that come from many at the same time.
     :ivar tries: how often a transaction is tried that was undone.  It is so when the disk fails or is full: once.
     :ivar revision: of the schema.
     :ivar clock: what its times go by.
@@ -43,6 +45,7 @@ class SQLiteEngine:
         check_length(file)
         revisions.check_ours(self.engine)
         self.commits = Commits(self.engine, Turn(file))
+        self.lane = Lane(self.commits.all)
         event.listen(self.engine, "connect", _prepare)
         event.listen(self.engine, "begin", _begin)
         with self.transaction() as transaction:
@@ -68,6 +71,7 @@ class SQLiteEngine:
             check_whole(db)
 
     def close(self):
+        self.lane.close()
         self.commits.close()
         self.engine.dispose()
 

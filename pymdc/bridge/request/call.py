@@ -5,6 +5,7 @@ import functools
 from collections.abc import AsyncIterator
 
 from anyio import CapacityLimiter
+from anyio.to_thread import run_sync
 from starlette.responses import JSONResponse
 
 from ..metadata import Metadata
@@ -58,6 +59,12 @@ class Call:
         """
         return work() if self.needs_password else self.metadata.together(work, sync)
 
+    async def soon(self, work, sync=True):
+        """As :meth:`together`, for a handler that is a coroutine, and for what is short."""
+        if self.needs_password:
+            return await run_sync(work, limiter=self.limiter)
+        return await self.metadata.soon(work, sync)
+
     def now(self) -> int:
         """Return the time, in milliseconds since the epoch."""
         return self.metadata.clock.now()
@@ -72,10 +79,14 @@ class Call:
 
 
 def one_transaction(handler, sync=True):
-    """Let a handler be one transaction, from who asks to the answer: see :meth:`Call.together`."""
+    """
+    Let a handler be one transaction, from who asks to the answer: see :meth:`Call.together`.  An event loop awaits its
+    *soon* in place of a thread's doing it: see :meth:`Call.soon`.
+    """
     @functools.wraps(handler)
     def handle(call, *arguments):
         return call.together(functools.partial(handler, call, *arguments), sync)
+    handle.soon = lambda call: call.soon(functools.partial(handler, call), sync)
     return handle
 
 

@@ -38,7 +38,8 @@ async def describe(call: Call) -> Response:
     return JSON(_DESCRIPTION)
 
 
-# A handler that is a coroutine reads the body itself, if it wants it; any other is given it, and runs on a thread.
+# A handler that is a coroutine reads the body itself, if it wants it; any other is given it, and runs on a thread: one
+# of its own, or, when it is one transaction, one that does what has come from others meanwhile as well.
 # The paths are tried in this order, so those that are asked for most come first.
 ROUTES = [
     ("PUT", "/buckets/{bucket}/files", uploads.create),
@@ -141,6 +142,8 @@ class _Endpoint:
         with self._bodies.room(_size_of_headers(scope)) as body:
             if has_body(scope):
                 call.body = await _read(body, call.chunks, silence)
+            if hasattr(handler, "soon"):
+                return await handler.soon(call)
             return await anyio.to_thread.run_sync(handler, call, limiter=call.limiter)
 
 

@@ -4,6 +4,7 @@ import json
 import threading
 
 import pytest
+from anyio.to_thread import run_sync
 
 import pymdc
 from pymdc.bridge.metadata.buckets import Buckets
@@ -150,6 +151,7 @@ def test_a_token_of_a_bucket_that_is_gone_says_so(alice, guest):
 def apart(monkeypatch):
     """Each step of a request is a transaction by itself, so that others come in between."""
     monkeypatch.setattr(Call, "together", lambda self, work, sync=True: work())
+    monkeypatch.setattr(Call, "soon", lambda self, work, sync=True: run_sync(work))
 
 
 def test_a_pointer_needs_a_key_that_still_has_its_power(alice, guest, pair, monkeypatch, apart):

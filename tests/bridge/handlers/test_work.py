@@ -17,7 +17,7 @@ def work(local):
     pool, writer = database._engine.pool, database._kind.commits._connection.connection.driver_connection
 
     def note(text):
-        if not threading.current_thread().name.startswith("pymdc-"):  # that is the postman or the janitor
+        if threading.current_thread().name not in ("pymdc-postman", "pymdc-janitor"):
             texts.append(text)
 
     def watch(connection, *arguments):

@@ -1,12 +1,15 @@
 """A database that rows can be kept in, by name, by several threads at a time."""
 
 import contextlib
+import os
+import resource
 import sqlite3
 import threading
 
 from sqlalchemy import event
 
 from pymdc.bridge.metadata.database import Database
+from pymdc.bridge.refusal import Refusal
 from waiting import eventually
 
 PATIENCE = 20  # seconds
@@ -72,3 +75,54 @@ def keep(name, error=None):
         if error is not None:
             raise error
     return work
+
+
+def refuse(name):
+    return keep(name, Refusal(404, "no"))
+
+
+# How a transaction is lost, as a whole, by one of those that share it.
+
+def fill_disk(db):
+    pages = db.exec_driver_sql("PRAGMA page_count").scalar()
+    db.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
+    try:
+        db.exec_driver_sql("INSERT INTO rates VALUES (?, 1)", ("x" * 100_000,))
+    finally:
+        db.connection.driver_connection.execute("PRAGMA max_page_count = 1000000")
+
+
+def break_disk(db):
+    db.exec_driver_sql("PRAGMA cache_size = 1")  # so that not only the commit writes
+    with broken_disk(db.engine.url.database):
+        for count in range(100):
+            db.exec_driver_sql("INSERT INTO rates VALUES (?, 1)", (f"{count}" + "x" * 10_000,))
+
+
+def interrupt(db):
+    driver = db.connection.driver_connection
+    driver.create_function("interrupt", 0, driver.interrupt)
+    db.exec_driver_sql("UPDATE rates SET idle = coalesce(interrupt(), idle + 1)")
+
+
+def lose(how):
+    """Return work that keeps a row, upon which the whole transaction is lost."""
+    def work(db):
+        keep("lost")(db)
+        how(db)
+    return work
+
+
+@contextlib.contextmanager
+def broken_disk(path):
+    """Let the log of a database not grow any more."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (os.path.getsize(f"{path}-wal"), before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def kinds(outcomes):
+    return [outcome if outcome == "kept" else type(outcome) for outcome in outcomes]

@@ -1,8 +1,6 @@
 """Transactions that wait for each other share a commit, and nobody is told success for what is not there."""
 
 import contextlib
-import os
-import resource
 import signal
 import sqlite3
 import threading
@@ -14,38 +12,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from pymdc.bridge.metadata import commits, sqliteengine
 from pymdc.bridge.metadata.commits import InDoubt, Undone
 from pymdc.bridge.refusal import Refusal
-from shelf import PATIENCE, keep
+from shelf import PATIENCE, break_disk, broken_disk, fill_disk, interrupt, keep, kinds, lose, refuse
 from waiting import eventually
 
 FULL = "database or disk is full"
-
-
-def refuse(name):
-    return keep(name, Refusal(404, "no"))
-
-
-# How a transaction is lost, as a whole, by one of those that share it; and what that one is told.
-
-def fill_disk(db):
-    pages = db.exec_driver_sql("PRAGMA page_count").scalar()
-    db.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
-    try:
-        db.exec_driver_sql("INSERT INTO rates VALUES (?, 1)", ("x" * 100_000,))
-    finally:
-        db.connection.driver_connection.execute("PRAGMA max_page_count = 1000000")
-
-
-def break_disk(db):
-    db.exec_driver_sql("PRAGMA cache_size = 1")  # so that not only the commit writes
-    with broken_disk(db.engine.url.database):
-        for count in range(100):
-            db.exec_driver_sql("INSERT INTO rates VALUES (?, 1)", (f"{count}" + "x" * 10_000,))
-
-
-def interrupt(db):
-    driver = db.connection.driver_connection
-    driver.create_function("interrupt", 0, driver.interrupt)
-    db.exec_driver_sql("UPDATE rates SET idle = coalesce(interrupt(), idle + 1)")
 
 
 def break_off(db):
@@ -67,25 +37,6 @@ LOSSES = {
 }
 
 
-def lose(how):
-    """Return work that keeps a row, upon which the whole transaction is lost."""
-    def work(db):
-        keep("lost")(db)
-        how(db)
-    return work
-
-
-@contextlib.contextmanager
-def broken_disk(path):
-    """Let the log of a database not grow any more."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (os.path.getsize(f"{path}-wal"), before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-
-
 def fail_commits(shelf, monkeypatch, error):
     def fail(connection):
         raise error
@@ -96,10 +47,6 @@ def keep_without_sync(name):
     work = keep(name)
     work.sync = False
     return work
-
-
-def kinds(outcomes):
-    return [outcome if outcome == "kept" else type(outcome) for outcome in outcomes]
 
 
 def test_those_that_wait_for_each_other_share_a_commit_and_are_answered_after_it(shelf):
@@ -210,14 +157,17 @@ def test_a_transaction_that_one_has_lost_is_lost_for_all_before_and_none_after(s
     (1, [Undone, Undone, "kept"]), (2, [Undone, Undone, Undone]), (3, [Undone, Undone, Undone]),
 ])
 def test_a_transaction_that_is_lost_in_between_is_lost_for_all(shelf, monkeypatch, after, expected):
-    has_room, lost = commits._Shared.has_room, []
+    lost = []
 
-    def lose_before(shared):
-        if shared.kept == after and not lost:
-            lost.append(shared._driver.rollback())
-        return has_room(shared)
+    def lose_before(method):
+        def do(shared, *arguments):
+            if shared.kept == after and not lost:
+                lost.append(shared._driver.rollback())
+            return method(shared, *arguments)
+        return do
 
-    monkeypatch.setattr(commits._Shared, "has_room", lose_before)
+    for name in ("takes", "end"):
+        monkeypatch.setattr(commits._Shared, name, lose_before(getattr(commits._Shared, name)))
     outcomes = shelf.together(*map(keep, "abc"))
 
     assert kinds(outcomes) == expected
