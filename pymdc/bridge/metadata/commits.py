@@ -8,6 +8,8 @@ and before the commit, whether there still is a transaction, and a savepoint tha
 the transaction is lost, all that have shared it have failed.
 
 A transaction that may do without a sync shares one that is not, or that of others; one that may not shares no other.
+
+What asks may be a thread for each, which hand on the transaction to each other, or one thread for several.
 """
 
 import collections
@@ -62,19 +64,20 @@ class Commits:
             raise
         self._leave(shared)
 
-    def all(self, works):
+    def in_series(self, works, tell):
         """
-        Do what one thread is asked to do by several, as transactions that share a commit as far as they may.
+        Do in one thread what several ask for, as transactions that share a commit as far as they may.
 
-        :param works: each a function of what :meth:`transaction` is for it.
-        :returns: for each what it has returned, and what it has raised, once that is on disk.
+        :param works: functions; each is given what to call in place of :meth:`transaction`.
+        :param tell: is given, for the next of them that have shared a commit, once that is on disk: a list of what
+            each has returned, and what it has raised.
         """
-        series = _Series(self._join, self._hand_on)
-        done = [series.do(work) for work in works]
-        series.leave()
-        ends = [(result, end.told()) for result, end in done]
-        done.clear()  # or an error holds it, by the frames that it came through, and it holds the error
-        return ends
+        series = _Series(self._join, self._hand_on, tell)
+        try:
+            for work in works:
+                series.do(work)
+        finally:
+            series.leave()
 
     def _join(self, sync):
         """Return a transaction to take part in, when it is this thread's turn."""
@@ -152,21 +155,21 @@ class _Series:
 
     :param join: returns a transaction to take part in, when it is this thread's turn.
     :param hand_on: gives the turn to others.
+    :param tell: as of :meth:`Commits.in_series`.
     """
 
-    def __init__(self, join, hand_on):
-        self._join, self._hand_on = join, hand_on
-        self._shared, self._last = None, None
+    def __init__(self, join, hand_on, tell):
+        self._join, self._hand_on, self._tell = join, hand_on, tell
+        self._shared = None
+        self._done = []  # since the last commit
 
     def do(self, work):
-        """Return what *work* returns, and its :class:`_End`."""
-        result = None
         try:
             result = work(self._transaction)
-            self._last = _End(self._shared, None)
         except BaseException as error:
-            self._last = _End(self._shared, error)
-        return result, self._last
+            self._done.append((None, _End(self._shared, error)))
+        else:
+            self._done.append((result, _End(self._shared, None)))
 
     @contextlib.contextmanager
     def _transaction(self, sync):
@@ -177,15 +180,17 @@ class _Series:
             yield self._shared.connection
 
     def leave(self):
-        """Let others have their turn."""
+        """Let others have their turn, and tell what has been done so far."""
         shared, self._shared = self._shared, None
-        last, self._last = self._last, None  # or this and an error hold each other, likewise
-        if shared is None:
-            return
-        try:
-            self._hand_on(shared)
-        except Exception as failure:
-            last.fail(failure)
+        done, self._done = self._done, []
+        if shared is not None:
+            try:
+                self._hand_on(shared)
+            except Exception as failure:
+                if done:
+                    done[-1][1].fail(failure)
+        if done:
+            self._tell([(result, end.told()) for result, end in done])
 
 
 class _End:
@@ -201,7 +206,7 @@ class _End:
         self._shared = shared if shared is not None and shared.kept > 0 else None
 
     def fail(self, failure):
-        """It was the last one, and the commit, or what follows, has failed with this."""
+        """It was the last one, with which the commit came, so it is told itself how that has failed."""
         if self._error is None:
             self._error, self._shared = failure, None
 

@@ -48,7 +48,10 @@ class Database:
         return self.repeat(functools.partial(self._at_once, work, sync, self._kind.transaction))
 
     async def soon(self, work, sync=True):
-        """As :meth:`together`, for an event loop; on SQLite a thread does so for all that come at the same time."""
+        """
+        As :meth:`together`, for an event loop.  On SQLite, where nothing is repeated, a thread does so for all that
+        come at the same time.
+        """
         if self._kind.lane is None:
             return await anyio.to_thread.run_sync(self.together, work, sync)
         with anyio.CancelScope(shield=True):  # as a thread is: what has begun is done

@@ -45,7 +45,7 @@ class SQLiteEngine:
         check_length(file)
         revisions.check_ours(self.engine)
         self.commits = Commits(self.engine, Turn(file))
-        self.lane = Lane(self.commits.all)
+        self.lane = Lane(self.commits.in_series)
         event.listen(self.engine, "connect", _prepare)
         event.listen(self.engine, "begin", _begin)
         with self.transaction() as transaction:

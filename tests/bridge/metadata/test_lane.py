@@ -29,13 +29,18 @@ class Counter:
         self._lane = shelf.database._kind.lane
         self.threads = set()
 
+    @property
+    def ordered(self):
+        """How many orders wait."""
+        return self._lane._orders.qsize()
+
     def together(self, *works):
         """Return what these have come to."""
         return asyncio.run(self._together(works))
 
     async def _together(self, works):
         def first(db):
-            eventually(lambda: self._lane._orders.qsize() >= len(works) - 1)
+            eventually(lambda: self.ordered >= len(works) - 1)
             works[0](db)
 
         first.sync = getattr(works[0], "sync", True)
@@ -280,6 +285,73 @@ def test_what_has_been_ordered_is_done_before_it_closes(shelf, counter):
 
     assert asyncio.run(close()) == []
     assert shelf.names() == set("abc")
+
+
+def test_each_is_told_when_its_commit_is_on_disk_whatever_others_wait_for(shelf, counter):
+    """The first needs no sync, so the second cannot share its commit, and waits for a thread's turn."""
+    free = threading.Event()
+
+    def first(db):
+        thread.start()
+        eventually(lambda: shelf.waiting and counter.ordered)
+
+    def hold(db):
+        assert free.wait(PATIENCE)
+
+    async def ask():
+        tasks = [asyncio.create_task(counter.soon(work)) for work in (without_sync(first), keep("b"))]
+        await asyncio.wait_for(tasks[0], PATIENCE)
+        waits = not tasks[1].done()
+        free.set()
+        await tasks[1]
+        return waits
+
+    thread = threading.Thread(target=shelf.run, args=(0, hold), daemon=True)
+    assert asyncio.run(ask())
+    thread.join(PATIENCE)
+
+
+def test_what_no_future_takes_keeps_nobody_from_being_told(counter):
+    def stop(db):
+        raise StopIteration
+
+    outcomes = counter.together(keep("a"), stop, keep("c"))
+
+    assert kinds(outcomes) == ["kept", RuntimeError, "kept"]
+
+
+def test_whoever_waits_is_told_when_something_breaks_off_that_nobody_has_thought_of(shelf, counter, monkeypatch):
+    def fail(end):
+        raise MemoryError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(commits._End, "told", fail)
+        outcomes = counter.together(keep("a"), keep("b"))
+
+    assert kinds(outcomes) == [InDoubt, InDoubt]
+    assert counter.together(keep("c")) == ["kept"]
+
+
+def test_a_thread_that_cannot_start_is_started_the_next_time(shelf, counter, monkeypatch):
+    def fail(thread):
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", fail)
+        outcome, = asyncio.run(gather(counter.soon(keep("a"))))
+
+    assert isinstance(outcome, RuntimeError)
+    assert counter.together(keep("b")) == ["kept"]
+    assert shelf.names() == {"b"}
+
+
+def test_what_comes_after_the_end_is_an_error(shelf, counter):
+    counter.together(keep("a"))
+    shelf.database.close()
+
+    outcome, = asyncio.run(gather(counter.soon(keep("b"))))
+
+    assert "closed" in str(outcome)
 
 
 def test_an_error_is_gone_with_its_answer(shelf, counter):
