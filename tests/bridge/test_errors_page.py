@@ -11,7 +11,8 @@ PAGE = (Path(__file__).parent.parent.parent / "docs" / "errors.md").read_text("u
 TERMS = re.findall(r"`([^`]+)`", "\n".join(re.findall(r"^(`.*`)$", PAGE, re.MULTILINE)))
 #: What nobody is told: another module makes something else of it.
 INTERNAL = {
-    "_transfer/binaryjs.py", "bridge/request/binaryjs.py", "bridge/metadata/together.py", "bridge/_requirements.py",
+    "_transfer/binaryjs.py", "bridge/request/binaryjs.py", "bridge/metadata/lane.py", "bridge/metadata/together.py",
+    "bridge/_requirements.py",
 }
 INTERNAL_TEXTS = {
     "Tunnel connection failed: 407", "unsupported proxy",  # what permanent_fault translates
