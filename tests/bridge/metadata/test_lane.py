@@ -376,7 +376,7 @@ def test_an_error_is_gone_with_its_answer(shelf, counter):
     try:
         asyncio.run(ask())
 
-        assert [error() for error in errors] == [None]
+        eventually(lambda: [error() for error in errors] == [None])  # the thread may just be about to let go of it
     finally:
         gc.enable()
 
