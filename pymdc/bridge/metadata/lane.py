@@ -64,7 +64,8 @@ class Lane:
         try:
             self._do(self._take(waiting), tell)
         except BaseException as error:  # of nothing that was ordered; but whoever waits must not wait for good
-            tell([(None, InDoubt(f"broken off: {error!r}")) for _ in waiting])
+            if waiting:
+                tell([(None, InDoubt(f"broken off: {error!r}")) for _ in waiting])
 
     def _take(self, waiting):
         """Wait for an order, and yield its work, and that of those that have come meanwhile; note their futures."""

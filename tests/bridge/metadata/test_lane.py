@@ -6,7 +6,6 @@ import gc
 import os
 import sqlite3
 import threading
-import time
 import weakref
 
 import pytest
@@ -272,7 +271,7 @@ def test_nothing_is_told_to_a_loop_that_is_closed(shelf, counter):
 
 def test_what_has_been_ordered_is_done_before_it_closes(shelf, counter):
     def slowly(db):
-        time.sleep(0.2)
+        eventually(lambda: shelf.database._kind.lane._closed)
         keep("a")(db)
 
     async def close():
@@ -330,6 +329,19 @@ def test_whoever_waits_is_told_when_something_breaks_off_that_nobody_has_thought
 
     assert kinds(outcomes) == [InDoubt, InDoubt]
     assert counter.together(keep("c")) == ["kept"]
+
+
+def test_it_goes_on_when_something_breaks_off_after_all_were_told(shelf, counter, monkeypatch):
+    def do_and_fail(works, tell):
+        shelf.commits.in_series(works, tell)
+        raise MemoryError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(counter._lane, "_do", do_and_fail)
+        outcomes = counter.together(keep("a"))
+
+    assert outcomes == ["kept"]
+    assert counter.together(keep("b")) == ["kept"]
 
 
 def test_a_thread_that_cannot_start_is_started_the_next_time(shelf, counter, monkeypatch):
