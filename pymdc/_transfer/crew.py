@@ -6,7 +6,7 @@ import threading
 
 from .._compat import monotonic
 from .beginning import SOON
-from .fileobject import hash_at, write_all
+from .fileobject import hash_at
 
 __all__ = ["Crew"]
 
@@ -105,7 +105,7 @@ class Crew(object):
             with writing:
                 if self._stopped:
                     raise _Stopped()
-                write_all(file, data)
+                self._part.write_all(file, data)
 
         if end > self._left or hash_at(file, start, end) != self._pointers.hash(index):
             self._pointers.fetch(index, begin, write, verified=False)

@@ -54,7 +54,7 @@ def download(ask, pointers, file_hash, path, progress=None, concurrency=4, told_
 
 def _to_part(ask, pointers, file_hash, path, progress, concurrency, told_size):
     with PartFile(path, file_hash) as part:
-        beginning = Beginning(ask, partial(_clear, part.file), partial(write_all, part.file), progress)
+        beginning = Beginning(ask, partial(_clear, part.file), partial(part.write_all, part.file), progress)
         if not part.size():
             beginning.fetch_all()
         if beginning.is_whole(file_hash):
@@ -73,17 +73,17 @@ def _clear(file):
 def _by_pointers(pointers, file_hash, part, progress, concurrency, told_size, beginning):
     pointers.load()
     if pointers.sizes is None:
-        return _to_part_in_order(pointers, file_hash, part.file, progress, told_size)
+        return _to_part_in_order(pointers, file_hash, part, progress, told_size)
     return _in_parallel(pointers, file_hash, part, progress, concurrency, beginning)
 
 
-def _to_part_in_order(pointers, file_hash, file, progress, told_size):
-    left = _left_shards(pointers, file)
-    whole, places = _in_order(pointers, partial(write_all, file), progress, told_size, left)
+def _to_part_in_order(pointers, file_hash, part, progress, told_size):
+    left = _left_shards(pointers, part.file)
+    whole, places = _in_order(pointers, partial(part.write_all, part.file), progress, told_size, left)
     if content_hash(whole) != file_hash:
-        chosen = uploads.one_of(file, places, file_hash)
+        chosen = uploads.one_of(part.file, places, file_hash)
         if chosen:
-            return uploads.keep_only(file, chosen)
+            return uploads.keep_only(part.file, chosen)
     return _checked(whole, places, file_hash)
 
 

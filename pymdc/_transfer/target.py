@@ -11,8 +11,9 @@ import stat
 from .._compat import fsencode, replace
 from .._folder import sync_folder
 from ..errors import IntegrityError
-from .fileobject import write_some
+from .fileobject import write_all, write_some
 from .handed import position
+from .syncing import Syncing
 
 try:
     import fcntl
@@ -103,6 +104,7 @@ class PartFile(object):
         self.file, self._lasting = _taken_up(self.name)
         if self.file is None:
             self.file, self.name = _made_at_random(self._path, 0o600)
+        self._syncing = Syncing(self.file)
         return self
 
     def size(self):
@@ -117,8 +119,20 @@ class PartFile(object):
             raise _replaced(self.name)
         return file
 
+    def write_all(self, file, data):
+        """Write *data* where *file* stands, which is the part file, or it open again."""
+        write_all(file, data)
+        self._syncing.wrote(len(data))
+
     def __exit__(self, *exception):
-        wanted = self._finished or self._lasting and (self.file.closed or self.size())
+        try:
+            self._syncing.end()
+        finally:
+            self._close()
+
+    def _close(self):
+        good = self._lasting and not self._syncing.failure  # behind one, what is read may not be what is on disk
+        wanted = self._finished or good and (self.file.closed or self.size())
         if not fcntl:
             self.file.close()
         if not wanted:
@@ -134,7 +148,7 @@ class PartFile(object):
         self.file.truncate(size)
         if hasattr(os, "fchmod"):
             self._take_over_mode()
-        os.fsync(self.file.fileno())
+        self._syncing.finish()
         if not _is_at(self.name, os.fstat(self.file.fileno())):
             raise _replaced(self.name)
         if not fcntl:

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from pymdc._transfer import crew
+from pymdc._transfer import crew, target
 from pymdc._transfer.target import PartFile
 
 COUNT, SIZE = 12, 5
@@ -139,7 +139,7 @@ def test_nothing_is_written_or_begun_again_once_it_is_stopped(tmpdir, go_on):
 
 def test_what_is_being_written_when_it_is_stopped_is_waited_for(tmpdir, monkeypatch):
     writing, go_on, stopped = threading.Event(), threading.Event(), threading.Event()
-    really_write = crew.write_all
+    really_write = target.write_all
 
     def write_late(file, data):
         writing.set()
@@ -147,7 +147,7 @@ def test_what_is_being_written_when_it_is_stopped_is_waited_for(tmpdir, monkeypa
         assert not stopped.is_set()
         really_write(file, data)
 
-    monkeypatch.setattr(crew, "write_all", write_late)
+    monkeypatch.setattr(target, "write_all", write_late)
     with PartFile(str(tmpdir.join("copy")), "0" * 40) as part:
         team = crew.Crew(Shards(), part, [(0, SIZE)], 0, 0)
         team.start(1)
