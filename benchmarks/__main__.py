@@ -95,15 +95,21 @@ def _scale(options):
 
 def _measure(bench, cases, scale, results):
     for number in range(scale.rounds):
-        pairs = [(case, side) for case in cases for side in case.sides if (case.name, side) not in results.missing]
-        random.shuffle(pairs)
-        for case, side in pairs:
+        for case, side in _in_random_order(cases, results.missing):
             began = time.monotonic()
             try:
                 results.samples += bench.samples(case, side, case.work(scale))
             except Failed as failure:
                 results.failures.append(f"{case.name} by {side}: {failure}")
             print(f"round {number + 1}: {case.name} by {side}, {time.monotonic() - began:.1f} s", file=sys.stderr)
+
+
+def _in_random_order(cases, missing):
+    """Yield each case with each side; those of one case follow each other: the machine changes by the minute."""
+    for case in random.sample(cases, len(cases)):
+        for side in random.sample(case.sides, len(case.sides)):
+            if (case.name, side) not in missing:
+                yield case, side
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import anyio
 from starlette.requests import ClientDisconnect
 
 BUFFER = 1024 * 1024  # bytes
-BUFFERS = 3  # one that fills, one that is worked on, and one between them
+BUFFERS = 2  # one that fills, and one that is worked on; what comes between waits in the system
 
 
 class Body(asyncio.BufferedProtocol):
