@@ -27,6 +27,7 @@ class Syncing(object):
         self._lock = threading.Lock()
         self._waiting = 0  # bytes
         self._thread = None
+        self._ended = False
 
     def wrote(self, count):
         """
@@ -37,14 +38,16 @@ class Syncing(object):
         self._check()
         with self._lock:
             self._waiting += count
-            if self._waiting >= STEP and not self._is_under_way():
+            if self._waiting >= STEP and not self._ended and not self._is_under_way():
                 self._waiting = 0
                 self._start()
 
     def end(self):
-        """Wait until no thread uses the file any more."""
-        if self._is_under_way():
-            self._thread.join()
+        """Let no thread use the file any more, and wait for one that does."""
+        with self._lock:
+            self._ended = True
+        while self._is_under_way():
+            self._thread.join(3600)  # on Python 2 only a wait with an end can be interrupted
 
     def finish(self):
         """Have all on disk, or raise EnvironmentError."""
@@ -57,7 +60,6 @@ class Syncing(object):
 
     def _start(self):
         self._thread = threading.Thread(target=self._sync, name="pymdc-sync")
-        self._thread.daemon = True
         try:
             self._thread.start()
         except (RuntimeError, threading.ThreadError):
@@ -66,7 +68,7 @@ class Syncing(object):
     def _sync(self):
         try:
             os.fsync(self._file.fileno())
-        except EnvironmentError as error:
+        except (EnvironmentError, ValueError) as error:  # of a file that is closed, after an interrupted wait
             self.failure = error
 
     def _check(self):

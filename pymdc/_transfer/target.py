@@ -86,7 +86,8 @@ class PartFile(object):
 
     Its name is that of *path*, cut to fit, with the beginning of the hash, so that what an interrupted download leaves
     in it can be taken up again.  Where a file of that name is not ours alone, or cannot be locked, the name is random,
-    and what is not finished is removed.  *path* is not touched before :meth:`finish`.
+    and what is not finished is removed; so is one that the disk has refused to keep.  *path* is not touched before
+    :meth:`finish`.
 
     :param path: as :func:`find` returns it.
     :param str file_hash: 40 hex digits.

@@ -13,6 +13,7 @@ import pytest
 from pymdc._transfer import syncing
 from pymdc._transfer.target import PartFile
 from pymdc.errors import IntegrityError
+from waiting import eventually
 
 STEP = 1000
 SHARDS = [b"first" * 400, b"second" * 400, b"last"]
@@ -64,41 +65,91 @@ def file(tmpdir):
         yield file
 
 
+def idle():
+    """Wait until nothing is synced."""
+    eventually(lambda: not under_way())
+
+
+def under_way():
+    return [thread for thread in threading.enumerate() if thread.name == "pymdc-sync"]
+
+
 def test_a_thread_syncs_what_has_come_and_the_end_the_rest(disk, file):
-    under_way = syncing.Syncing(file)
+    syncs = syncing.Syncing(file)
     for _ in range(3):
-        under_way.wrote(STEP - 1)
-        under_way.wrote(1)
-        under_way.end()
-    under_way.wrote(STEP - 1)
-    under_way.finish()
+        syncs.wrote(STEP - 1)
+        syncs.wrote(1)
+        idle()
+    syncs.wrote(STEP - 1)
+    syncs.finish()
 
     assert disk.threads == 3 * ["pymdc-sync"] + ["MainThread"]
 
 
 def test_one_thread_syncs_at_a_time_and_nobody_waits_for_it(disk, file):
     disk.ready.clear()
-    under_way = syncing.Syncing(file)
-    under_way.wrote(STEP)
+    syncs = syncing.Syncing(file)
+    syncs.wrote(STEP)
     assert disk.begun.wait(30)
     for _ in range(5):
-        under_way.wrote(STEP)
+        syncs.wrote(STEP)
     assert disk.threads == ["pymdc-sync"]
 
     disk.ready.set()
-    under_way.end()
-    under_way.wrote(1)
-    under_way.finish()
+    idle()
+    syncs.wrote(1)
+    syncs.finish()
 
     assert disk.threads == 2 * ["pymdc-sync"] + ["MainThread"]
 
 
+def test_two_that_write_at_once_begin_one(disk, file, monkeypatch):
+    syncs = syncing.Syncing(file)
+    other = threading.Thread(target=syncs.wrote, args=(STEP,))
+    really_start, started = threading.Thread.start, []
+
+    def start(thread):
+        if thread.name == "pymdc-sync":
+            started.append(thread)
+            if len(started) == 1:
+                really_start(other)
+                other.join(0.1)
+        really_start(thread)
+
+    disk.ready.clear()
+    monkeypatch.setattr(threading.Thread, "start", start)
+    syncs.wrote(STEP)
+    other.join(30)
+    disk.ready.set()
+    syncs.end()
+
+    assert len(started) == 1
+
+
+def test_none_begins_after_the_end(disk, file):
+    syncs = syncing.Syncing(file)
+    syncs.end()
+    syncs.wrote(STEP)
+    syncs.end()
+
+    assert disk.threads == []
+
+
+def test_a_thread_that_comes_too_late_finds_the_file_closed_and_is_silent(disk, file):
+    syncs = syncing.Syncing(file)
+    file.close()
+    syncs.wrote(STEP)
+    syncs.end()
+
+    assert isinstance(syncs.failure, ValueError)
+
+
 def test_the_end_waits_for_the_thread(disk, file):
     disk.ready.clear()
-    under_way = syncing.Syncing(file)
-    under_way.wrote(STEP)
+    syncs = syncing.Syncing(file)
+    syncs.wrote(STEP)
     ended = threading.Event()
-    ending = threading.Thread(target=lambda: (under_way.end(), ended.set()))
+    ending = threading.Thread(target=lambda: (syncs.end(), ended.set()))
     ending.start()
     ending.join(0.1)
     assert not ended.is_set()
@@ -114,23 +165,23 @@ def test_without_room_for_a_thread_the_end_syncs_all(disk, file, monkeypatch, er
     def refuse(self):
         raise error("can't start new thread")
 
-    under_way = syncing.Syncing(file)
+    syncs = syncing.Syncing(file)
     with monkeypatch.context() as full:
         full.setattr(threading.Thread, "start", refuse)
-        under_way.wrote(STEP)
-        under_way.wrote(STEP)
-    under_way.finish()
+        syncs.wrote(STEP)
+        syncs.wrote(STEP)
+    syncs.finish()
 
     assert disk.threads == ["MainThread"]
 
 
 def test_what_cannot_be_put_on_disk_is_an_error_for_good(disk, file):
     disk.failure = EnvironmentError(errno.EIO, "Input/output error")
-    under_way = syncing.Syncing(file)
-    under_way.wrote(STEP)
-    under_way.end()
+    syncs = syncing.Syncing(file)
+    syncs.wrote(STEP)
+    idle()
 
-    for go_on in (lambda: under_way.wrote(1), under_way.finish, under_way.finish):
+    for go_on in (lambda: syncs.wrote(1), syncs.finish, syncs.finish):
         with pytest.raises(EnvironmentError) as caught:
             go_on()
         assert caught.value.errno == errno.EIO
@@ -139,17 +190,20 @@ def test_what_cannot_be_put_on_disk_is_an_error_for_good(disk, file):
 def test_the_end_hears_of_it_from_a_thread_that_is_slow(disk, file):
     disk.failure = EnvironmentError(errno.EIO, "Input/output error")
     disk.ready.clear()
-    under_way = syncing.Syncing(file)
-    under_way.wrote(STEP)
+    syncs = syncing.Syncing(file)
+    syncs.wrote(STEP)
     assert disk.begun.wait(30)
     threading.Timer(0.1, disk.ready.set).start()
 
     with pytest.raises(EnvironmentError):
-        under_way.finish()
+        syncs.finish()
 
 
 def test_a_download_is_synced_before_all_of_it_has_come(disk, stored, tmpdir):
-    stored.download(str(tmpdir.join("copy")))
+    def progress(done, total):
+        assert disk.begun.wait(30)
+
+    stored.download(str(tmpdir.join("copy")), progress=progress)
 
     assert tmpdir.join("copy").read_binary() == CONTENT
     assert (disk.threads[0], disk.threads[-1]) == ("pymdc-sync", "MainThread")
@@ -201,4 +255,4 @@ def test_nor_does_a_thread_go_on_behind_one_that_breaks_off(disk, tmpdir):
             threading.Timer(0.1, disk.ready.set).start()
             raise IntegrityError("it is something else")
 
-    assert "pymdc-sync" not in [thread.name for thread in threading.enumerate()]
+    assert not under_way()
