@@ -367,3 +367,20 @@ def test_the_answer_is_json_whatever_kind_of_file_object_it_was(stored, tmpdir):
 
     assert json.loads(json.dumps(answers)) == answers
     assert [answer["path"] for answer in answers] == [path, path, None, None, None]
+
+
+def test_a_part_is_written_in_pieces_for_which_no_long_run_of_free_pages_is_looked_for(tmpdir, monkeypatch):
+    really_write, sizes = target.write_all, []
+    content = os.urandom(200 * 1024 + 1)
+
+    def write_all(file, data):
+        sizes.append(len(data))
+        really_write(file, data)
+
+    monkeypatch.setattr(target, "write_all", write_all)
+    with target.PartFile(str(tmpdir.join("copy")), "0" * 40) as part:
+        part.write_all(part.file, content)
+        part.finish(len(content))
+
+    assert sizes == [64 * 1024, 64 * 1024, 64 * 1024, 8 * 1024 + 1]
+    assert tmpdir.join("copy").read_binary() == content
