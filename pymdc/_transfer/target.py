@@ -24,7 +24,7 @@ __all__ = ["PartFile", "Watched", "find", "open_stream"]
 
 _TAIL = len(".5579439f.part")
 #: Bytes that are written at once.  For more Linux looks for a longer run of free pages, which in a virtual machine the
-#: host may have taken back: to get them again takes up to 2 s of CPU per GiB.
+#: host may have taken back; docs/performance.md tells what that costs.
 _PIECE = 64 * 1024
 
 
