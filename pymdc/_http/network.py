@@ -55,7 +55,7 @@ class Network(KeepsSecrets):
 
     def proxy(self, url):
         """Return the URL of the proxy on the way to *url*; None for a host that is this one."""
-        place = urlsplit(url)[:2]
+        place = tuple(url.split("/", 3)[:3])
         if place not in self._ways:
             self._ways[place] = self._find_proxy(url)
         return self._ways[place]
@@ -93,7 +93,7 @@ class Network(KeepsSecrets):
 
     def _check_bundle(self, url):
         """Raise when there is no CA bundle where one should be: what others say then does not name it."""
-        if isinstance(self.verify, bool) or urlsplit(url).scheme not in ("https", "wss"):
+        if isinstance(self.verify, bool) or not url.lower().startswith(("https:", "wss:")):
             return
         if not os.path.exists(self.verify):
             failure = TransportError("there is no CA bundle at {0}".format(self.verify), sent=False, passing=False)

@@ -36,15 +36,32 @@ class Reply(object):
         self.status = response.status
         self.reason = response.reason or ""
         self.headers = response.headers
-        self.location, path = _led(url, response.headers.get("Location"))
-        date = _timestamp(response.headers.get("Date", ""))
-        self.clock_ahead = None if date is None else time.time() - date
-        self.retry_after = _retry_after(response.headers.get("Retry-After", ""), time.time() if date is None else date)
         self.seconds = seconds
-        self.leads_back = path == urlsplit(url).path
+        self._came = time.time()
         self._response = response
         self._url = url
         self._method = method
+
+    @property
+    def location(self):
+        return _led(self._url, self.headers.get("Location"))[0]
+
+    @property
+    def leads_back(self):
+        return _led(self._url, self.headers.get("Location"))[1] == urlsplit(self._url).path
+
+    @property
+    def clock_ahead(self):
+        date = self._date()
+        return None if date is None else self._came - date
+
+    @property
+    def retry_after(self):
+        date = self._date()
+        return _retry_after(self.headers.get("Retry-After", ""), self._came if date is None else date)
+
+    def _date(self):
+        return _timestamp(self.headers.get("Date", ""))
 
     def chunks(self):
         """Yield the body as bytes, as it comes."""

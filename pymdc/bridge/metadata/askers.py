@@ -65,8 +65,13 @@ def check_owner(db, account, asker: Asker):
 
 def check_may_ask(db, bucket, asker: Asker):
     """As :func:`check_owner`, where the keys that a bucket lists may ask too; *bucket* is its row."""
-    if asker.point is None or not LISTED.first(db, bucket_=bucket["id"], point_=asker.point):
+    if asker.point is None or not _may_ask(db, bucket, asker.point):
         check_owner(db, bucket, asker)
+
+
+def _may_ask(db, bucket, point):
+    listed = {"bucket_": bucket["id"], "point_": point}
+    return _is_registered(db, point, bucket["email"]) or LISTED.first(db, **listed) is not None
 
 
 def _is_registered(db, point, email):

@@ -1,11 +1,11 @@
 """
 Transactions of one process that wait for each other share a commit, since its sync is what takes the time.
 
-Each of them is a savepoint within one transaction of SQLite, on whose connection they take turns.  SQLite undoes the
-whole of it when the disk is full, or a statement is interrupted; then what follows would be committed by itself,
-statement by statement, and the commit of nothing reported as a success.  So the driver is asked before each member,
-and before the commit, whether there still is a transaction, and a savepoint that is gone cannot be released.  When
-the transaction is lost, all that have shared it have failed.
+Each of them but the first is a savepoint within one transaction of SQLite, on whose connection they take turns.
+SQLite undoes the whole of it when the disk is full, or a statement is interrupted; then what follows would be committed
+by itself, statement by statement, and the commit of nothing reported as a success.  So the driver is asked before each
+member, behind the first, and before the commit, whether there still is a transaction, and a savepoint that is gone
+cannot be released.  When the transaction is lost, all that have shared it have failed.
 
 A transaction that may do without a sync shares one that is not, or that of others; one that may not shares no other.
 
@@ -272,10 +272,28 @@ class _Shared:
             self._run("PRAGMA synchronous = " + ("FULL" if self.sync else "NORMAL"))
             self.connection.info["synced"] = self.sync
 
-    @contextlib.contextmanager
     def member(self):
         self._members += 1
         self._check()
+        return self._first() if self._members == 1 else self._further()
+
+    @contextlib.contextmanager
+    def _first(self):
+        """
+        Without a savepoint: nothing but its own would be undone with it.  SQLite keeps every page that a savepoint
+        changes as it was, and in a file when there are more than 15, as a small upload may have.
+        """
+        try:
+            yield
+            if not self._driver.in_transaction:
+                raise InDoubt("the transaction was lost")  # what came after that, if anything, is committed by now
+        except BaseException as error:
+            self._failure = error
+            raise
+        self.kept += 1
+
+    @contextlib.contextmanager
+    def _further(self):
         self._run("SAVEPOINT member")
         try:
             yield

@@ -6,6 +6,7 @@ from sqlalchemy import text
 
 from ..refusal import Refusal
 from .compiled import Compiled
+from .failures import InDoubt
 
 KEEP = Compiled(text("SAVEPOINT kept"))
 UNDO = Compiled(text("ROLLBACK TO kept"))
@@ -50,5 +51,12 @@ class Together:
 
     def keep(self):
         """Let what has been done so far be done, whatever is refused later."""
+        _check(self._connection)
         KEEP.write(self._connection)
         self._kept = True
+
+
+def _check(db):
+    """Raise InDoubt where SQLite has undone the transaction itself: a savepoint would begin another, and hide that."""
+    if db.dialect.name == "sqlite" and not db.connection.dbapi_connection.in_transaction:
+        raise InDoubt("the transaction was lost")

@@ -180,17 +180,18 @@ def _signature(call: Call) -> Signature:
     payload = call.body if call.method in _SIGNED_OVER_BODY else call.query
     text = call.method.encode() + b"\n" + call.path + b"\n" + payload
     try:
-        point = fields.point(key)
-        r = _verify(bytes.fromhex(point), binascii.unhexlify(signature.encode("ascii")), text)
+        verifying_key = fields.verifying_key(key)
+        r = _verify(verifying_key, binascii.unhexlify(signature.encode("ascii")), text)
     except (Refusal, ValueError):
         r = None
     if r is None:
         raise Refusal(401, "Invalid signature")
+    point = verifying_key.format().hex()
     call.record["key"] = fingerprint(point)
     return Signature(key, point, text, r)
 
 
-def _verify(point: bytes, signature: bytes, text: bytes) -> bytes | None:
+def _verify(key: coincurve.PublicKey, signature: bytes, text: bytes) -> bytes | None:
     """
     Return the r of a DER signature over the SHA-256 of *text*; None when it does not hold.
 
@@ -201,7 +202,7 @@ def _verify(point: bytes, signature: bytes, text: bytes) -> bytes | None:
     except ValueError:
         return None
     _, low = coincurve.ecdsa.signature_normalize(parsed)
-    if not coincurve.PublicKey(point).verify(coincurve.ecdsa.cdata_to_der(low), text):
+    if not key.verify(coincurve.ecdsa.cdata_to_der(low), text):
         return None
     return coincurve.ecdsa.serialize_compact(low)[:32]
 

@@ -1,5 +1,6 @@
 """The fields of requests: each function returns the value in the form that is kept, or refuses it by name."""
 
+import functools
 import itertools
 import json
 import math
@@ -94,12 +95,22 @@ def public_key(value) -> str:
 
 def point(text) -> str:
     """Return the point that a public key stands for: its compressed form, in lower-case hex, however it was written."""
+    return verifying_key(text).format().hex()
+
+
+def verifying_key(text) -> coincurve.PublicKey:
+    """Return the public key that a text stands for."""
     if isinstance(text, str) and _POINT.fullmatch(text):
         try:
-            return coincurve.PublicKey(bytes.fromhex(text)).format().hex()
+            return _parsed(text)
         except ValueError:
             pass
     raise Refusal(400, "Invalid public key supplied: not a point of secp256k1 in hex")
+
+
+@functools.lru_cache(maxsize=1000)
+def _parsed(text):
+    return coincurve.PublicKey(bytes.fromhex(text))
 
 
 def _public_keys(field, value):

@@ -187,6 +187,7 @@ class Protocol(Patient, HttpToolsProtocol):
         self._read_in_blocks_of(READ_UPLOAD if self.parser.get_method() == b"PUT" else READ)
         self._body_left = int(dict(self.headers).get(b"content-length", 0))
         self.scope["pymdc.hand_over"] = self._hand_over
+        self.scope["pymdc.has_come"] = self._has_come
         super().on_headers_complete()
         if len(self.pipeline) > len(self._waiting_sizes):
             self._waiting_sizes.append(self._headers_size)
@@ -204,6 +205,10 @@ class Protocol(Patient, HttpToolsProtocol):
     def on_message_complete(self):
         self._in_body = False
         super().on_message_complete()
+
+    def _has_come(self) -> bool:
+        """Return whether the body of the request that is answered now is there, so that nobody waits for it."""
+        return not self._active.more_body
 
     def _hand_over(self) -> Body | None:
         """Let what is left of a body be received apart; None where it cannot be, or nothing tells how much that is."""

@@ -38,17 +38,17 @@ def work(local):
     pool.dispose()
 
 
-#: Transactions, and statements in them: four of each are three savepoints, and its end.
+#: Transactions, and statements in them: two of each are a savepoint, and its end.
 WORK = {
-    "list buckets": (1, 10),
-    "list files": (1, 10),
-    "ask for a token": (1, 13),
-    "ask for pointers": (1, 12),
-    "upload 4 KiB": (1, 17),
-    "upload 20 MB": (2, 28),
-    "download 4 KiB": (1, 14),
-    "download 9 MB": (1, 14),
-    "delete": (2, 24),  # then it is looked what can be deleted from the store
+    "list buckets": (1, 8),
+    "list files": (1, 8),
+    "ask for a token": (1, 11),
+    "ask for pointers": (1, 10),
+    "upload 4 KiB": (1, 15),
+    "upload 20 MB": (2, 24),
+    "download 4 KiB": (1, 12),
+    "download 9 MB": (1, 12),
+    "delete": (2, 22),  # then it is looked what can be deleted from the store
 }
 
 
