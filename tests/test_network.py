@@ -7,6 +7,7 @@ import io
 import re
 import sys
 import threading
+import time
 
 import pytest
 import urllib3
@@ -273,3 +274,25 @@ def test_a_small_request_goes_out_before_anything_is_waited_for(canned, call, mo
     call(canned(answer("200 OK", b"[]")).url)
 
     assert waits == []
+
+
+def test_each_host_and_scheme_has_a_way_of_its_own(monkeypatch):
+    for name, value in (("http_proxy", "http://proxy:1"), ("https_proxy", "http://proxy:2"), ("no_proxy", "near")):
+        monkeypatch.delenv(name.upper(), raising=False)
+        monkeypatch.setenv(name, value)
+    network = Network((1, 1))
+
+    places = ("http://far", "http://near", "https://far", "http://far:80")
+    ways = [network.proxy(place + "/path?/query") for place in places]
+
+    assert ways == ["http://proxy:1", None, "http://proxy:2", "http://proxy:1"]
+
+
+def test_the_times_of_an_answer_go_by_its_own_clock_and_by_when_it_came(monkeypatch):
+    said = {"Date": "Fri, 31 Dec 1999 23:59:00 GMT", "Retry-After": "Fri, 31 Dec 1999 23:59:15 GMT"}
+    monkeypatch.setattr(time, "time", lambda: 946684800.0)  # which is 2000
+    came = reply.Reply(urllib3.HTTPResponse(headers=said, status=503), "http://localhost/")
+
+    monkeypatch.setattr(time, "time", lambda: 0.0)
+
+    assert (came.retry_after, came.clock_ahead) == (15.0, 60.0)

@@ -261,7 +261,7 @@ class _Shared:
             stack.enter_context(turn)
             self._driver = connection.connection.driver_connection
             self._set_level()
-            stack.callback(connection.rollback)
+            stack.callback(self._roll_back)
             connection.begin()
             self._stack = stack.pop_all()
 
@@ -272,36 +272,29 @@ class _Shared:
             self._run("PRAGMA synchronous = " + ("FULL" if self.sync else "NORMAL"))
             self.connection.info["synced"] = self.sync
 
+    @contextlib.contextmanager
     def member(self):
+        """
+        As long as nothing is kept that would be undone with it, a member has no savepoint: SQLite keeps each page that
+        one changes as it was, and in a file when there are more than 15, as a small upload may have.
+        """
         self._members += 1
-        self._check()
-        return self._first() if self._members == 1 else self._further()
-
-    @contextlib.contextmanager
-    def _first(self):
-        """
-        Without a savepoint: nothing but its own would be undone with it.  SQLite keeps every page that a savepoint
-        changes as it was, and in a file when there are more than 15, as a small upload may have.
-        """
+        self._check(Undone)
+        alone = not self.kept
+        if not alone:
+            self._run("SAVEPOINT member")
+        self._failure = Undone("broken off")  # until it has succeeded: Ctrl-C may come in any line
         try:
             yield
-            if not self._driver.in_transaction:
-                raise InDoubt("the transaction was lost")  # what came after that, if anything, is committed by now
+            if alone:
+                self._check(InDoubt)  # what came after the transaction was lost, if it was, is committed by now
+            else:
+                self._run("RELEASE member")
         except BaseException as error:
-            self._failure = error
+            self._undo(error, alone)
             raise
         self.kept += 1
-
-    @contextlib.contextmanager
-    def _further(self):
-        self._run("SAVEPOINT member")
-        try:
-            yield
-            self._run("RELEASE member")
-        except BaseException as error:
-            self._undo(error)
-            raise
-        self.kept += 1
+        self._failure = None
 
     def takes(self, sync):
         """Return whether one more may take part, which has to be synced or not."""
@@ -312,7 +305,7 @@ class _Shared:
         try:
             with self._stack:
                 if self._failure is None:
-                    self._check()
+                    self._check(Undone)
                     self._commit()
         except BaseException as error:
             self._failure = self._failure or error
@@ -336,17 +329,36 @@ class _Shared:
             self.connection.invalidate()  # SQLAlchemy takes the transaction for ended, which it need not be
             raise
 
-    def _undo(self, error):
+    def _undo(self, error, alone):
         """Undo what the member has done that ended with this error; the rest stays, if it still is there."""
         self._failure = error
         with contextlib.suppress(InDoubt):
-            self._run("ROLLBACK TO member")  # which stays, with nothing in it, until the commit
+            if alone:
+                self._run("ROLLBACK")
+                self._run("BEGIN IMMEDIATE")
+            else:
+                self._run("ROLLBACK TO member")  # which stays, with nothing in it, until the commit
             self._failure = None
 
-    def _check(self):
-        if not self._driver.in_transaction:
-            self._failure = Undone("the transaction was lost")
+    def _check(self, kind):
+        """Raise an error of this kind where there is no transaction any more."""
+        if not self._is_there():
+            self._failure = kind("the transaction was lost")
             raise self._failure
+
+    def _is_there(self):
+        try:
+            return self._driver.in_transaction
+        except sqlite3.ProgrammingError:  # the connection was closed
+            return False
+
+    def _roll_back(self):
+        """Undo what has not been committed; where that fails, the connection would keep everybody from writing."""
+        try:
+            self.connection.rollback()
+        except BaseException:
+            self.connection.invalidate()
+            raise
 
     def _run(self, text):
         try:

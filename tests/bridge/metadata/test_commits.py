@@ -29,12 +29,17 @@ def lose_unnoticed(db):
     keep("stray")(db)  # by itself, since there is no transaction any more
 
 
+def close_unnoticed(db):
+    db.invalidate()
+
+
 LOSSES = {
     fill_disk: (SQLAlchemyError, FULL),
     break_disk: (SQLAlchemyError, "disk I/O error"),
     interrupt: (SQLAlchemyError, "interrupted"),
     break_off: (KeyboardInterrupt, ""),
     lose_unnoticed: (InDoubt, "the transaction was lost|no such savepoint"),
+    close_unnoticed: (InDoubt, "the transaction was lost|closed"),
 }
 
 
@@ -253,6 +258,36 @@ def test_of_a_transaction_that_was_lost_nothing_is_kept_for_good(shelf):
 
     assert shelf.names() == set()
     assert shelf.together(keep("c")) == ["kept"]
+
+
+@pytest.mark.parametrize("works", ["A", "aB"])
+def test_what_is_broken_off_before_it_can_be_undone_is_lost(shelf, monkeypatch, works):
+    """Capitals are refused."""
+    def strike(*arguments):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(commits._Shared, "_undo", strike)
+        outcomes = shelf.together(*(refuse(name) if name.isupper() else keep(name) for name in works))
+
+    assert kinds(outcomes) == [Undone] * (len(works) - 1) + [KeyboardInterrupt]
+    assert shelf.names() == set()
+
+
+@pytest.mark.parametrize("error", [MemoryError, sqlite3.OperationalError, KeyboardInterrupt])
+def test_a_rollback_that_fails_keeps_nobody_from_writing(shelf, monkeypatch, error):
+    def fail(*arguments):
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr(commits._Shared, "_undo", fail)
+        patch.setattr(shelf.engine.dialect, "do_rollback", fail)
+        shelf.together(refuse("a"))
+
+    with contextlib.closing(sqlite3.connect(shelf.path, timeout=0)) as other:
+        other.execute("BEGIN IMMEDIATE")
+    assert shelf.together(keep("b")) == ["kept"]
+    assert shelf.names() == {"b"}
 
 
 def test_a_transaction_that_cannot_begin_keeps_nobody_else_from_beginning(shelf, monkeypatch):

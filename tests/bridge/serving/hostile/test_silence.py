@@ -25,6 +25,8 @@ def impatient(monkeypatch, tmp_path):
 @cases("data", {
     "a body that stops": raw.request("POST", "/users", {"Content-Length": 100}, b"{"),
     "a body that never begins": raw.request("POST", "/users", {"Content-Length": 100}),
+    "a small file that never begins": raw.request("PUT", "/buckets/1/files?size=100", {"Content-Length": 100}),
+    "a small file that stops": raw.request("PUT", "/buckets/1/files?size=100", {"Content-Length": 100}, b"half"),
     "chunks that stop": raw.request("POST", "/users", {"Transfer-Encoding": "chunked"}, b"5\r\n{"),
 })
 def test_who_falls_silent_is_told_and_left(impatient, data):
