@@ -55,7 +55,7 @@ class Network(KeepsSecrets):
 
     def proxy(self, url):
         """Return the URL of the proxy on the way to *url*; None for a host that is this one."""
-        place = tuple(url.split("/", 3)[:3])
+        place = tuple(url.split("/", 3)[:3])  # scheme and host
         if place not in self._ways:
             self._ways[place] = self._find_proxy(url)
         return self._ways[place]

@@ -1,11 +1,12 @@
 """
 Transactions of one process that wait for each other share a commit, since its sync is what takes the time.
 
-Each of them but the first is a savepoint within one transaction of SQLite, on whose connection they take turns.
-SQLite undoes the whole of it when the disk is full, or a statement is interrupted; then what follows would be committed
-by itself, statement by statement, and the commit of nothing reported as a success.  So the driver is asked before each
-member, behind the first, and before the commit, whether there still is a transaction, and a savepoint that is gone
-cannot be released.  When the transaction is lost, all that have shared it have failed.
+All of them are done within one transaction of SQLite, on whose connection they take turns; each is a savepoint, unless
+nothing is kept yet that would be undone with it.  SQLite undoes the whole transaction when the disk is full, or a
+statement is interrupted; then what follows would be committed by itself, statement by statement, and the commit of
+nothing reported as a success.  So the driver is asked before each member, behind one without a savepoint, and before
+the commit, whether there still is a transaction, and a savepoint that is gone cannot be released.  When the transaction
+is lost, all that have shared it have failed.
 
 A transaction that may do without a sync shares one that is not, or that of others; one that may not shares no other.
 

@@ -108,7 +108,7 @@ def verifying_key(text) -> coincurve.PublicKey:
     raise Refusal(400, "Invalid public key supplied: not a point of secp256k1 in hex")
 
 
-@functools.lru_cache(maxsize=1000)
+@functools.lru_cache(maxsize=1000)  # the same keys come again and again, and a point takes a square root
 def _parsed(text):
     return coincurve.PublicKey(bytes.fromhex(text))
 
